@@ -1,0 +1,264 @@
+//! One event's bytes, read in place.
+//!
+//! ```text
+//! 0        8        16    20     22         26
+//! | ts u64 | tid i64 | len u32 | code u16 | nparams u32 | lengths | parameter bytes, back to back |
+//! ```
+//!
+//! Lengths are u16, or u32 for types with [`EventFlags::LARGE_PAYLOAD`]. All is little-endian and
+//! unaligned. A record is checked once, when its view is made; reading a parameter cannot fail
+//! after that. Parameters beyond those the table knows are ignored.
+
+use crate::info::{EventFlags, EventInfo};
+use crate::table::events::EVENTS;
+
+/// Bytes before the lengths.
+pub const HEADER_LEN: usize = 26;
+/// Most parameters an event may have.
+pub const MAX_PARAMS: usize = 32;
+
+/// Number of an event type. It may be one the table does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EventCode(u16);
+
+impl EventCode {
+    /// Wraps a number.
+    #[must_use]
+    pub const fn new(code: u16) -> Self {
+        Self(code)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+
+    /// Its row, if the table has one.
+    #[must_use]
+    pub fn info(self) -> Option<&'static EventInfo> {
+        EVENTS.get(usize::from(self.0))
+    }
+
+    /// Whether this is an entry, not a return.
+    #[must_use]
+    pub const fn is_enter(self) -> bool {
+        self.0 & 1 == 0
+    }
+}
+
+bitflags::bitflags! {
+    /// Flags that travel beside an event in a capture.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub struct RecordFlags: u32 {
+        /// Only the state may look at it; no rule and no output does.
+        const STATE_ONLY = 1;
+    }
+}
+
+/// Why bytes are no record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// Fewer bytes than a header.
+    Short,
+    /// The length field says less than a header or more than there is.
+    Length,
+    /// The table has no such event type.
+    UnknownType(u16),
+    /// More parameters than any event has.
+    ParamCount(u32),
+    /// The lengths or the parameters reach beyond the end.
+    Params,
+}
+
+impl std::fmt::Display for RecordError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Short => f.write_str("event is shorter than its header"),
+            Self::Length => f.write_str("event's length field does not fit its block"),
+            Self::UnknownType(code) => write!(f, "event type {code} is unknown"),
+            Self::ParamCount(n) => write!(f, "event claims {n} parameters"),
+            Self::Params => f.write_str("event's parameters reach beyond its end"),
+        }
+    }
+}
+
+impl std::error::Error for RecordError {}
+
+/// A checked view of one event.
+#[derive(Clone, Debug)]
+pub struct Record<'a> {
+    /// Nanoseconds since the epoch.
+    pub ts: u64,
+    /// Thread in the host's pid namespace; -1 where there is none.
+    pub tid: i64,
+    /// Type.
+    pub code: EventCode,
+    /// Row of the type.
+    pub info: &'static EventInfo,
+    /// CPU that saw it.
+    pub cpu: u16,
+    /// Flags of the capture block.
+    pub flags: RecordFlags,
+    bytes: &'a [u8],
+    data: &'a [u8],
+    count: u32,
+    offsets: [u32; MAX_PARAMS + 1],
+}
+
+impl<'a> Record<'a> {
+    /// Checks `bytes` (header first; trailing bytes beyond the length field are ignored).
+    ///
+    /// # Errors
+    /// [`RecordError`] when a length does not fit or the type is unknown.
+    pub fn parse(bytes: &'a [u8], cpu: u16, flags: RecordFlags) -> Result<Self, RecordError> {
+        let head: &[u8; HEADER_LEN] = bytes.first_chunk().ok_or(RecordError::Short)?;
+        let ts = u64::from_le_bytes(*head.first_chunk::<8>().expect("26 bytes"));
+        let tid = i64::from_le_bytes(head[8..16].try_into().expect("8 bytes"));
+        let len = u32::from_le_bytes(head[16..20].try_into().expect("4 bytes")) as usize;
+        let number = u16::from_le_bytes(head[20..22].try_into().expect("2 bytes"));
+        let stored = u32::from_le_bytes(head[22..26].try_into().expect("4 bytes"));
+        if len < HEADER_LEN || len > bytes.len() {
+            return Err(RecordError::Length);
+        }
+        let code = EventCode(number);
+        let info = code.info().ok_or(RecordError::UnknownType(number))?;
+        if stored as usize > MAX_PARAMS {
+            return Err(RecordError::ParamCount(stored));
+        }
+        let stored = stored as usize;
+        let width = if info.flags.contains(EventFlags::LARGE_PAYLOAD) { 4 } else { 2 };
+        let bytes = &bytes[..len];
+        let start = HEADER_LEN + stored * width;
+        let lengths = bytes.get(HEADER_LEN..start).ok_or(RecordError::Params)?;
+        let data = &bytes[start..];
+        let mut offsets = [0u32; MAX_PARAMS + 1];
+        let mut end = 0u64;
+        if width == 2 {
+            for (i, l) in lengths.as_chunks::<2>().0.iter().enumerate() {
+                end += u64::from(u16::from_le_bytes(*l));
+                offsets[i + 1] = end as u32;
+            }
+        } else {
+            for (i, l) in lengths.as_chunks::<4>().0.iter().enumerate() {
+                end += u64::from(u32::from_le_bytes(*l));
+                if end > data.len() as u64 {
+                    return Err(RecordError::Params);
+                }
+                offsets[i + 1] = end as u32;
+            }
+        }
+        if end > data.len() as u64 {
+            return Err(RecordError::Params);
+        }
+        let count = stored.min(info.params.len()) as u32;
+        Ok(Self { ts, tid, code, info, cpu, flags, bytes, data, count, offsets })
+    }
+
+    /// The whole record as it was stored, header included.
+    #[must_use]
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Number of parameters that both the record and the table have.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    /// Whether there are no parameters.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Bytes of parameter `index`: empty where it is absent or beyond the end.
+    #[must_use]
+    #[inline]
+    pub fn param(&self, index: usize) -> &'a [u8] {
+        if index >= self.count as usize {
+            return &[];
+        }
+        &self.data[self.offsets[index] as usize..self.offsets[index + 1] as usize]
+    }
+
+    /// Bytes of the parameter with this name.
+    #[must_use]
+    pub fn param_named(&self, name: &str) -> Option<&'a [u8]> {
+        let index = self.info.param_index(name)?;
+        (index < self.len()).then(|| self.param(index))
+    }
+
+    /// An 8-byte signed value; `None` for any other width.
+    #[must_use]
+    #[inline]
+    pub fn i64(&self, index: usize) -> Option<i64> {
+        self.param(index).try_into().ok().map(i64::from_le_bytes)
+    }
+
+    /// An 8-byte unsigned value; `None` for any other width.
+    #[must_use]
+    #[inline]
+    pub fn u64(&self, index: usize) -> Option<u64> {
+        self.param(index).try_into().ok().map(u64::from_le_bytes)
+    }
+
+    /// A 4-byte unsigned value; `None` for any other width.
+    #[must_use]
+    #[inline]
+    pub fn u32(&self, index: usize) -> Option<u32> {
+        self.param(index).try_into().ok().map(u32::from_le_bytes)
+    }
+
+    /// A 4-byte signed value; `None` for any other width.
+    #[must_use]
+    #[inline]
+    pub fn i32(&self, index: usize) -> Option<i32> {
+        self.param(index).try_into().ok().map(i32::from_le_bytes)
+    }
+
+    /// A 2-byte unsigned value; `None` for any other width.
+    #[must_use]
+    #[inline]
+    pub fn u16(&self, index: usize) -> Option<u16> {
+        self.param(index).try_into().ok().map(u16::from_le_bytes)
+    }
+
+    /// A 1-byte value; `None` for any other width.
+    #[must_use]
+    #[inline]
+    pub fn u8(&self, index: usize) -> Option<u8> {
+        match self.param(index) {
+            [b] => Some(*b),
+            _ => None,
+        }
+    }
+
+    /// Text up to its first NUL; absent or `(NULL)` reads as `<NA>`.
+    #[must_use]
+    #[inline]
+    pub fn text(&self, index: usize) -> &'a [u8] {
+        let raw = self.param(index);
+        if raw.is_empty() || raw == b"(NULL)\0" {
+            return b"<NA>";
+        }
+        raw.split(|&b| b == 0).next().unwrap_or(raw)
+    }
+
+    /// Return value: parameter 0 of a system call's exit, 32 or 64 bits wide, if it is a result.
+    #[must_use]
+    #[inline]
+    pub fn result(&self) -> Option<i64> {
+        use crate::types::ParamType as T;
+        if self.code.is_enter() || self.count == 0 {
+            return None;
+        }
+        match self.info.params[0].ty {
+            T::Errno | T::Fd | T::Pid | T::Int64 => self.i64(0),
+            T::Fd32 | T::Pid32 | T::Int32 => self.i32(0).map(i64::from),
+            _ => None,
+        }
+    }
+}

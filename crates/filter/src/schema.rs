@@ -1,0 +1,153 @@
+//! What the language needs to know about fields, and how it gets their values.
+
+use bumpalo::Bump;
+
+use crate::value::{Type, Value};
+
+/// Argument of a field as written, without quotes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Argument {
+    /// `proc.name`
+    None,
+    /// `proc.aname[2]`, `evt.arg[0]`
+    Index(u32),
+    /// `proc.env[HOME]`, `evt.arg.flags`
+    Key(Box<str>),
+}
+
+/// A field with its argument: what an extractor needs. The number is the schema's own.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FieldRef {
+    /// Number of the field in its schema.
+    pub id: u16,
+    /// Its argument.
+    pub arg: Argument,
+}
+
+/// How integers print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Decimal, and everything that is no integer.
+    Decimal,
+    /// Upper-case hexadecimal without prefix; a string in JSON.
+    Hex,
+    /// Octal digits; a string in JSON.
+    Octal,
+    /// Nine digits, padded with zeros in text.
+    Padded,
+}
+
+/// How a comparison treats a field that yields several values at once without being a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Quantifier {
+    /// One value, or a real list.
+    One,
+    /// True if any of the values satisfies the operator, whichever it is (`proc.aname`).
+    Any,
+    /// `!=` must hold for each value and needs at least one, all other operators for any
+    /// (`fd.ip`); `exists` holds also without values.
+    Ends,
+}
+
+/// How long a value stays the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Lifetime {
+    /// Until configuration changes.
+    Host,
+    /// As long as the container's metadata.
+    Container,
+    /// Until the next exec, credential change, change of directory or re-parenting.
+    Process,
+    /// As long as the descriptor is not changed.
+    Descriptor,
+    /// One event.
+    Event,
+}
+
+/// A resolved field.
+#[derive(Clone, Debug)]
+pub struct FieldDef {
+    /// As written, in canonical form: `proc.aname[2]`, `evt.arg.flags`.
+    pub name: String,
+    /// What the extractor takes.
+    pub field: FieldRef,
+    /// Type of its value, of its elements where it is a list.
+    pub ty: Type,
+    /// Whether it yields a list.
+    pub list: bool,
+    /// How comparisons treat several values.
+    pub quantifier: Quantifier,
+    /// How it prints.
+    pub format: Format,
+    /// How long a value stays.
+    pub lifetime: Lifetime,
+    /// May stand on the right side.
+    pub rhs_allowed: bool,
+    /// May stand inside a transformer.
+    pub transformers_allowed: bool,
+    /// Has no value of its own in outputs.
+    pub filter_only: bool,
+    /// Still works, but warns.
+    pub deprecated: bool,
+}
+
+/// Why a field does not resolve.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResolveError {
+    /// No field has this name.
+    #[error("unknown field")]
+    Unknown,
+    /// The field exists; its argument is missing, superfluous or malformed.
+    #[error("{0}")]
+    Argument(String),
+}
+
+/// The fields of one event source.
+pub trait Schema {
+    /// Resolves a field. `text` is the name and its argument without quotes: `proc.env[A B]`.
+    ///
+    /// # Errors
+    /// [`ResolveError`] when there is no such field or the argument does not fit.
+    fn resolve(&self, text: &str) -> Result<FieldDef, ResolveError>;
+
+    /// Names of all fields, for suggestions.
+    fn names(&self) -> Vec<&str>;
+
+    /// Checks a constant that a field compares with beyond its type (`evt.type` names).
+    ///
+    /// # Errors
+    /// A message that says what is wrong with the constant.
+    fn check_constant(&self, field: &FieldDef, value: &[u8]) -> Result<(), String> {
+        let _ = (field, value);
+        Ok(())
+    }
+
+    /// Port number of a service name such as `https`.
+    fn service_port(&self, name: &str) -> Option<u16> {
+        let _ = name;
+        None
+    }
+}
+
+/// What a value is wanted for; a few fields differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Comparison in a condition.
+    Compare,
+    /// Text of an output.
+    Text,
+    /// Value in JSON.
+    Json,
+}
+
+/// Values of the fields of one event.
+pub trait FieldSource {
+    /// The value, or `None` where the event has none. What must be composed lives in `scratch`.
+    fn extract<'a>(
+        &'a self,
+        field: &FieldRef,
+        purpose: Purpose,
+        scratch: &'a Bump,
+    ) -> Option<Value<'a>>;
+}
