@@ -18,15 +18,18 @@
 //! ```
 //!
 //! Modules: [`corpus`] finds corpus and specification, [`jsonl`] reads JSON lines, [`tally`] counts,
-//! [`known`] holds the known differences, [`golden`] compares with recorded results.
+//! [`known`] holds the known differences, [`golden`] compares with recorded results, [`workload`]
+//! makes long synthetic streams.
 
 #![forbid(unsafe_code)]
 
+pub mod conformance;
 pub mod corpus;
 pub mod golden;
 pub mod jsonl;
 pub mod known;
 pub mod tally;
+pub mod workload;
 
 pub use corpus::Corpus;
 pub use known::KnownDifferences;
