@@ -53,7 +53,9 @@ fn content(name: &str, path: &std::path::Path) -> Vec<u8> {
 
 #[test]
 fn converted_events_equal_the_golden_ones() {
-    let Some(corpus) = testkit::corpus::find("conversion of the corpus' captures") else { return };
+    let Some(corpus) = testkit::corpus::find("conversion of the corpus' captures") else {
+        return;
+    };
     let mut differences = Vec::new();
     let (mut captures, mut events, mut params) = (0, 0u64, 0u64);
     for file in corpus.captures() {
@@ -67,7 +69,10 @@ fn converted_events_equal_the_golden_ones() {
         let bytes = content(&file.name, &file.path);
         let mut reader = Reader::new(bytes.as_slice()).expect("a capture");
         let mut number = 0u64;
-        while let Some(item) = reader.next().unwrap_or_else(|e| panic!("{}: {e}", file.name)) {
+        while let Some(item) = reader
+            .next()
+            .unwrap_or_else(|e| panic!("{}: {e}", file.name))
+        {
             let Item::Event(record) = item else { continue };
             number += 1;
             if state_only(&record) {
@@ -81,8 +86,22 @@ fn converted_events_equal_the_golden_ones() {
             let expected: Golden = serde_json::from_str(&expected).expect("a golden event");
             events += 1;
             let code = record.code.number();
-            let found = (number, record.ts, code, record.cpu, record.tid, record.len());
-            let Golden { n, ts, code, cpu, tid, p } = expected;
+            let found = (
+                number,
+                record.ts,
+                code,
+                record.cpu,
+                record.tid,
+                record.len(),
+            );
+            let Golden {
+                n,
+                ts,
+                code,
+                cpu,
+                tid,
+                p,
+            } = expected;
             let wanted = (n, ts, code, cpu, tid, p.len());
             if found != wanted {
                 differences.push(format!("{}: {found:?}, expected {wanted:?}", file.name));
@@ -99,7 +118,11 @@ fn converted_events_equal_the_golden_ones() {
                 let wanted = (
                     wanted[0].as_ref().and_then(|v| v.as_str()),
                     wanted[1].as_ref().and_then(serde_json::Value::as_u64),
-                    wanted[2].as_ref().and_then(|v| v.as_str()).unwrap_or_default().to_owned(),
+                    wanted[2]
+                        .as_ref()
+                        .and_then(|v| v.as_str())
+                        .unwrap_or_default()
+                        .to_owned(),
                 );
                 if found != wanted {
                     differences.push(format!(
@@ -123,26 +146,70 @@ fn converted_events_equal_the_golden_ones() {
     assert!(captures > 0, "the corpus has no golden events");
 }
 
+/// The name sysdig 0.29.3 prints for a raw event; generic events are named by their system call.
+fn sysdig_name(record: &Record<'_>) -> String {
+    if !matches!(
+        record.code.number(),
+        event::codes::GENERIC_E | event::codes::GENERIC_X
+    ) {
+        return record.info.name.to_owned();
+    }
+    let known = record
+        .u16(0)
+        .and_then(|id| event::syscalls::SYSCALL_NAMES.get(usize::from(id)));
+    match known {
+        // It knew number 298 by another name.
+        Some(&"rt_sigreturn") => "sigreturn".to_owned(),
+        Some(&"unknown") | None => "<unknown>".to_owned(),
+        Some(&name) => name.to_owned(),
+    }
+}
+
 #[test]
 fn raw_events_are_those_sysdig_counts() {
-    let Some(corpus) = testkit::corpus::find("raw events of the corpus' captures") else { return };
-    let expected = corpus.path("captures/expected-events.json");
-    let text = std::fs::read_to_string(expected).expect("expected events");
-    let expected: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let Some(corpus) = testkit::corpus::find("raw events of the corpus' captures") else {
+        return;
+    };
+    let Some(expected) = corpus.existing("captures/expected-events.json") else {
+        return;
+    };
+    let expected = testkit::jsonl::document(&expected).expect("JSON");
+    let mut compared = 0;
     for file in corpus.captures() {
         let wanted = &expected[format!("{}.scap", file.name)];
         let bytes = content(&file.name, &file.path);
         let mut reader = Reader::raw(bytes.as_slice()).expect("a capture");
         let mut by_type: BTreeMap<String, u64> = BTreeMap::new();
         let mut by_dir: BTreeMap<String, u64> = BTreeMap::new();
-        while let Some(item) = reader.next().unwrap_or_else(|e| panic!("{}: {e}", file.name)) {
+        let mut initial = true;
+        let mut total = 0u64;
+        while let Some(item) = reader
+            .next()
+            .unwrap_or_else(|e| panic!("{}: {e}", file.name))
+        {
             let Item::Event(record) = item else { continue };
-            let name = record.info.name.to_owned();
-            *by_type.entry(name).or_default() += 1;
+            total += 1;
+            initial &= capture::is_initial_state(record.code.number());
+            // sysdig shows neither the initial state nor its own kinds of events.
+            if initial || record.info.internal {
+                continue;
+            }
+            *by_type.entry(sysdig_name(&record)).or_default() += 1;
             let dir = if record.info.is_enter() { ">" } else { "<" };
             *by_dir.entry(dir.to_owned()).or_default() += 1;
         }
-        println!("{} {by_dir:?} {} ", file.name, wanted["events_by_dir"]);
-        println!("    {by_type:?}\n    {}", wanted["events_by_type"]);
+        // One capture is too new for the sysdig that counted.
+        if wanted["events"].as_u64().unwrap_or(0) == 0 {
+            println!("{}: {total} raw events, not counted by sysdig", file.name);
+            continue;
+        }
+        compared += 1;
+        let counts = |key: &str| -> BTreeMap<String, u64> {
+            serde_json::from_value(wanted[key].clone()).expect("counts")
+        };
+        assert_eq!(by_type, counts("events_by_type"), "{}", file.name);
+        assert_eq!(by_dir, counts("events_by_dir"), "{}", file.name);
     }
+    println!("{compared} captures compared");
+    assert!(compared > 0, "the corpus counts no events");
 }
