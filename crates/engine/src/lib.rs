@@ -13,11 +13,11 @@
 //! # impl FieldSource for Nothing {
 //! #     fn extract<'a>(&'a self, _: &FieldRef, _: Purpose, _: &'a Bump) -> Option<Value<'a>> { None }
 //! # }
-//! # fn run(rules: &rules::RuleSet, schema: &dyn filter::Schema) -> Result<(), engine::Error> {
+//! # fn run(rules: rules::RuleSet, schema: &dyn filter::Schema) -> Result<(), engine::Error> {
 //! use engine::{Engine, Matching};
 //! use event::{EventCode, codes};
 //!
-//! let mut engine = Engine::new(rules, schema, "syscall", Matching::First)?;
+//! let mut engine = Engine::new(&rules, &rules.clone().select(&[]), schema, "syscall", Matching::First)?;
 //! for &rule in engine.on_event(EventCode::new(codes::SYSCALL_OPENAT_2_X), &Nothing) {
 //!     println!("{}", rules.rules[rule as usize].name);
 //! }
@@ -78,19 +78,21 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Compiles the enabled rules of `source`, in the order in which the set enables them.
+    /// Compiles the rules of `source` among those that `order` names, in that order: what
+    /// [`RuleSet::select`] returns.
     ///
     /// # Errors
     /// [`Error`] when a condition does not compile under `schema`.
     pub fn new(
         rules: &RuleSet,
+        order: &[usize],
         schema: &dyn Schema,
         source: &str,
         matching: Matching,
     ) -> Result<Self, Error> {
         let mut graph = Graph::new();
         let mut roots: Vec<(RuleIndex, NodeId)> = Vec::new();
-        for &index in &rules.order {
+        for &index in order {
             let rule = &rules.rules[index];
             if rule.source != source {
                 continue;
@@ -102,7 +104,7 @@ impl Engine {
             roots.push((index, root));
         }
         let plans = plan::build(&mut graph, &roots, |rule, code| {
-            rules.rules[rule as usize].event_codes.contains(code)
+            rules.rules[rule as usize].event_codes.contains(code.number())
         });
         Ok(Self {
             graph,
