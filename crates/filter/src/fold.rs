@@ -39,7 +39,10 @@ impl Graph {
         mut decide: impl FnMut(&Self, NodeId, &Predicate) -> Option<bool>,
     ) -> Vec<Folded> {
         let mut known = HashMap::new();
-        roots.iter().map(|&root| self.fold_one(root, &mut decide, &mut known)).collect()
+        roots
+            .iter()
+            .map(|&root| self.fold_one(root, &mut decide, &mut known))
+            .collect()
     }
 
     fn fold_one(
@@ -52,13 +55,11 @@ impl Graph {
             return folded;
         }
         let folded = match &self.nodes[id.index()] {
-            Kind::Check(index) => {
-                match decide(self, id, self.predicate(*index)) {
-                    Some(true) => Folded::Always,
-                    Some(false) => Folded::Never,
-                    None => Folded::Node(id),
-                }
-            }
+            Kind::Check(index) => match decide(self, id, self.predicate(*index)) {
+                Some(true) => Folded::Always,
+                Some(false) => Folded::Never,
+                None => Folded::Node(id),
+            },
             Kind::Not(inner) => {
                 let inner = *inner;
                 match self.fold_one(inner, decide, known) {
@@ -88,8 +89,11 @@ impl Graph {
         decide: &mut impl FnMut(&Self, NodeId, &Predicate) -> Option<bool>,
         known: &mut HashMap<NodeId, Folded>,
     ) -> Folded {
-        let (ends, skips) =
-            if and { (Folded::Never, Folded::Always) } else { (Folded::Always, Folded::Never) };
+        let (ends, skips) = if and {
+            (Folded::Never, Folded::Always)
+        } else {
+            (Folded::Always, Folded::Never)
+        };
         let mut left = Vec::with_capacity(all.len());
         for &one in all {
             match self.fold_one(one, decide, known) {
@@ -108,10 +112,16 @@ impl Graph {
     /// that needs more than that field.
     #[must_use]
     pub fn check_value(&self, id: NodeId, value: &Value<'_>, scratch: &Bump) -> Option<bool> {
-        let Kind::Check(index) = &self.nodes[id.index()] else { return None };
+        let Kind::Check(index) = &self.nodes[id.index()] else {
+            return None;
+        };
         if self.predicate(*index).fields.len() != 1 {
             return None;
         }
-        Some(crate::evaluate::check(&self.runners[*index as usize], &One(value), scratch))
+        Some(crate::evaluate::check(
+            &self.runners[*index as usize],
+            &One(value),
+            scratch,
+        ))
     }
 }
