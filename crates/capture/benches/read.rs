@@ -24,9 +24,17 @@ fn modern(compression: Compression) -> Vec<u8> {
                 .u32(0)
                 .u32(0x801)
                 .u64(1_234_567),
-            1 => event(codes::SYSCALL_READ_X).i64(64).bytes(&[7; 64]).i64(3).u32(4096),
+            1 => event(codes::SYSCALL_READ_X)
+                .i64(64)
+                .bytes(&[7; 64])
+                .i64(3)
+                .u32(4096),
             2 => event(codes::SYSCALL_CLOSE_X).i64(0).i64(3),
-            _ => event(codes::SYSCALL_FUTEX_X).i64(0).u64(0x7f00_dead_beef).u16(0x81).u64(1),
+            _ => event(codes::SYSCALL_FUTEX_X)
+                .i64(0)
+                .u64(0x7f00_dead_beef)
+                .u16(0x81)
+                .u64(1),
         };
         let bytes = built.finish();
         let record = Record::parse(&bytes, (i % 8) as u16, RecordFlags::default());
@@ -47,10 +55,16 @@ fn pairs() -> Vec<u8> {
                 event(codes::SYSCALL_READ_X).i64(64).bytes(&[7; 64]),
             ),
             1 => (
-                event(codes::SYSCALL_FUTEX_E).u64(0x7f00_dead_beef).u16(0x81).u64(1),
+                event(codes::SYSCALL_FUTEX_E)
+                    .u64(0x7f00_dead_beef)
+                    .u16(0x81)
+                    .u64(1),
                 event(codes::SYSCALL_FUTEX_X).i64(0),
             ),
-            _ => (event(codes::SYSCALL_CLOSE_E).i64(3), event(codes::SYSCALL_CLOSE_X).i64(0)),
+            _ => (
+                event(codes::SYSCALL_CLOSE_E).i64(3),
+                event(codes::SYSCALL_CLOSE_X).i64(0),
+            ),
         };
         for built in [enter, exit] {
             let bytes = built.finish();
