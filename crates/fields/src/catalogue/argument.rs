@@ -67,13 +67,14 @@ pub(super) fn parse(id: Id, kind: Arg, rest: &str) -> Result<Parsed, ResolveErro
         }
         (Arg::RawParameter, Written::Dotted(key)) => {
             let column = params::number(key).ok_or(ResolveError::Unknown)?;
-            let ty = params::first(key)
-                .map(|p| field_type(p.ty))
-                .ok_or(ResolveError::Unknown)?;
-            Ok(Parsed {
-                arg: Argument::Index(params::NAMED | column),
-                ty: Some(ty),
-            })
+            let param = params::first(key).ok_or(ResolveError::Unknown)?;
+            let format = match param.print {
+                Print::Hex => Format::Hex,
+                Print::Oct => Format::Octal,
+                Print::Dec | Print::None => Format::Decimal,
+            };
+            let ty = Some((field_type(param.ty), format));
+            Ok(Parsed { arg: Argument::Index(params::NAMED | column), ty })
         }
         (Arg::EventType, Written::Dotted(key) | Written::Bracket(key)) => {
             if let Some(n) = number(key) {
