@@ -24,7 +24,9 @@ fn golden(name: &str) -> Option<Vec<u8>> {
     };
     if path.extension().is_some_and(|e| e == "gz") {
         let mut out = Vec::new();
-        flate2::read::GzDecoder::new(&bytes[..]).read_to_end(&mut out).unwrap();
+        flate2::read::GzDecoder::new(&bytes[..])
+            .read_to_end(&mut out)
+            .unwrap();
         return Some(out);
     }
     Some(bytes)
@@ -46,7 +48,9 @@ fn structure(listing: &[u8]) -> Vec<Value> {
 
 #[test]
 fn fields_as_json() {
-    let Some(theirs) = golden("fields.json") else { return };
+    let Some(theirs) = golden("fields.json") else {
+        return;
+    };
     let ours = listing::fields(&Catalogue::new([]), Form::Json);
     for (ours, theirs) in structure(ours.as_bytes()).iter().zip(&structure(&theirs)) {
         let rows = |v: &Value| v["fields"].as_array().unwrap().clone();
@@ -81,7 +85,10 @@ fn built_in(text: &str, first_of_plugins: &str) -> Vec<String> {
     if let Some(end) = outline.iter().position(|l| l.contains(first_of_plugins)) {
         outline.truncate(end);
     }
-    while outline.last().is_some_and(|l| l.is_empty() || l.starts_with("---")) {
+    while outline
+        .last()
+        .is_some_and(|l| l.is_empty() || l.starts_with("---"))
+    {
         outline.pop();
     }
     outline
@@ -89,19 +96,28 @@ fn built_in(text: &str, first_of_plugins: &str) -> Vec<String> {
 
 #[test]
 fn fields_as_text() {
-    let Some(theirs) = golden("fields.txt") else { return };
+    let Some(theirs) = golden("fields.txt") else {
+        return;
+    };
     let ours = listing::fields(&Catalogue::new([]), Form::Text);
     let theirs = String::from_utf8(theirs).unwrap();
-    assert_eq!(built_in(&ours, "   container"), built_in(&theirs, "   container"));
+    assert_eq!(
+        built_in(&ours, "   container"),
+        built_in(&theirs, "   container")
+    );
 }
 
 #[test]
 fn fields_as_markdown() {
-    let Some(theirs) = golden("fields.md") else { return };
+    let Some(theirs) = golden("fields.md") else {
+        return;
+    };
     let ours = listing::fields(&Catalogue::new([]), Form::Markdown);
     // Name and type of each row, and the headings; prose is ours.
     let rows = |text: &str| -> Vec<String> {
-        let rows = text.lines().filter(|l| l.starts_with('`') || l.starts_with("## "));
+        let rows = text
+            .lines()
+            .filter(|l| l.starts_with('`') || l.starts_with("## "));
         rows.map(|l| l.split(" | ").take(2).collect::<Vec<_>>().join(" | "))
             .take_while(|l| l != "## Field Class: container")
             .collect()
@@ -111,10 +127,17 @@ fn fields_as_markdown() {
 
 #[test]
 fn events_as_json() {
-    let Some(theirs) = golden("events.json.gz") else { return };
+    let Some(theirs) = golden("events.json.gz") else {
+        return;
+    };
     let ours: Value = serde_json::from_str(&listing::events(Form::Json)).unwrap();
     let theirs: Value = serde_json::from_slice(&theirs).unwrap();
-    for section in ["Syscall events", "Tracepoint events", "Plugin events", "Metaevents"] {
+    for section in [
+        "Syscall events",
+        "Tracepoint events",
+        "Plugin events",
+        "Metaevents",
+    ] {
         let of = |v: &Value| v[section].as_array().unwrap().clone();
         let (ours, theirs) = (of(&ours), of(&theirs));
         // Calls without a type of their own follow in no order over there.

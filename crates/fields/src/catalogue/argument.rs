@@ -74,7 +74,10 @@ pub(super) fn parse(id: Id, kind: Arg, rest: &str) -> Result<Parsed, ResolveErro
                 Print::Dec | Print::None => Format::Decimal,
             };
             let ty = Some((field_type(param.ty), format));
-            Ok(Parsed { arg: Argument::Index(params::NAMED | column), ty })
+            Ok(Parsed {
+                arg: Argument::Index(params::NAMED | column),
+                ty,
+            })
         }
         (Arg::EventType, Written::Dotted(key) | Written::Bracket(key)) => {
             if let Some(n) = number(key) {
@@ -91,9 +94,9 @@ pub(super) fn parse(id: Id, kind: Arg, rest: &str) -> Result<Parsed, ResolveErro
         (Arg::Moment, Written::Bracket(key)) if key.parse::<u64>().is_ok() => {
             plain(Argument::Key(key.into()))
         }
-        (Arg::Moment, Written::Bracket(_)) => {
-            Err(ResolveError::Argument(format!("field '{name}' takes a time in nanoseconds")))
-        }
+        (Arg::Moment, Written::Bracket(_)) => Err(ResolveError::Argument(format!(
+            "field '{name}' takes a time in nanoseconds"
+        ))),
         (Arg::PathSide, Written::Dotted(key @ ("src" | "dst"))) => plain(Argument::Key(key.into())),
         (Arg::Loose | Arg::LooseRequired, Written::Bracket(key) | Written::Dotted(key)) => {
             plain(Argument::Key(key.into()))

@@ -49,7 +49,11 @@ const NAMES: [&str; 41] = [
 
 /// Names of the capabilities in a set, separated by blanks.
 pub(super) fn names(set: u64, out: &mut Out<'_>) {
-    for (_, name) in NAMES.iter().enumerate().filter(|(bit, _)| set >> bit & 1 == 1) {
+    for (_, name) in NAMES
+        .iter()
+        .enumerate()
+        .filter(|(bit, _)| set >> bit & 1 == 1)
+    {
         if !out.is_empty() {
             out.push(b' ');
         }

@@ -64,11 +64,13 @@ pub(super) fn value<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Va
         Id::ContainerMountSource => {
             bytes(&find_mount(container, ask.arg, |m| &m.destination)?.source)
         }
-        Id::ContainerMountDest => bytes(&find_mount(container, ask.arg, |m| &m.source)?.destination),
-        Id::ContainerMountMode => bytes(&find_mount(container, ask.arg, |m| &m.source)?.mode),
-        Id::ContainerMountRdwr => {
-            bytes(truth(find_mount(container, ask.arg, |m| &m.source)?.read_write))
+        Id::ContainerMountDest => {
+            bytes(&find_mount(container, ask.arg, |m| &m.source)?.destination)
         }
+        Id::ContainerMountMode => bytes(&find_mount(container, ask.arg, |m| &m.source)?.mode),
+        Id::ContainerMountRdwr => bytes(truth(
+            find_mount(container, ask.arg, |m| &m.source)?.read_write,
+        )),
         Id::ContainerMountPropagation => {
             bytes(&find_mount(container, ask.arg, |m| &m.source)?.propagation)
         }
@@ -76,9 +78,7 @@ pub(super) fn value<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Va
         Id::ContainerLabels => Some(ask.compose(|out| labels(&container.labels, out))),
         Id::K8sNsName => bytes(container.labels.get(&b"io.kubernetes.pod.namespace"[..])?),
         Id::K8sPodName => bytes(container.labels.get(&b"io.kubernetes.pod.name"[..])?),
-        Id::K8sPodUid | Id::K8sPodId => {
-            bytes(container.labels.get(&b"io.kubernetes.pod.uid"[..])?)
-        }
+        Id::K8sPodUid | Id::K8sPodId => bytes(container.labels.get(&b"io.kubernetes.pod.uid"[..])?),
         Id::K8sPodFullSandboxId => bytes(&container.pod_sandbox_id),
         Id::K8sPodSandboxId => bytes(short(&container.pod_sandbox_id)),
         Id::K8sPodIp | Id::K8sPodCniJson | Id::K8sPodLabel | Id::K8sPodLabels => {
@@ -124,7 +124,9 @@ fn pod<'s>(
             .and_then(|s| label(&s.pod_sandbox_labels, ask.arg))
             .or_else(|| label(&container.pod_sandbox_labels, ask.arg)),
         _ => {
-            let found = sandbox.map(|s| &s.pod_sandbox_labels).filter(|l| !l.is_empty());
+            let found = sandbox
+                .map(|s| &s.pod_sandbox_labels)
+                .filter(|l| !l.is_empty());
             let all = found.unwrap_or(&container.pod_sandbox_labels);
             Some(ask.compose(|out| labels(all, out)))
         }

@@ -26,23 +26,33 @@ struct Ends {
 impl Ends {
     /// Ends of a connected socket.
     fn of(descriptor: &Descriptor) -> Option<Self> {
-        Some(Self { client: descriptor.source()?, server: descriptor.dest()? })
+        Some(Self {
+            client: descriptor.source()?,
+            server: descriptor.dest()?,
+        })
     }
 
     /// Ends of a connected socket whose role is known.
     fn with_role(descriptor: &Descriptor) -> Option<Self> {
-        if descriptor.has_no_role() { None } else { Self::of(descriptor) }
+        if descriptor.has_no_role() {
+            None
+        } else {
+            Self::of(descriptor)
+        }
     }
 }
 
 /// Where the server end is: of a connection or of a listening socket.
 fn server(descriptor: &Descriptor) -> Option<Endpoint> {
-    descriptor.local().or_else(|| Ends::with_role(descriptor).map(|e| e.server))
+    descriptor
+        .local()
+        .or_else(|| Ends::with_role(descriptor).map(|e| e.server))
 }
 
 pub(super) fn value<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Value<'s>> {
-    const ON_DESCRIPTORS: EventFlags =
-        EventFlags::CREATES_FD.union(EventFlags::USES_FD).union(EventFlags::DESTROYS_FD);
+    const ON_DESCRIPTORS: EventFlags = EventFlags::CREATES_FD
+        .union(EventFlags::USES_FD)
+        .union(EventFlags::DESTROYS_FD);
     if !view.record.info.flags.intersects(ON_DESCRIPTORS) {
         return None;
     }
@@ -73,9 +83,8 @@ fn known<'s>(
     let kind = descriptor.kind;
     let flag = |flag| Some(Value::Bool(descriptor.flags.contains(flag)));
     let port = |end: Endpoint| Some(Value::Unsigned(u64::from(end.port)));
-    let port_text = |end: Endpoint| {
-        Some(ask.compose(|out| number::unsigned(u64::from(end.port), out)))
-    };
+    let port_text =
+        |end: Endpoint| Some(ask.compose(|out| number::unsigned(u64::from(end.port), out)));
     let ends = || Ends::with_role(descriptor);
     let sides = || Sides::of(view, descriptor);
     let network = |address: IpAddr| match ask.is_comparison() {
@@ -251,9 +260,15 @@ impl Sides {
     fn of(view: &EventView<'_>, descriptor: &Descriptor) -> Option<Self> {
         let Ends { client, server } = Ends::with_role(descriptor)?;
         Some(if is_local(view, client.ip) {
-            Self { local: client, remote: server }
+            Self {
+                local: client,
+                remote: server,
+            }
         } else {
-            Self { local: server, remote: client }
+            Self {
+                local: server,
+                remote: client,
+            }
         })
     }
 }
@@ -268,7 +283,12 @@ fn is_local(view: &EventView<'_>, address: IpAddr) -> bool {
     if matches!(address, IpAddr::V4(v4) if v4.is_loopback()) {
         return true;
     }
-    if view.state.interfaces().iter().any(|interface| interface.address == address) {
+    if view
+        .state
+        .interfaces()
+        .iter()
+        .any(|interface| interface.address == address)
+    {
         return true;
     }
     let is = |container: &state::Container| {
@@ -340,7 +360,10 @@ fn types<'s>(
 
 /// `fdlist.*`: one text of all descriptors that poll or ppoll waits for.
 pub(super) fn list<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Value<'s>> {
-    if !matches!(view.record.code.number(), e::SYSCALL_POLL_X | e::SYSCALL_PPOLL_X) {
+    if !matches!(
+        view.record.code.number(),
+        e::SYSCALL_POLL_X | e::SYSCALL_PPOLL_X
+    ) {
         return None;
     }
     let raw = view.record.param(1);

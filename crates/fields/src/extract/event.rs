@@ -102,7 +102,9 @@ pub(super) fn value<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Va
             Value::Unsigned(u64::from(record.code.number() == codes::PROCINFO_E))
         }
         Id::EvtAround => {
-            let Argument::Key(center) = ask.arg else { return None };
+            let Argument::Key(center) = ask.arg else {
+                return None;
+            };
             Value::Unsigned(ts.abs_diff(center.parse().ok()?).div_ceil(1_000_000))
         }
         Id::EvtAbspath => return paths::absolute(view, ask),
@@ -127,7 +129,9 @@ pub(super) fn name<'s>(view: &EventView<'s>) -> &'s [u8] {
     match record.code.number() {
         codes::GENERIC_E | codes::GENERIC_X => {
             let code = record.u16(0).map_or(0, usize::from);
-            SYSCALL_NAMES.get(code).map_or(record.info.name.as_bytes(), |n| n.as_bytes())
+            SYSCALL_NAMES
+                .get(code)
+                .map_or(record.info.name.as_bytes(), |n| n.as_bytes())
         }
         codes::ASYNCEVENT_E => record.text(1),
         _ => record.info.name.as_bytes(),
@@ -143,11 +147,15 @@ fn is_type(view: &EventView<'_>, arg: &Argument) -> bool {
 }
 
 fn relative(view: &EventView<'_>) -> u64 {
-    view.record.ts.saturating_sub(view.env.first_event.unwrap_or(0))
+    view.record
+        .ts
+        .saturating_sub(view.env.first_event.unwrap_or(0))
 }
 
 fn delta(view: &EventView<'_>) -> u64 {
-    view.env.previous_event.map_or(0, |previous| view.record.ts.saturating_sub(previous))
+    view.env
+        .previous_event
+        .map_or(0, |previous| view.record.ts.saturating_sub(previous))
 }
 
 /// What the event is about; transfers take the category of what they work on.
@@ -185,7 +193,9 @@ fn category(view: &EventView<'_>) -> &'static str {
 }
 
 fn parameter_position(view: &EventView<'_>, arg: &Argument) -> Option<usize> {
-    let Argument::Index(index) = *arg else { return None };
+    let Argument::Index(index) = *arg else {
+        return None;
+    };
     params::position(view.record.code, index).filter(|&p| p < view.record.len())
 }
 
@@ -213,14 +223,22 @@ fn raw_argument<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Value<
         ParamType::Bool => Value::Bool(render::integer(ty, raw)? != 0),
         _ if ty.width().is_some() => {
             let number = render::integer(ty, raw)?;
-            if ty.signed() { Value::Signed(number) } else { Value::Unsigned(number as u64) }
+            if ty.signed() {
+                Value::Signed(number)
+            } else {
+                Value::Unsigned(number as u64)
+            }
         }
         _ => Value::Bytes(raw),
     })
 }
 
 fn buffer<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Value<'s>> {
-    let position = view.record.info.param_index("data").filter(|&p| p < view.record.len())?;
+    let position = view
+        .record
+        .info
+        .param_index("data")
+        .filter(|&p| p < view.record.len())?;
     let raw = view.record.param(position);
     if ask.is_comparison() {
         return Some(Value::Bytes(raw));
@@ -238,7 +256,10 @@ fn buffer<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Value<'s>> {
 /// `evt.buflen` and what is counted by direction and kind.
 fn transferred<'s>(view: &EventView<'s>, id: Id) -> Option<Value<'s>> {
     let info = view.record.info;
-    let io = matches!(info.category, Category::IoRead | Category::IoWrite | Category::IoOther);
+    let io = matches!(
+        info.category,
+        Category::IoRead | Category::IoWrite | Category::IoOther
+    );
     let descriptor = view.descriptor().filter(|_| io)?;
     let reads = info.flags.contains(EventFlags::READS_FROM_FD);
     let writes = info.flags.contains(EventFlags::WRITES_TO_FD);
@@ -263,7 +284,10 @@ fn result_name(result: i64) -> &'static str {
     if result >= 0 {
         return "SUCCESS";
     }
-    u32::try_from(result.unsigned_abs()).ok().and_then(errno::errno_name).unwrap_or("")
+    u32::try_from(result.unsigned_abs())
+        .ok()
+        .and_then(errno::errno_name)
+        .unwrap_or("")
 }
 
 fn error_count<'s>(view: &EventView<'s>, id: Id) -> Option<Value<'s>> {
@@ -272,7 +296,10 @@ fn error_count<'s>(view: &EventView<'s>, id: Id) -> Option<Value<'s>> {
     let name = view.record.info.name;
     let file = match kind {
         Some(kind) => kind.is_file() || kind == Kind::Directory,
-        None => matches!(name, "open" | "openat" | "openat2" | "creat" | "open_by_handle_at"),
+        None => matches!(
+            name,
+            "open" | "openat" | "openat2" | "creat" | "open_by_handle_at"
+        ),
     };
     let net = kind.is_some_and(|k| k.is_ip() || k == Kind::Unix)
         || matches!(name, "accept" | "accept4" | "connect");

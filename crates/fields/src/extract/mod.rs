@@ -25,11 +25,11 @@ mod syslog;
 
 use std::net::IpAddr;
 
-use bumpalo::Bump;
-use filter::{Argument, FieldRef, Purpose, Value};
 use crate::catalogue::{Class, FIRST_STATIC, Id};
 use crate::render::Out;
 use crate::view::EventView;
+use bumpalo::Bump;
+use filter::{Argument, FieldRef, Purpose, Value};
 
 /// What an extractor gets besides the event.
 #[derive(Clone, Copy)]
@@ -61,7 +61,9 @@ pub(crate) fn value<'s>(
     purpose: Purpose,
     scratch: &'s Bump,
 ) -> Option<Value<'s>> {
-    let Some(id) = Id::from_number(field.id) else { return static_value(view, field.id) };
+    let Some(id) = Id::from_number(field.id) else {
+        return static_value(view, field.id);
+    };
     match id {
         Id::EvtType => Some(Value::Bytes(event::name(view))),
         Id::ProcName => Some(Value::Bytes(view.thread()?.comm())),
@@ -70,7 +72,15 @@ pub(crate) fn value<'s>(
         Id::EvtIsOpenWrite => Some(Value::Bool(event::is_open(view, event::WRITE))),
         Id::EvtIsOpenRead => Some(Value::Bool(event::is_open(view, event::READ))),
         Id::ContainerId => container::id(view),
-        _ => by_class(view, &Ask { id, arg: &field.arg, purpose, scratch }),
+        _ => by_class(
+            view,
+            &Ask {
+                id,
+                arg: &field.arg,
+                purpose,
+                scratch,
+            },
+        ),
     }
 }
 

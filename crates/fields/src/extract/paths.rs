@@ -72,7 +72,10 @@ fn target(code: u16) -> Option<Place> {
 pub(super) fn value<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Value<'s>> {
     let record = view.record;
     let code = record.code.number();
-    let raw = matches!(ask.id, Id::FsPathNameraw | Id::FsPathSourceraw | Id::FsPathTargetraw);
+    let raw = matches!(
+        ask.id,
+        Id::FsPathNameraw | Id::FsPathSourceraw | Id::FsPathTargetraw
+    );
     let place = match ask.id {
         Id::FsPathName | Id::FsPathNameraw => match code {
             e::SYSCALL_FCHMOD_X | e::SYSCALL_FCHOWN_X => return by_descriptor(view, raw),
@@ -84,7 +87,11 @@ pub(super) fn value<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Va
     let Place(index, base) = place?;
     let result = record.result()?;
     // A failed open still names what it was to open, except that the number -1 says nothing at all.
-    let succeeded = if matches!(base, Base::Opened) { result != -1 } else { result == 0 };
+    let succeeded = if matches!(base, Base::Opened) {
+        result != -1
+    } else {
+        result == 0
+    };
     if !succeeded || index >= record.len() {
         return None;
     }
@@ -110,7 +117,11 @@ fn by_descriptor<'s>(view: &EventView<'s>, raw: bool) -> Option<Value<'s>> {
         return None;
     }
     let descriptor = view.descriptor_numbered(view.record.i64(1)?)?;
-    Some(Value::Bytes(if raw { descriptor.name_raw() } else { descriptor.name() }))
+    Some(Value::Bytes(if raw {
+        descriptor.name_raw()
+    } else {
+        descriptor.name()
+    }))
 }
 
 fn join_cwd(view: &EventView<'_>, text: &[u8], out: &mut Out<'_>) {
@@ -146,7 +157,8 @@ pub(super) fn absolute<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option
     Some(ask.compose(|out| match base {
         Base::Dir(dir) => {
             let dir = view.record.i64(dir);
-            let known = dir.is_none_or(|d| d == render::AT_FDCWD || view.descriptor_numbered(d).is_some());
+            let known =
+                dir.is_none_or(|d| d == render::AT_FDCWD || view.descriptor_numbered(d).is_some());
             if known || text.starts_with(b"/") {
                 path::join_dir(view, dir, text, out);
             } else {

@@ -31,9 +31,8 @@ pub(super) fn value<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Va
     let leader = |leader: Option<ThreadIx>, text: fn(&Thread) -> &[u8]| {
         Some(Value::Bytes(leader.map_or(b"", |l| text(state.thread(l)))))
     };
-    let age = |birth: u64| {
-        (birth != 0).then(|| Value::Unsigned(view.record.ts.saturating_sub(birth)))
-    };
+    let age =
+        |birth: u64| (birth != 0).then(|| Value::Unsigned(view.record.ts.saturating_sub(birth)));
     match ask.id {
         Id::ProcName => bytes(image.comm()),
         Id::ProcExe => bytes(image.exe()),
@@ -92,9 +91,7 @@ pub(super) fn value<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Va
         Id::ProcIsSidLeader => boolean(thread.sid == thread.vpid),
         Id::ProcIsVpgidLeader => boolean(thread.vpgid == thread.vpid),
         Id::ProcIsPgidLeader => boolean(thread.pgid == thread.pid),
-        Id::ProcExeIno => {
-            (image.file.ino != 0).then_some(Value::Signed(image.file.ino as i64))
-        }
+        Id::ProcExeIno => (image.file.ino != 0).then_some(Value::Signed(image.file.ino as i64)),
         Id::ProcExeInoCtime => nonzero(image.file.ctime),
         Id::ProcExeInoMtime => nonzero(image.file.mtime),
         Id::ProcExeInoCtimeDurationProcStart => nonzero(image.file.ctime_to_clone),
@@ -159,7 +156,10 @@ fn level(state: &State, ix: ThreadIx, level: u32) -> Option<&Thread> {
     match level {
         0 => Some(state.thread(ix)),
         1 => state.parent(ix).map(|p| state.thread(p)),
-        n => state.ancestors(ix).nth(n as usize - 1).map(|a| state.thread(a)),
+        n => state
+            .ancestors(ix)
+            .nth(n as usize - 1)
+            .map(|a| state.thread(a)),
     }
 }
 
@@ -184,10 +184,7 @@ fn ancestor_text<'s>(
 }
 
 /// Texts joined by blanks; `None` if nothing comes of it.
-fn joined<'t, 's>(
-    ask: &Ask<'_, 's>,
-    texts: impl Iterator<Item = &'t [u8]>,
-) -> Option<Value<'s>> {
+fn joined<'t, 's>(ask: &Ask<'_, 's>, texts: impl Iterator<Item = &'t [u8]>) -> Option<Value<'s>> {
     let mut out = Out::new_in(ask.scratch);
     for (i, text) in texts.enumerate() {
         if i > 0 {
@@ -198,18 +195,18 @@ fn joined<'t, 's>(
     (!out.is_empty()).then(|| Value::Bytes(out.into_bump_slice()))
 }
 
-fn ancestor_pid<'s>(
-    view: &'s EventView<'s>,
-    ask: &Ask<'_, 's>,
-    ix: ThreadIx,
-) -> Option<Value<'s>> {
+fn ancestor_pid<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>, ix: ThreadIx) -> Option<Value<'s>> {
     let state = view.state;
     if let Argument::Index(n) = *ask.arg {
         return Some(Value::Signed(level(state, ix, n)?.pid));
     }
     if ask.is_comparison() {
         let mut pids = BumpVec::new_in(ask.scratch);
-        pids.extend(state.ancestors(ix).map(|a| Value::Signed(state.thread(a).pid)));
+        pids.extend(
+            state
+                .ancestors(ix)
+                .map(|a| Value::Signed(state.thread(a).pid)),
+        );
         return Some(Value::List(pids.into_bump_slice()));
     }
     Some(Value::Signed(state.thread(ix).pid))
@@ -224,7 +221,12 @@ fn ancestor_args<'s>(
     if let Argument::Index(n) = *ask.arg {
         return Some(Value::Bytes(level(state, ix, n)?.image.args_joined()));
     }
-    joined(ask, state.ancestors(ix).map(|a| state.thread(a).image.args_joined()))
+    joined(
+        ask,
+        state
+            .ancestors(ix)
+            .map(|a| state.thread(a).image.args_joined()),
+    )
 }
 
 /// The environment of a process in one line.
@@ -241,18 +243,17 @@ fn env_line<'s>(ask: &Ask<'_, 's>, process: Option<&Thread>) -> Value<'s> {
 
 fn env<'s>(state: &'s State, ask: &Ask<'_, 's>, ix: ThreadIx) -> Option<Value<'s>> {
     match ask.arg {
-        Argument::Key(name) => {
-            bytes(state.env(ix).and_then(|t| t.env_value(name.as_bytes())).unwrap_or(b""))
-        }
+        Argument::Key(name) => bytes(
+            state
+                .env(ix)
+                .and_then(|t| t.env_value(name.as_bytes()))
+                .unwrap_or(b""),
+        ),
         _ => Some(env_line(ask, state.env(ix))),
     }
 }
 
-fn ancestor_env<'s>(
-    view: &'s EventView<'s>,
-    ask: &Ask<'_, 's>,
-    ix: ThreadIx,
-) -> Option<Value<'s>> {
+fn ancestor_env<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>, ix: ThreadIx) -> Option<Value<'s>> {
     let state = view.state;
     let mut ancestors = state.ancestors(ix).take(ENV_LEVELS);
     if let Argument::Key(name) = ask.arg {
@@ -266,7 +267,9 @@ fn ancestor_env<'s>(
     }
     match *ask.arg {
         Argument::Index(0) | Argument::None => Some(env_line(ask, state.env(ix))),
-        Argument::Index(n) => ancestors.nth(n as usize - 1).map(|a| env_line(ask, state.env(a))),
+        Argument::Index(n) => ancestors
+            .nth(n as usize - 1)
+            .map(|a| env_line(ask, state.env(a))),
         Argument::Key(_) => None,
     }
 }
@@ -275,7 +278,10 @@ fn ancestor_env<'s>(
 fn login_shell<'s>(state: &State, ix: ThreadIx) -> Option<Value<'s>> {
     let main = state.main_thread(ix).unwrap_or(ix);
     let line = std::iter::once(main).chain(state.ancestors(main));
-    let shell = line.map(|t| state.thread(t)).filter(|t| t.comm().ends_with(b"sh")).last();
+    let shell = line
+        .map(|t| state.thread(t))
+        .filter(|t| t.comm().ends_with(b"sh"))
+        .last();
     shell.map(|t| Value::Signed(t.pid))
 }
 
@@ -303,7 +309,9 @@ fn fd_usage<'s>(state: &State, ix: ThreadIx) -> Option<Value<'s>> {
     if limit <= 0 {
         return Some(Value::Double(0.0));
     }
-    Some(Value::Double(open_count(state, ix) as f64 * 100.0 / limit as f64))
+    Some(Value::Double(
+        open_count(state, ix) as f64 * 100.0 / limit as f64,
+    ))
 }
 
 /// Living threads besides the main one.
@@ -316,7 +324,14 @@ fn of_main(thread: &Thread, kib: u32) -> u64 {
 }
 
 fn standard_type<'s>(state: &State, ix: ThreadIx, fd: i64) -> Option<Value<'s>> {
-    Some(Value::Bytes(state.descriptor(ix, fd)?.kind.name().unwrap_or("<NA>").as_bytes()))
+    Some(Value::Bytes(
+        state
+            .descriptor(ix, fd)?
+            .kind
+            .name()
+            .unwrap_or("<NA>")
+            .as_bytes(),
+    ))
 }
 
 fn capabilities<'s>(ask: &Ask<'_, 's>, set: u64) -> Option<Value<'s>> {

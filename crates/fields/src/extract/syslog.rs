@@ -8,8 +8,9 @@ use crate::catalogue::Id;
 use crate::render::Out;
 use crate::view::EventView;
 
-const SEVERITIES: [&str; 8] =
-    ["emerg", "alert", "crit", "err", "warn", "notice", "info", "debug"];
+const SEVERITIES: [&str; 8] = [
+    "emerg", "alert", "crit", "err", "warn", "notice", "info", "debug",
+];
 const FACILITIES: [&str; 24] = [
     "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "clock", "authpriv",
     "ftp", "ntp", "logaudit", "logalert", "cron", "local0", "local1", "local2", "local3", "local4",
@@ -19,7 +20,9 @@ const FACILITIES: [&str; 24] = [
 /// Whether the event writes to a descriptor whose name has `/dev/log` in it.
 pub(super) fn is_message(view: &EventView<'_>) -> bool {
     view.record.info.flags.contains(EventFlags::WRITES_TO_FD)
-        && view.descriptor().is_some_and(|d| contains(d.name(), b"/dev/log"))
+        && view
+            .descriptor()
+            .is_some_and(|d| contains(d.name(), b"/dev/log"))
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {
@@ -58,8 +61,20 @@ mod tests {
 
     #[test]
     fn messages() {
-        assert_eq!(parse(b"<38>sshd[1]: hello"), Some((38, &b"sshd[1]: hello"[..])));
-        for wrong in [&b""[..], b"<", b"<>", b"<38", b"<192>x", b"<-1>x", b"<99999>x", b"x<38>"] {
+        assert_eq!(
+            parse(b"<38>sshd[1]: hello"),
+            Some((38, &b"sshd[1]: hello"[..]))
+        );
+        for wrong in [
+            &b""[..],
+            b"<",
+            b"<>",
+            b"<38",
+            b"<192>x",
+            b"<-1>x",
+            b"<99999>x",
+            b"x<38>",
+        ] {
             assert_eq!(parse(wrong), None);
         }
     }

@@ -13,7 +13,8 @@ use super::{SCHEMA_VERSION, pretty};
 
 /// Calls that rules see only when asked for all of them: they are many and say little.
 const OFF_BY_DEFAULT: [&str; 11] = [
-    "pread", "preadv", "pwrite", "pwritev", "read", "readv", "recv", "send", "sendfile", "write", "writev",
+    "pread", "preadv", "pwrite", "pwritev", "read", "readv", "recv", "send", "sendfile", "write",
+    "writev",
 ];
 
 /// A line of the listing.
@@ -25,7 +26,11 @@ struct Line {
 
 impl Line {
     fn of(info: &'static EventInfo) -> Self {
-        Self { name: info.name, enter: info.is_enter(), params: info.params }
+        Self {
+            name: info.name,
+            enter: info.is_enter(),
+            params: info.params,
+        }
     }
 
     fn direction(&self) -> char {
@@ -48,7 +53,10 @@ fn lines(source: Source) -> Vec<Line> {
     let mut lines: Vec<Line> = EVENTS
         .iter()
         .filter(|e| e.source == source && e.code > codes::GENERIC_X)
-        .filter(|e| !e.flags.intersects(EventFlags::OLD_VERSION | EventFlags::UNUSED))
+        .filter(|e| {
+            !e.flags
+                .intersects(EventFlags::OLD_VERSION | EventFlags::UNUSED)
+        })
         .map(Line::of)
         .collect();
     if source == Source::Syscall {
@@ -58,7 +66,11 @@ fn lines(source: Source) -> Vec<Line> {
 }
 
 fn generic() -> impl Iterator<Item = Line> {
-    let own = |name: &str| EVENTS.iter().any(|e| e.code > codes::GENERIC_X && e.name == name);
+    let own = |name: &str| {
+        EVENTS
+            .iter()
+            .any(|e| e.code > codes::GENERIC_X && e.name == name)
+    };
     let mut names: Vec<&'static str> = SYSCALL_NAMES
         .iter()
         .copied()
@@ -66,9 +78,16 @@ fn generic() -> impl Iterator<Item = Line> {
         .collect();
     names.sort_unstable();
     names.dedup();
-    let line = |name, enter, code: u16| Line { name, enter, params: EVENTS[code as usize].params };
+    let line = |name, enter, code: u16| Line {
+        name,
+        enter,
+        params: EVENTS[code as usize].params,
+    };
     names.into_iter().flat_map(move |name| {
-        [line(name, true, codes::GENERIC_E), line(name, false, codes::GENERIC_X)]
+        [
+            line(name, true, codes::GENERIC_E),
+            line(name, false, codes::GENERIC_X),
+        ]
     })
 }
 
@@ -128,7 +147,12 @@ pub(super) fn markdown() -> String {
         );
         for line in lines(source) {
             let default = if line.by_default() { "Yes" } else { "No" };
-            let _ = write!(out, "{default} | `{}` | `{}` | ", line.direction(), line.name);
+            let _ = write!(
+                out,
+                "{default} | `{}` | `{}` | ",
+                line.direction(),
+                line.name
+            );
             params(&line, "*", &mut out);
             out.push('\n');
         }

@@ -20,7 +20,9 @@ fn listed(class: Class) -> impl Iterator<Item = &'static Row> {
 }
 
 fn classes() -> impl Iterator<Item = Class> {
-    Class::ALL.into_iter().filter(|&class| listed(class).next().is_some())
+    Class::ALL
+        .into_iter()
+        .filter(|&class| listed(class).next().is_some())
 }
 
 /// Words that say what is special about a field.
@@ -64,6 +66,9 @@ fn wrapped(text: &str, out: &mut String) {
 
 fn entry(name: &str, text: &str, out: &mut String) {
     let _ = write!(out, "{name:COLUMN$}");
+    if name.len() >= COLUMN {
+        let _ = write!(out, "\n{:COLUMN$}", "");
+    }
     wrapped(text, out);
     out.push('\n');
 }
@@ -89,7 +94,11 @@ pub(super) fn text(catalogue: &Catalogue) -> String {
             if tags.is_empty() {
                 entry(row.name, row.text, &mut out);
             } else {
-                entry(row.name, &format!("({}) {}", tags.join(","), row.text), &mut out);
+                entry(
+                    row.name,
+                    &format!("({}) {}", tags.join(","), row.text),
+                    &mut out,
+                );
             }
         }
         out.push('\n');
@@ -196,8 +205,9 @@ pub(super) fn json(catalogue: &Catalogue) -> String {
 
 pub(super) fn names(catalogue: &Catalogue, form: Form) -> String {
     let rows = classes().flat_map(listed).map(|r| r.name);
-    let names: Vec<&str> =
-        rows.chain(catalogue.statics().iter().map(|s| s.0.as_str())).collect();
+    let names: Vec<&str> = rows
+        .chain(catalogue.statics().iter().map(|s| s.0.as_str()))
+        .collect();
     match form {
         Form::Json => pretty(&json!({ "fieldnames": names })),
         Form::Text | Form::Markdown => names.iter().fold(String::new(), |mut out, name| {

@@ -17,7 +17,13 @@ pub fn clean(text: &[u8], out: &mut Out<'_>) {
 
 /// Every byte that is no printable ASCII as a dot.
 pub fn dotted(bytes: &[u8], out: &mut Out<'_>) {
-    out.extend(bytes.iter().map(|&b| if b == b' ' || b.is_ascii_graphic() { b } else { b'.' }));
+    out.extend(bytes.iter().map(|&b| {
+        if b == b' ' || b.is_ascii_graphic() {
+            b
+        } else {
+            b'.'
+        }
+    }));
 }
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -13,7 +13,11 @@ pub fn bits(table: &[Flag], value: u32, out: &mut Out<'_>) {
     let start = out.len();
     let mut rest = value;
     for flag in table {
-        let fits = if flag.value == 0 { value == 0 } else { rest & flag.value == flag.value };
+        let fits = if flag.value == 0 {
+            value == 0
+        } else {
+            rest & flag.value == flag.value
+        };
         // Once everything is named, only the number 0 itself has something left to say.
         if !fits || (rest == 0 && value != 0) {
             continue;
@@ -60,7 +64,10 @@ mod tests {
         assert_eq!(text(bits, &flags::FILE_FLAGS, 4097), "O_RDONLY|O_CLOEXEC");
         assert_eq!(text(bits, &flags::FILE_FLAGS, 0), "O_NONE");
         assert_eq!(text(bits, &flags::FILE_FLAGS, 39), "O_EXCL|O_CREAT|O_RDWR");
-        assert_eq!(text(values, &flags::SOCKET_FAMILIES, 16), "AF_ROUTE|AF_NETLINK");
+        assert_eq!(
+            text(values, &flags::SOCKET_FAMILIES, 16),
+            "AF_ROUTE|AF_NETLINK"
+        );
         assert_eq!(text(values, &flags::SOCKET_FAMILIES, 9999), "");
     }
 }

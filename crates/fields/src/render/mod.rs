@@ -25,7 +25,14 @@ pub const AT_FDCWD: i64 = -100;
 
 /// `NAME=VALUE NAME=VALUE(RESOLVED) ...` of all parameters.
 pub fn args(view: &EventView<'_>, out: &mut Out<'_>) {
-    for (index, param) in view.record.info.params.iter().take(view.record.len()).enumerate() {
+    for (index, param) in view
+        .record
+        .info
+        .params
+        .iter()
+        .take(view.record.len())
+        .enumerate()
+    {
         if index > 0 {
             out.push(b' ');
         }
@@ -52,13 +59,22 @@ pub fn shown(view: &EventView<'_>, index: usize, out: &mut Out<'_>) {
 /// The raw form of a parameter.
 pub fn raw(view: &EventView<'_>, index: usize, out: &mut Out<'_>) {
     if let Some(param) = view.record.info.params.get(index) {
-        raw_value(view, param, param.ty, param.print, view.record.param(index), out);
+        raw_value(
+            view,
+            param,
+            param.ty,
+            param.print,
+            view.record.param(index),
+            out,
+        );
     }
 }
 
 /// The resolved form of a parameter; `false` and nothing written where there is none.
 pub fn resolved(view: &EventView<'_>, index: usize, out: &mut Out<'_>) -> bool {
-    let Some(param) = view.record.info.params.get(index) else { return false };
+    let Some(param) = view.record.info.params.get(index) else {
+        return false;
+    };
     let start = out.len();
     resolved_value(view, param, param.ty, view.record.param(index), out);
     out.len() > start
@@ -88,11 +104,19 @@ pub fn integer(ty: ParamType, bytes: &[u8]) -> Option<i64> {
         (1, true) => i64::from(bytes[0] as i8),
         (2, signed) => {
             let value = u16::from_le_bytes(bytes.try_into().ok()?);
-            if signed { i64::from(value as i16) } else { i64::from(value) }
+            if signed {
+                i64::from(value as i16)
+            } else {
+                i64::from(value)
+            }
         }
         (4, signed) => {
             let value = u32::from_le_bytes(bytes.try_into().ok()?);
-            if signed { i64::from(value as i32) } else { i64::from(value) }
+            if signed {
+                i64::from(value as i32)
+            } else {
+                i64::from(value)
+            }
         }
         (8, _) => i64::from_le_bytes(bytes.try_into().ok()?),
         _ => return None,
@@ -149,7 +173,11 @@ fn raw_integer(
 ) {
     use ParamType as T;
     // Formats see the bits of the parameter's own width.
-    let bits = if width == 8 { value as u64 } else { value as u64 & ((1 << (8 * width)) - 1) };
+    let bits = if width == 8 {
+        value as u64
+    } else {
+        value as u64 & ((1 << (8 * width)) - 1)
+    };
     match ty {
         T::Mode => number::octal(bits, out),
         T::Uid | T::Gid if bits == u64::from(u32::MAX) => out.extend_from_slice(b"-1"),
@@ -186,12 +214,16 @@ fn resolved_value(
         }
         T::FsPath => return path::resolve_cwd(view, text(bytes), out),
         T::FsRelPath => {
-            let dir = param.dir_param.and_then(|i| view.record.i64(usize::from(i)));
+            let dir = param
+                .dir_param
+                .and_then(|i| view.record.i64(usize::from(i)));
             return path::resolve_dir(view, dir, text(bytes), out);
         }
         _ => {}
     }
-    let Some(value) = integer(ty, bytes) else { return };
+    let Some(value) = integer(ty, bytes) else {
+        return;
+    };
     match ty {
         T::Errno => errno_text(value, out),
         T::Fd | T::Fd32 => descriptor(view, value, out),
@@ -203,7 +235,10 @@ fn resolved_value(
         T::Uid => out.extend_from_slice(user(view, value as u32)),
         T::Gid => out.extend_from_slice(group(view, value as u32)),
         T::SyscallId => {
-            if let Some(name) = usize::try_from(value).ok().and_then(|i| SYSCALL_NAMES.get(i)) {
+            if let Some(name) = usize::try_from(value)
+                .ok()
+                .and_then(|i| SYSCALL_NAMES.get(i))
+            {
                 out.extend_from_slice(name.as_bytes());
             }
         }
@@ -212,7 +247,9 @@ fn resolved_value(
                 out.extend_from_slice(name.as_bytes());
             }
         }
-        T::Flags8 | T::Flags16 | T::Flags32 | T::Mode => flags::bits(param.flags, value as u32, out),
+        T::Flags8 | T::Flags16 | T::Flags32 | T::Mode => {
+            flags::bits(param.flags, value as u32, out)
+        }
         T::EnumFlags8 | T::EnumFlags16 | T::EnumFlags32 => {
             flags::values(param.flags, value as u32, out);
         }
@@ -240,7 +277,9 @@ pub fn text(bytes: &[u8]) -> &[u8] {
 
 fn errno_text(value: i64, out: &mut Out<'_>) {
     if value < 0
-        && let Some(name) = u32::try_from(value.unsigned_abs()).ok().and_then(errno::errno_name)
+        && let Some(name) = u32::try_from(value.unsigned_abs())
+            .ok()
+            .and_then(errno::errno_name)
     {
         out.extend_from_slice(name.as_bytes());
     }
@@ -249,7 +288,9 @@ fn errno_text(value: i64, out: &mut Out<'_>) {
 /// `<f>/path`, `<4t>tuple`, `AT_FDCWD` or the error's name.
 fn descriptor(view: &EventView<'_>, fd: i64, out: &mut Out<'_>) {
     if fd >= 0 {
-        let Some(found) = view.descriptor_numbered(fd) else { return };
+        let Some(found) = view.descriptor_numbered(fd) else {
+            return;
+        };
         out.push(b'<');
         out.push(found.kind.letter());
         if let Some(letter) = protocol_letter(found) {
@@ -286,7 +327,9 @@ fn descriptor_list(view: &EventView<'_>, bytes: &[u8], out: &mut Out<'_>) {
         }
         number::unsigned(fd as u64, out);
         out.push(b':');
-        let letter = view.descriptor_numbered(fd).map_or(b'?', |d| d.kind.letter());
+        let letter = view
+            .descriptor_numbered(fd)
+            .map_or(b'?', |d| d.kind.letter());
         out.push(letter);
         number::hex_lower(u64::from(flags as u16), out);
     }
@@ -320,7 +363,9 @@ pub fn user<'a>(view: &EventView<'a>, uid: u32) -> &'a [u8] {
         return b"<NONE>";
     }
     let container = view.thread().map_or(&b""[..], |t| t.container_id());
-    view.state.user(container, uid).map_or(b"<NA>", |user| &user.name)
+    view.state
+        .user(container, uid)
+        .map_or(b"<NA>", |user| &user.name)
 }
 
 /// Name of a group in the container of the event's thread.
@@ -329,5 +374,7 @@ pub fn group<'a>(view: &EventView<'a>, gid: u32) -> &'a [u8] {
         return b"<NONE>";
     }
     let container = view.thread().map_or(&b""[..], |t| t.container_id());
-    view.state.group(container, gid).map_or(b"<NA>", |group| &group.name)
+    view.state
+        .group(container, gid)
+        .map_or(b"<NA>", |group| &group.name)
 }

@@ -79,7 +79,9 @@ pub fn general(value: f64, out: &mut Out<'_>) {
     }
     // Rust's scientific form rounds to six digits and tells the exponent of the rounded number.
     let text = format!("{value:.5e}");
-    let (mantissa, exponent) = text.split_once('e').expect("scientific form has an exponent");
+    let (mantissa, exponent) = text
+        .split_once('e')
+        .expect("scientific form has an exponent");
     let exponent: i32 = exponent.parse().expect("the exponent is a number");
     if (-4..6).contains(&exponent) {
         let places = usize::try_from(5 - exponent).unwrap_or(0);
@@ -97,7 +99,11 @@ pub fn general(value: f64, out: &mut Out<'_>) {
 
 /// Without zeros at the end of the fraction.
 fn trimmed(text: &str) -> &str {
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        text
+    }
 }
 
 #[cfg(test)]
@@ -122,7 +128,16 @@ mod tests {
         assert_eq!(text(|o| hex_lower(0xffff_8800, o)), "ffff8800");
         assert_eq!(text(|o| octal(0o4755, o)), "04755");
         assert_eq!(text(|o| octal(0, o)), "0");
-        for value in [0, 1, 9, 10, 99_999_999, 100_000_000, 999_999_999, 1_234_567_890] {
+        for value in [
+            0,
+            1,
+            9,
+            10,
+            99_999_999,
+            100_000_000,
+            999_999_999,
+            1_234_567_890,
+        ] {
             assert_eq!(text(|o| padded(value, o)), format!("{value:09}"));
         }
     }
@@ -130,8 +145,17 @@ mod tests {
     #[test]
     fn shortest_decimals() {
         for (value, expected) in [
-            (0.0, "0"), (0.5, "0.5"), (1.0, "1"), (2.5, "2.5"), (0.003, "0.003"), (1e-6, "1e-06"), (1.7e-8, "1.7e-08"),
-            (1.844_674_4e10, "1.84467e+10"), (123_456.7, "123457"), (999_999.9, "1e+06"), (0.0001, "0.0001"),
+            (0.0, "0"),
+            (0.5, "0.5"),
+            (1.0, "1"),
+            (2.5, "2.5"),
+            (0.003, "0.003"),
+            (1e-6, "1e-06"),
+            (1.7e-8, "1.7e-08"),
+            (1.844_674_4e10, "1.84467e+10"),
+            (123_456.7, "123457"),
+            (999_999.9, "1e+06"),
+            (0.0001, "0.0001"),
             (86400.0, "86400"),
         ] {
             assert_eq!(text(|o| general(value, o)), expected);

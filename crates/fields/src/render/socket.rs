@@ -84,9 +84,10 @@ pub fn tuple(raw: &[u8], out: &mut Out<'_>) {
 #[must_use]
 pub fn unmapped(source: Endpoint, dest: Endpoint) -> (Endpoint, Endpoint) {
     let v4 = |end: Endpoint| match end.ip {
-        IpAddr::V6(v6) => {
-            v6.to_ipv4_mapped().map(|v4| Endpoint { ip: IpAddr::V4(v4), port: end.port })
-        }
+        IpAddr::V6(v6) => v6.to_ipv4_mapped().map(|v4| Endpoint {
+            ip: IpAddr::V4(v4),
+            port: end.port,
+        }),
         IpAddr::V4(_) => None,
     };
     match (v4(source), v4(dest)) {
