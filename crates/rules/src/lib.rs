@@ -9,6 +9,7 @@
 pub mod codes;
 pub mod priority;
 pub mod ruleset;
+pub mod yaml;
 
 pub use codes::CodeSet;
 pub use priority::Priority;
