@@ -23,8 +23,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod conformance;
 pub mod corpus;
 pub mod golden;
+pub mod incident;
 pub mod jsonl;
 pub mod known;
 pub mod tally;
