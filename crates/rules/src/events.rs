@@ -4,7 +4,10 @@
 //! which its negation can. They follow from the parts' sets without recursion, because the tree
 //! lists operands before what uses them. Only comparisons of `evt.type` with constants restrict.
 
+use std::sync::LazyLock;
+
 use event::{EVENTS, Source, codes, syscalls};
+use hashbrown::HashMap;
 use filter::{Ast, Check, Expr, ExprKind, Operand, Operator, Right, Transformer};
 
 use crate::codes::CodeSet;
@@ -31,15 +34,39 @@ impl Alphabet for Events {
     }
 
     fn named(&self, name: &str) -> CodeSet {
-        let mut set: CodeSet = EVENTS.iter().filter(|e| e.name == name).map(|e| e.code).collect();
-        // System calls without an event type of their own come as the generic one.
-        if set.is_empty() && syscalls::SYSCALL_NAMES.contains(&name) {
-            set.insert(codes::GENERIC_E);
-            set.insert(codes::GENERIC_X);
-        }
-        set
+        EVENT_NAMES.get(name).copied().unwrap_or_default()
     }
 }
+
+/// Event codes by name.
+static EVENT_NAMES: LazyLock<HashMap<&'static str, CodeSet>> = LazyLock::new(|| {
+    let mut names: HashMap<&'static str, CodeSet> = HashMap::new();
+    for event in &EVENTS {
+        names.entry(event.name).or_default().insert(event.code);
+    }
+    // System calls without an event type of their own come as the generic one.
+    for name in syscalls::SYSCALL_NAMES {
+        names.entry(name).or_insert_with(|| [codes::GENERIC_E, codes::GENERIC_X].into_iter().collect());
+    }
+    names
+});
+
+/// System call codes by the name of the call, and by that of the event type it comes as.
+static CALL_NAMES: LazyLock<HashMap<&'static str, CodeSet>> = LazyLock::new(|| {
+    let mut names: HashMap<&'static str, CodeSet> = HashMap::new();
+    for (code, name) in (0_u16..).zip(syscalls::SYSCALL_NAMES).skip(1) {
+        names.entry(name).or_default().insert(code);
+    }
+    for call in &syscalls::X86_64_SYSCALLS {
+        for code in [call.enter, call.exit] {
+            let event = EVENTS.get(usize::from(code)).filter(|e| e.source == Source::Syscall);
+            if let Some(event) = event.filter(|e| e.code > codes::GENERIC_X) {
+                names.entry(event.name).or_default().insert(call.code);
+            }
+        }
+    }
+    names
+});
 
 impl Alphabet for Syscalls {
     fn all(&self) -> CodeSet {
@@ -49,22 +76,7 @@ impl Alphabet for Syscalls {
     }
 
     fn named(&self, name: &str) -> CodeSet {
-        let mut set: CodeSet = (1_u16..)
-            .zip(&syscalls::SYSCALL_NAMES[1..])
-            .filter(|(_, n)| **n == name)
-            .map(|(code, _)| code)
-            .collect();
-        let own = |code: u16| {
-            EVENTS
-                .get(usize::from(code))
-                .is_some_and(|e| e.name == name && e.source == Source::Syscall)
-        };
-        for call in &syscalls::X86_64 {
-            if call.enter > codes::GENERIC_X && (own(call.enter) || own(call.exit)) {
-                set.insert(call.code);
-            }
-        }
-        set
+        CALL_NAMES.get(name).copied().unwrap_or_default()
     }
 }
 
