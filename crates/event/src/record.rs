@@ -160,7 +160,19 @@ impl<'a> Record<'a> {
         }
         let long = end > u64::from(u16::MAX);
         let count = stored.min(info.params.len()) as u8;
-        Ok(Self { ts, tid, code, info, cpu, flags, bytes, data, count, long, offsets })
+        Ok(Self {
+            ts,
+            tid,
+            code,
+            info,
+            cpu,
+            flags,
+            bytes,
+            data,
+            count,
+            long,
+            offsets,
+        })
     }
 
     /// The whole record as it was stored, header included.
@@ -200,9 +212,17 @@ impl<'a> Record<'a> {
         let lengths = &self.bytes[HEADER_LEN..self.bytes.len() - self.data.len()];
         let length = |i: usize| -> usize {
             if wide {
-                lengths.as_chunks::<4>().0.get(i).map_or(0, |l| u32::from_le_bytes(*l) as usize)
+                lengths
+                    .as_chunks::<4>()
+                    .0
+                    .get(i)
+                    .map_or(0, |l| u32::from_le_bytes(*l) as usize)
             } else {
-                lengths.as_chunks::<2>().0.get(i).map_or(0, |l| u16::from_le_bytes(*l).into())
+                lengths
+                    .as_chunks::<2>()
+                    .0
+                    .get(i)
+                    .map_or(0, |l| u16::from_le_bytes(*l).into())
             }
         };
         let start: usize = (0..index).map(length).sum();
@@ -280,9 +300,12 @@ impl<'a> Record<'a> {
         if self.code.is_enter() || self.count == 0 {
             return None;
         }
+        // Calls that cannot fail return what they were asked for: an id, an address.
         match self.info.params[0].ty {
-            T::Errno | T::Fd | T::Pid | T::Int64 => self.i64(0),
-            T::Fd32 | T::Pid32 | T::Int32 => self.i32(0).map(i64::from),
+            T::Errno | T::Fd | T::Pid | T::Int64 | T::Uint64 => self.i64(0),
+            T::Fd32 | T::Pid32 | T::Int32 | T::Uint32 | T::Uid | T::Gid => {
+                self.i32(0).map(i64::from)
+            }
             _ => None,
         }
     }
