@@ -87,6 +87,8 @@ pub struct Reader<R: Read> {
     events_begun: bool,
     interfaces: Option<Vec<Interface>>,
     users: Option<UserList>,
+    /// A fault that is told after the lists that were read before it.
+    fault: Option<Error>,
     converter: Option<Converter>,
     completed: process::Completed,
     name: Vec<u8>,
@@ -180,6 +182,7 @@ impl<R: Read> Reader<R> {
             events_begun: false,
             interfaces: None,
             users: None,
+            fault: None,
             converter,
             completed: process::Completed::default(),
             name: Vec::new(),
@@ -226,7 +229,12 @@ impl<R: Read> Reader<R> {
             Ok(step) => step,
             Err(error) => {
                 self.stage = Stage::Done;
-                return Err(error);
+                return lists_before(
+                    error,
+                    &mut self.interfaces,
+                    &mut self.users,
+                    &mut self.fault,
+                );
             }
         };
         // Only fields are touched from here on, so that the item can borrow the window.
@@ -295,7 +303,12 @@ impl<R: Read> Reader<R> {
             Step::Restart => return Ok(Some(Item::Restart)),
         };
         self.stage = Stage::Done;
-        Err(fault)
+        lists_before(
+            fault,
+            &mut self.interfaces,
+            &mut self.users,
+            &mut self.fault,
+        )
     }
 
     /// Moves to the next item.
@@ -341,7 +354,9 @@ impl<R: Read> Reader<R> {
                 self.trailer()?;
                 self.stage = Stage::Blocks;
             }
-            Stage::Done => return Ok(Some(Step::End)),
+            Stage::Done => {
+                return self.fault.take().map_or(Ok(Some(Step::End)), Err);
+            }
         }
         Ok(None)
     }
@@ -746,6 +761,25 @@ impl<R: Read> Reader<R> {
             found: self.length.into(),
         }
     }
+}
+
+/// Delivers what was held back before the fault that ends everything; that is told next.
+#[cold]
+fn lists_before<'a>(
+    error: Error,
+    interfaces: &mut Option<Vec<Interface>>,
+    users: &mut Option<UserList>,
+    fault: &mut Option<Error>,
+) -> Result<Option<Item<'a>>, Error> {
+    let list = interfaces
+        .take()
+        .map(Item::Interfaces)
+        .or_else(|| users.take().map(Item::Users));
+    if list.is_none() {
+        return Err(error);
+    }
+    *fault = Some(error);
+    Ok(list)
 }
 
 /// An entry reaches beyond its block.
