@@ -10,13 +10,12 @@ use event::{Record, codes as c, constants as k};
 use crate::container::{Cgroups, is_list};
 use crate::context::{Context, Lookup};
 use crate::image::{Image, ImageFile, ImageTexts};
-use crate::load::{ENV_MAX, cut};
+use crate::load::{DELETED, ENV_MAX, cut};
 use crate::state::State;
 use crate::thread::{Capabilities, Memory, Thread, ThreadFlags, ThreadIx};
 
 /// A thread created less long ago than this is the child's that its event tells of.
 const FRESH_NS: u64 = 2_000_000_000;
-const DELETED: &[u8] = b" (deleted)";
 const UNKNOWN: &[u8] = b"<NA>";
 
 /// Text of a parameter; nothing where it is absent.
@@ -39,6 +38,18 @@ fn texts<'a>(r: &Record<'a>) -> ImageTexts<'a> {
         exepath: b"",
         args: r.param(2),
     }
+}
+
+/// Flags of a clone. Bits that only this engine sets do not come from a kernel.
+fn clone_flags(r: &Record<'_>) -> ThreadFlags {
+    let own = ThreadFlags::CLONE_INVERTED
+        | ThreadFlags::NAME_CHANGED
+        | ThreadFlags::CLOSED
+        | ThreadFlags::ACTIVE
+        | ThreadFlags::PIPE_SRC
+        | ThreadFlags::PIPE_DST
+        | ThreadFlags::IS_MAIN_THREAD;
+    ThreadFlags::from_bits_retain(r.u32(15).unwrap_or(0)) - own
 }
 
 fn id(r: &Record<'_>, index: usize) -> i64 {
@@ -100,7 +111,7 @@ impl State {
             thread.vpid = id(r, 19);
             self.relate(caller);
         }
-        let flags = ThreadFlags::from_bits_retain(r.u32(15).unwrap_or(0));
+        let flags = clone_flags(r);
         let foreign =
             ThreadFlags::CHILD_IN_PIDNS | ThreadFlags::CLONE_NEWPID | ThreadFlags::CLONE_PARENT;
         let vtid = self.threads.at(caller).vtid;
@@ -127,6 +138,11 @@ impl State {
                 return;
             }
             self.replace(old, lookup);
+            // Where the caller was dead, the stale thread may have been the last of its group.
+            if self.threads.find(r.tid) != Some(caller) {
+                cx.thread = None;
+                return;
+            }
         }
         let is_thread = flags.contains(ThreadFlags::CLONE_THREAD);
         let mut child = self.blank_thread(tid);
@@ -143,7 +159,7 @@ impl State {
         child.pidns_init_start_ts = self.machine.boot_time;
         self.inherit(&mut child, caller, valid, is_thread);
         self.describe(&mut child, r, valid.then_some(caller));
-        self.add_thread(child);
+        self.add_thread_if_room(child);
         if !valid {
             let image = self.threads.at(caller).image.clone();
             let image = self.image_like(&image, &texts(r), image.file);
@@ -164,7 +180,7 @@ impl State {
         }
         cx.thread = None;
         let mut child = self.blank_thread(tid);
-        let flags = ThreadFlags::from_bits_retain(r.u32(15).unwrap_or(0));
+        let flags = clone_flags(r);
         child.flags = flags | ThreadFlags::CLONE_INVERTED;
         child.pid = id(r, 4);
         child.ptid = id(r, 5);
@@ -284,6 +300,7 @@ impl State {
         if let Some(main) = self.threads.main_of(ix) {
             self.threads.revive(main);
         }
+        self.threads.revive(ix);
         if let Some(group) = self.threads.at(ix).links.group {
             let others: Vec<_> = self
                 .threads
@@ -441,7 +458,7 @@ impl State {
             return;
         }
         let table = Arc::make_mut(table);
-        table.remove_range(i64::MIN, i64::MAX, |d| d.closes_on_exec());
+        table.remove_range(i64::MIN, i64::MAX, crate::Descriptor::closes_on_exec);
         table.may_close_on_exec = false;
     }
 }
