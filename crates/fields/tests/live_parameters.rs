@@ -3,6 +3,8 @@
 //! Each parameter is put alone into a record of its type. Texts that need state (names of descriptors, users,
 //! threads, absolute paths) are left to the comparison of whole captures.
 
+#![allow(clippy::unwrap_used, reason = "a fault in the corpus is a failed test")]
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -95,6 +97,8 @@ fn texts_of_live_parameters() {
             // A descriptor's name is state; errors and the current directory are not.
             let named =
                 matches!(param.ty, ParamType::Fd | ParamType::Fd32) && theirs.starts_with('<');
+            // The original has no name for the errors of the key facility.
+            let named = named || theirs.is_empty() && ours == b"ENOKEY";
             compared += 1;
             if our_raw != raw.as_bytes() || (!named && ours != theirs.as_bytes()) {
                 differing.push(format!(
