@@ -28,7 +28,13 @@ impl RecordBuilder {
     /// Starts a record of type `code` at `ts` nanoseconds for thread `tid`.
     #[must_use]
     pub fn new(code: EventCode, ts: u64, tid: i64) -> Self {
-        Self { code, ts, tid, lengths: Vec::new(), data: Vec::new() }
+        Self {
+            code,
+            ts,
+            tid,
+            lengths: Vec::new(),
+            data: Vec::new(),
+        }
     }
 
     /// Appends a parameter's bytes as they are.
@@ -106,8 +112,10 @@ impl RecordBuilder {
     /// # Panics
     /// As [`RecordBuilder::finish`].
     pub fn write_to(&self, out: &mut Vec<u8>) {
-        let wide =
-            self.code.info().is_some_and(|i| i.flags.contains(EventFlags::LARGE_PAYLOAD));
+        let wide = self
+            .code
+            .info()
+            .is_some_and(|i| i.flags.contains(EventFlags::LARGE_PAYLOAD));
         let width = if wide { 4 } else { 2 };
         let len = HEADER_LEN + self.lengths.len() * width + self.data.len();
         out.reserve(len);

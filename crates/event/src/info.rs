@@ -172,7 +172,14 @@ pub(crate) const fn dynamic(ty: ParamType, print: Print) -> DynVariant {
 }
 
 pub(crate) const fn param(name: &'static str, ty: ParamType, print: Print) -> ParamInfo {
-    ParamInfo { name, ty, print, flags: &[], variants: &[], dir_param: None }
+    ParamInfo {
+        name,
+        ty,
+        print,
+        flags: &[],
+        variants: &[],
+        dir_param: None,
+    }
 }
 
 pub(crate) const fn param_flags(
@@ -181,7 +188,14 @@ pub(crate) const fn param_flags(
     print: Print,
     flags: &'static [Flag],
 ) -> ParamInfo {
-    ParamInfo { name, ty, print, flags, variants: &[], dir_param: None }
+    ParamInfo {
+        name,
+        ty,
+        print,
+        flags,
+        variants: &[],
+        dir_param: None,
+    }
 }
 
 pub(crate) const fn param_dir(
@@ -190,7 +204,14 @@ pub(crate) const fn param_dir(
     print: Print,
     dir: u8,
 ) -> ParamInfo {
-    ParamInfo { name, ty, print, flags: &[], variants: &[], dir_param: Some(dir) }
+    ParamInfo {
+        name,
+        ty,
+        print,
+        flags: &[],
+        variants: &[],
+        dir_param: Some(dir),
+    }
 }
 
 pub(crate) const fn param_dyn(
@@ -199,7 +220,14 @@ pub(crate) const fn param_dyn(
     print: Print,
     variants: &'static [DynVariant],
 ) -> ParamInfo {
-    ParamInfo { name, ty, print, flags: &[], variants, dir_param: None }
+    ParamInfo {
+        name,
+        ty,
+        print,
+        flags: &[],
+        variants,
+        dir_param: None,
+    }
 }
 
 #[allow(clippy::too_many_arguments, reason = "a row of a table")]
@@ -222,7 +250,11 @@ pub(crate) const fn event(
         category,
         internal,
         flags: EventFlags::from_bits_retain(flags),
-        fd_param: if fd_param < 0 { None } else { Some(fd_param as u8) },
+        fd_param: if fd_param < 0 {
+            None
+        } else {
+            Some(fd_param as u8)
+        },
         params,
     }
 }
@@ -235,5 +267,12 @@ pub(crate) const fn syscall(
     enter: u16,
     exit: u16,
 ) -> Syscall {
-    Syscall { number, name, code, flags, enter, exit }
+    Syscall {
+        number,
+        name,
+        code,
+        flags,
+        enter,
+        exit,
+    }
 }

@@ -13,7 +13,8 @@
 //!
 //! Modules: [`info`] the rows' types, [`table`] the rows, [`types`] parameter types, [`record`] the
 //! view of one event's bytes, [`build`] its counterpart that makes such bytes, [`sock`] socket
-//! addresses inside parameters, [`errno`] and [`signal`] names.
+//! addresses inside parameters, [`snapshot`] what a machine looked like at the start, [`errno`] and
+//! [`signal`] names.
 
 #![forbid(unsafe_code)]
 
@@ -22,6 +23,7 @@ pub mod errno;
 pub mod info;
 pub mod record;
 pub mod signal;
+pub mod snapshot;
 pub mod sock;
 pub mod table;
 pub mod types;

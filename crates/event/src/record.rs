@@ -128,7 +128,11 @@ impl<'a> Record<'a> {
             return Err(RecordError::ParamCount(stored));
         }
         let stored = stored as usize;
-        let width = if info.flags.contains(EventFlags::LARGE_PAYLOAD) { 4 } else { 2 };
+        let width = if info.flags.contains(EventFlags::LARGE_PAYLOAD) {
+            4
+        } else {
+            2
+        };
         let bytes = &bytes[..len];
         let start = HEADER_LEN + stored * width;
         let lengths = bytes.get(HEADER_LEN..start).ok_or(RecordError::Params)?;
@@ -153,7 +157,18 @@ impl<'a> Record<'a> {
             return Err(RecordError::Params);
         }
         let count = stored.min(info.params.len()) as u32;
-        Ok(Self { ts, tid, code, info, cpu, flags, bytes, data, count, offsets })
+        Ok(Self {
+            ts,
+            tid,
+            code,
+            info,
+            cpu,
+            flags,
+            bytes,
+            data,
+            count,
+            offsets,
+        })
     }
 
     /// The whole record as it was stored, header included.

@@ -77,12 +77,14 @@ impl<'a> SockAddr<'a> {
     pub fn parse(raw: &'a [u8]) -> Option<Self> {
         let (&family, rest) = raw.split_first()?;
         match family {
-            AF_INET => {
-                Some(Self::Inet(Endpoint { ip: v4(rest)?, port: port(rest.get(4..)?)? }))
-            }
-            AF_INET6 => {
-                Some(Self::Inet(Endpoint { ip: v6(rest)?, port: port(rest.get(16..)?)? }))
-            }
+            AF_INET => Some(Self::Inet(Endpoint {
+                ip: v4(rest)?,
+                port: port(rest.get(4..)?)?,
+            })),
+            AF_INET6 => Some(Self::Inet(Endpoint {
+                ip: v6(rest)?,
+                port: port(rest.get(16..)?)?,
+            })),
             AF_UNIX => rest.strip_suffix(&[0]).map(Self::Unix),
             other => Some(Self::Other(other)),
         }
@@ -96,16 +98,32 @@ impl<'a> SockTuple<'a> {
         let (&family, rest) = raw.split_first()?;
         match family {
             AF_INET => Some(Self::Inet {
-                source: Endpoint { ip: v4(rest)?, port: port(rest.get(4..)?)? },
-                dest: Endpoint { ip: v4(rest.get(6..)?)?, port: port(rest.get(10..)?)? },
+                source: Endpoint {
+                    ip: v4(rest)?,
+                    port: port(rest.get(4..)?)?,
+                },
+                dest: Endpoint {
+                    ip: v4(rest.get(6..)?)?,
+                    port: port(rest.get(10..)?)?,
+                },
             }),
             AF_INET6 => Some(Self::Inet {
-                source: Endpoint { ip: v6(rest)?, port: port(rest.get(16..)?)? },
-                dest: Endpoint { ip: v6(rest.get(18..)?)?, port: port(rest.get(34..)?)? },
+                source: Endpoint {
+                    ip: v6(rest)?,
+                    port: port(rest.get(16..)?)?,
+                },
+                dest: Endpoint {
+                    ip: v6(rest.get(18..)?)?,
+                    port: port(rest.get(34..)?)?,
+                },
             }),
             AF_UNIX => {
                 let path = rest.get(16..)?.strip_suffix(&[0])?;
-                Some(Self::Unix { source: pointer(rest)?, dest: pointer(&rest[8..])?, path })
+                Some(Self::Unix {
+                    source: pointer(rest)?,
+                    dest: pointer(&rest[8..])?,
+                    path,
+                })
             }
             other => Some(Self::Other(other)),
         }

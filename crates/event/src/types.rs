@@ -129,7 +129,15 @@ impl ParamType {
         use ParamType as T;
         matches!(
             self,
-            T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::Errno | T::Fd | T::Fd32 | T::Pid | T::Pid32
+            T::Int8
+                | T::Int16
+                | T::Int32
+                | T::Int64
+                | T::Errno
+                | T::Fd
+                | T::Fd32
+                | T::Pid
+                | T::Pid32
         )
     }
 }

@@ -47,6 +47,9 @@ pub enum Quantifier {
     /// `!=` must hold for each value and needs at least one, all other operators for any
     /// (`fd.ip`); `exists` holds also without values.
     Ends,
+    /// The value is a distance: `=` holds up to the constant, no other operator is allowed
+    /// (`evt.around`).
+    Within,
 }
 
 /// How long a value stays the same.
@@ -101,6 +104,12 @@ pub enum ResolveError {
     /// The field exists; its argument is missing, superfluous or malformed.
     #[error("{0}")]
     Argument(String),
+    /// The field existed up to an old version of the original: as wrong as an unknown one today.
+    #[error("field was removed in version {since}")]
+    Removed {
+        /// First version without it.
+        since: &'static str,
+    },
 }
 
 /// The fields of one event source.

@@ -1,0 +1,114 @@
+//! The checked rule set: what the engine runs and the listings show.
+
+use crate::codes::CodeSet;
+use crate::priority::Priority;
+
+/// Everything that was loaded, in order of first definition.
+#[derive(Clone, Debug, Default)]
+pub struct RuleSet {
+    /// Rules that compiled, enabled or not. Rules of unknown sources are not among them.
+    pub rules: Vec<Rule>,
+    /// Macros.
+    pub macros: Vec<Macro>,
+    /// Lists.
+    pub lists: Vec<List>,
+    /// The greatest engine version that any file asked for.
+    pub required_engine_version: Option<String>,
+    /// Plugins that the files ask for.
+    pub required_plugin_versions: Vec<PluginRequirement>,
+}
+
+/// A rule whose lists, macros and exceptions are expanded and which compiles.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Its name, unique in the set.
+    pub name: String,
+    /// Its description.
+    pub description: String,
+    /// The condition as written, appended parts included.
+    pub condition: String,
+    /// The output as written, appended parts of rule files included.
+    pub output: String,
+    /// The template to render: [`output`](Self::output) with what the configuration appends.
+    pub output_template: String,
+    /// Fields that JSON alerts carry besides those of the template.
+    pub extra_fields: Vec<ExtraField>,
+    /// Its urgency.
+    pub priority: Priority,
+    /// Its tags, sorted.
+    pub tags: Vec<String>,
+    /// The event source.
+    pub source: String,
+    /// Whether the rule files enable it; selection may change it.
+    pub enabled: bool,
+    /// Whether a match starts a capture.
+    pub capture: bool,
+    /// How long that capture lasts, in milliseconds; 0 leaves it to the configuration.
+    pub capture_duration: u32,
+    /// Exceptions, as translated into the condition.
+    pub exceptions: Vec<Exception>,
+    /// Event codes on which the condition can hold; all of them where nothing restricts it.
+    pub event_codes: CodeSet,
+    /// System calls that must be collected for it.
+    pub syscall_codes: CodeSet,
+}
+
+/// A field of JSON alerts that the configuration adds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExtraField {
+    /// Key in `output_fields`.
+    pub key: String,
+    /// Template whose text is the value; `None` for the typed value of the field `key`.
+    pub format: Option<String>,
+}
+
+/// A named exception of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exception {
+    /// Its name.
+    pub name: String,
+    /// Left sides of its comparisons.
+    pub fields: Vec<String>,
+    /// Their operators, one for each field.
+    pub comparisons: Vec<String>,
+}
+
+/// A macro.
+#[derive(Clone, Debug)]
+pub struct Macro {
+    /// Its name.
+    pub name: String,
+    /// The condition as written.
+    pub condition: String,
+    /// Whether anything refers to it.
+    pub used: bool,
+}
+
+/// A list.
+#[derive(Clone, Debug)]
+pub struct List {
+    /// Its name.
+    pub name: String,
+    /// Its items as written.
+    pub items: Vec<String>,
+    /// Its items with references to other lists resolved one level deep.
+    pub expanded: Vec<String>,
+    /// Whether anything refers to it.
+    pub used: bool,
+}
+
+/// One of several plugins must be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginRequirement {
+    /// Accepted plugins, preferred first.
+    pub alternatives: Vec<PluginVersion>,
+}
+
+/// A plugin and its least version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginVersion {
+    /// Its name.
+    pub name: String,
+    /// The version, `x.y.z`.
+    pub version: String,
+}
