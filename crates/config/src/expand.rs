@@ -22,7 +22,9 @@ pub fn expand(node: &mut Node, variable: &dyn Fn(&str) -> Option<String>) {
             }
         }
         Value::Sequence(items) => items.iter_mut().for_each(|item| expand(item, variable)),
-        Value::Map(entries) => entries.iter_mut().for_each(|e| expand(&mut e.value, variable)),
+        Value::Map(entries) => entries
+            .iter_mut()
+            .for_each(|e| expand(&mut e.value, variable)),
     }
 }
 
@@ -32,13 +34,17 @@ fn expand_text(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Option<
     let mut text = text.to_owned();
     let mut from = 0;
     for _ in 0..MAX_REPLACEMENTS {
-        let Some(start) = text[from..].find('$').map(|at| from + at) else { break };
+        let Some(start) = text[from..].find('$').map(|at| from + at) else {
+            break;
+        };
         let rest = &text[start..];
         let escaped = rest.starts_with("$${");
         if !escaped && !rest.starts_with("${") {
             break;
         }
-        let Some(close) = rest.find('}').map(|at| start + at) else { break };
+        let Some(close) = rest.find('}').map(|at| start + at) else {
+            break;
+        };
         if escaped {
             text.remove(start);
             from = close;

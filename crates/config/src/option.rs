@@ -11,7 +11,7 @@
 //!
 //! Any other value is one scalar, whatever it looks like: `[a, b]` is a text.
 
-use crate::tree::{Entry, Node, Position, TreeError, Value};
+use crate::tree::{Entry, Node, TreeError, Value};
 
 /// One step of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,17 +64,23 @@ impl Override {
         let Some((key, value)) = text.split_once('=') else {
             return Err(OptionError::NoValue(text.to_owned()));
         };
-        let steps = steps(key)
-            .map_err(|message| OptionError::Key { key: key.to_owned(), message: message.into() })?;
+        let steps = steps(key).map_err(|message| OptionError::Key {
+            key: key.to_owned(),
+            message: message.into(),
+        })?;
         let value = if value.starts_with('{') && value.ends_with('}') {
-            let mut node = Node::parse(value, 0)
-                .map_err(|error| OptionError::Value { key: key.to_owned(), error })?;
-            forget_places(&mut node);
-            node
+            Node::parse(value, None).map_err(|error| OptionError::Value {
+                key: key.to_owned(),
+                error,
+            })?
         } else {
             Node::scalar(value)
         };
-        Ok(Self { text: text.to_owned(), steps, value })
+        Ok(Self {
+            text: text.to_owned(),
+            steps,
+            value,
+        })
     }
 
     /// An override made by the program, for a flag that stands for a key.
@@ -83,12 +89,17 @@ impl Override {
         let steps = path
             .split('.')
             .flat_map(|part| {
-                let (name, append) =
-                    part.strip_suffix("[]").map_or((part, false), |name| (name, true));
+                let (name, append) = part
+                    .strip_suffix("[]")
+                    .map_or((part, false), |name| (name, true));
                 std::iter::once(Step::Key(name.to_owned())).chain(append.then_some(Step::Append))
             })
             .collect();
-        Self { text: format!("{path}={value}"), steps, value: Node::scalar(value) }
+        Self {
+            text: format!("{path}={value}"),
+            steps,
+            value: Node::scalar(value),
+        }
     }
 
     /// Whether it sets something below the top-level key `key`.
@@ -108,11 +119,17 @@ impl Override {
     /// # Errors
     /// [`OptionError::Key`] when the key leads through something that is no map or sequence.
     pub fn apply(&self, root: &mut Node) -> Result<(), OptionError> {
-        let key = || self.text.split_once('=').map_or(self.text.as_str(), |(key, _)| key);
+        let key = || {
+            self.text
+                .split_once('=')
+                .map_or(self.text.as_str(), |(key, _)| key)
+        };
         let mut node = root;
         for step in &self.steps {
-            node = descend(node, step)
-                .map_err(|message| OptionError::Key { key: key().to_owned(), message })?;
+            node = descend(node, step).map_err(|message| OptionError::Key {
+                key: key().to_owned(),
+                message,
+            })?;
         }
         *node = self.value.clone();
         Ok(())
@@ -129,11 +146,18 @@ fn descend<'n>(node: &'n mut Node, step: &Step) -> Result<&'n mut Node, String> 
     let shape = node.shape();
     match (step, &mut node.value) {
         (Step::Key(key), Value::Map(entries)) => {
-            let at = entries.iter().position(|e| e.key == *key).unwrap_or_else(|| {
-                let value = Node::null();
-                entries.push(Entry { key: key.clone(), key_at: Position::default(), value });
-                entries.len() - 1
-            });
+            let at = entries
+                .iter()
+                .position(|e| e.key == *key)
+                .unwrap_or_else(|| {
+                    let value = Node::null();
+                    entries.push(Entry {
+                        key: key.clone(),
+                        key_at: None,
+                        value,
+                    });
+                    entries.len() - 1
+                });
             Ok(&mut entries[at].value)
         }
         (Step::Index(index), Value::Sequence(items)) => {
@@ -162,7 +186,11 @@ fn steps(key: &str) -> Result<Vec<Step>, &'static str> {
     let mut chars = key.chars();
     while let Some(c) = chars.next() {
         match c {
-            '\\' => name.push(chars.next().ok_or("a backslash at the end escapes nothing")?),
+            '\\' => name.push(
+                chars
+                    .next()
+                    .ok_or("a backslash at the end escapes nothing")?,
+            ),
             '.' => {
                 if name.is_empty() && !after_index {
                     return Err("a name is missing before '.'");
@@ -198,19 +226,10 @@ fn steps(key: &str) -> Result<Vec<Step>, &'static str> {
     if !name.is_empty() {
         steps.push(Step::Key(name));
     }
-    if steps.is_empty() { Err("the key is empty") } else { Ok(steps) }
-}
-
-/// The inside of an option has no line in any file.
-fn forget_places(node: &mut Node) {
-    node.at = Position::default();
-    match &mut node.value {
-        Value::Sequence(items) => items.iter_mut().for_each(forget_places),
-        Value::Map(entries) => entries.iter_mut().for_each(|entry| {
-            entry.key_at = Position::default();
-            forget_places(&mut entry.value);
-        }),
-        Value::Null | Value::Scalar(_) => {}
+    if steps.is_empty() {
+        Err("the key is empty")
+    } else {
+        Ok(steps)
     }
 }
 
@@ -219,7 +238,7 @@ mod tests {
     use super::*;
 
     fn applied(yaml: &str, options: &[&str]) -> serde_json::Value {
-        let mut root = Node::parse(yaml, 0).unwrap();
+        let mut root = Node::parse(yaml, None).unwrap();
         for option in options {
             Override::parse(option).unwrap().apply(&mut root).unwrap();
         }
@@ -230,7 +249,14 @@ mod tests {
     fn keys_indices_and_appending() {
         let json = applied(
             "a: {b: 1}\nl: [x, y]\n",
-            &["a.b=2", "a.c.d=true", "l[1]=z", "l[]=w", "n[].disable.rule=*", r"d\.o\[t=1=2"],
+            &[
+                "a.b=2",
+                "a.c.d=true",
+                "l[1]=z",
+                "l[]=w",
+                "n[].disable.rule=*",
+                r"d\.o\[t=1=2",
+            ],
         );
         assert_eq!(
             json,
@@ -242,26 +268,39 @@ mod tests {
     #[test]
     fn only_braces_make_yaml() {
         let json = applied("", &["a[]={\"x\": [1, 2]}", "b=[1, 2]"]);
-        assert_eq!(json, serde_json::json!({"a": [{"x": [1, 2]}], "b": "[1, 2]"}));
+        assert_eq!(
+            json,
+            serde_json::json!({"a": [{"x": [1, 2]}], "b": "[1, 2]"})
+        );
     }
 
     #[test]
     fn refused() {
-        for bad in ["x", "=1", ".a=1", "a.=1", "a[=1", "a]=1", "a[x]=1", "a[0]b=1", "[0]=1", "a\\=1"] {
+        for bad in [
+            "x", "=1", ".a=1", "a.=1", "a[=1", "a]=1", "a[x]=1", "a[0]b=1", "[0]=1", "a\\=1",
+        ] {
             assert!(Override::parse(bad).is_err(), "{bad}");
         }
-        let mut root = Node::parse("a: 1\nl: [x]\n", 0).unwrap();
+        let mut root = Node::parse("a: 1\nl: [x]\n", None).unwrap();
         for bad in ["a.b=1", "a[0]=1", "l.x=1", "l[5]=1"] {
-            assert!(Override::parse(bad).unwrap().apply(&mut root).is_err(), "{bad}");
+            assert!(
+                Override::parse(bad).unwrap().apply(&mut root).is_err(),
+                "{bad}"
+            );
         }
     }
 
     #[test]
     fn flags_stand_for_keys() {
         let mut root = Node::null();
-        Override::set("rules[].disable.rule", "*").apply(&mut root).unwrap();
-        Override::set("rules[].enable.tag", "a").apply(&mut root).unwrap();
-        let expected = serde_json::json!({"rules": [{"disable": {"rule": "*"}}, {"enable": {"tag": "a"}}]});
+        Override::set("rules[].disable.rule", "*")
+            .apply(&mut root)
+            .unwrap();
+        Override::set("rules[].enable.tag", "a")
+            .apply(&mut root)
+            .unwrap();
+        let expected =
+            serde_json::json!({"rules": [{"disable": {"rule": "*"}}, {"enable": {"tag": "a"}}]});
         assert_eq!(root.to_json(), expected);
     }
 }

@@ -7,7 +7,9 @@ pub fn truth(text: &str) -> Option<bool> {
     let lower = text.to_ascii_lowercase();
     let capital = || {
         let mut chars = lower.chars();
-        chars.next().map(|c| format!("{}{}", c.to_ascii_uppercase(), chars.as_str()))
+        chars
+            .next()
+            .map(|c| format!("{}{}", c.to_ascii_uppercase(), chars.as_str()))
     };
     if text != lower && text != lower.to_ascii_uppercase() && Some(text) != capital().as_deref() {
         return None;
@@ -47,10 +49,16 @@ pub fn milliseconds(text: &str) -> Option<u64> {
     let mut total = 0_u64;
     while !rest.is_empty() {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let letters = rest[digits..].bytes().take_while(u8::is_ascii_alphabetic).count();
+        let letters = rest[digits..]
+            .bytes()
+            .take_while(u8::is_ascii_alphabetic)
+            .count();
         let unit = &rest[digits..digits + letters];
         let number: u64 = rest[..digits].parse().ok()?;
-        let place = UNITS.iter().position(|(name, _)| *name == unit).filter(|at| *at >= next)?;
+        let place = UNITS
+            .iter()
+            .position(|(name, _)| *name == unit)
+            .filter(|at| *at >= next)?;
         total = total.checked_add(number.checked_mul(UNITS[place].1)?)?;
         next = place + 1;
         rest = &rest[digits + letters..];
@@ -64,7 +72,9 @@ mod tests {
 
     #[test]
     fn truths() {
-        for text in ["y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On"] {
+        for text in [
+            "y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On",
+        ] {
             assert_eq!(truth(text), Some(true), "{text}");
         }
         for text in ["n", "No", "FALSE", "off"] {
@@ -80,7 +90,16 @@ mod tests {
         assert_eq!(milliseconds("1h"), Some(3_600_000));
         assert_eq!(milliseconds("1h30m5s10ms"), Some(5_405_010));
         assert_eq!(milliseconds("100ms"), Some(100));
-        for bad in ["", "5000", "1m1h", "1s1s", "h", "1x", "-1s", "99999999999999999999y"] {
+        for bad in [
+            "",
+            "5000",
+            "1m1h",
+            "1s1s",
+            "h",
+            "1x",
+            "-1s",
+            "99999999999999999999y",
+        ] {
             assert_eq!(milliseconds(bad), None, "{bad}");
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Reading is lenient, as in the original: a scalar that does not read as the type wanted leaves
 //! the default in place (the schema check has warned about it by then). What must not be
-//! overlooked is fatal and found in [`crate::check`].
+//! overlooked is fatal, and is found while reading.
 
 mod engine;
 mod output;
@@ -12,7 +12,8 @@ pub use engine::{BaseSyscalls, Capture, DropAction, Drops, Engine, EngineKind, L
 pub use output::{AppendOutput, ExtraField, HttpOutput, Outputs, Pipe, RuleMatching};
 pub use run::{Log, Metrics, Select, Selection, Webserver};
 
-use crate::priority::Priority;
+use rules::Priority;
+
 use crate::read::Reader;
 use crate::tree::Node;
 
@@ -77,7 +78,9 @@ impl Settings {
             engine: Engine::read(tree, reader),
             capture: Capture::read(tree, reader),
             plugins: engine::plugins(tree, reader),
-            load_plugins: tree.get("load_plugins").map(|node| reader.texts(Some(node))),
+            load_plugins: tree
+                .get("load_plugins")
+                .map(|node| reader.texts(Some(node))),
             plugins_hostinfo: reader.truth(tree, "plugins_hostinfo", true),
             static_fields: reader.pairs(tree.get("static_fields")),
             append_output: output::append_outputs(tree, reader),

@@ -6,33 +6,22 @@
 //! gigabytes.
 
 use std::collections::HashMap;
-use std::fmt;
 
-use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span};
+use diag::{SourceId, Span};
+use granit_parser::{Event, Parser, ScalarStyle, ScanError};
 
 /// Nesting beyond this is refused.
 const MAX_DEPTH: usize = 128;
 /// A tree of more nodes than this is refused.
 const MAX_NODES: usize = 200_000;
 
-/// Where a node was written: line and column count from one; zero means "not in a file".
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Position {
-    /// Number of the file in the order of loading; meaningless where `line` is zero.
-    pub file: u16,
-    /// Line, from 1.
-    pub line: u32,
-    /// Column in characters, from 1.
-    pub column: u32,
-}
-
 /// A value and its place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     /// What was written.
     pub value: Value,
-    /// Where.
-    pub at: Position,
+    /// Where it was written; `None` for what was not written in a file.
+    pub at: Option<Span>,
 }
 
 /// The shapes a value can have.
@@ -54,7 +43,7 @@ pub struct Entry {
     /// The key's text.
     pub key: String,
     /// Where the key stands.
-    pub key_at: Position,
+    pub key_at: Option<Span>,
     /// Its value.
     pub value: Node,
 }
@@ -64,7 +53,7 @@ pub struct Entry {
 #[error("{message}")]
 pub struct TreeError {
     /// Where.
-    pub at: Position,
+    pub at: Option<Span>,
     /// What is wrong.
     pub message: String,
 }
@@ -73,21 +62,33 @@ impl Node {
     /// A scalar that was not written in a file.
     #[must_use]
     pub fn scalar(text: impl Into<String>) -> Self {
-        Self { value: Value::Scalar(text.into()), at: Position::default() }
+        Self {
+            value: Value::Scalar(text.into()),
+            at: None,
+        }
     }
 
     /// A null that was not written in a file.
     #[must_use]
     pub fn null() -> Self {
-        Self { value: Value::Null, at: Position::default() }
+        Self {
+            value: Value::Null,
+            at: None,
+        }
     }
 
     /// Parses the first document of `text`; an empty text is null.
     ///
     /// # Errors
     /// [`TreeError`] when the text is not YAML or exceeds the limits.
-    pub fn parse(text: &str, file: u16) -> Result<Self, TreeError> {
-        Builder { file, nodes: 0, anchors: HashMap::new() }.document(text)
+    pub fn parse(text: &str, file: Option<SourceId>) -> Result<Self, TreeError> {
+        Builder {
+            file,
+            length: text.len(),
+            nodes: 0,
+            anchors: HashMap::new(),
+        }
+        .document(text)
     }
 
     /// The value of `key`, if this is a map that has it. The first of equal keys counts.
@@ -159,16 +160,13 @@ impl Node {
                     .map_or_else(|| Json::String(text.to_owned()), Json::from),
             },
             Value::Sequence(items) => Json::Array(items.iter().map(Self::to_json).collect()),
-            Value::Map(entries) => {
-                Json::Object(entries.iter().map(|e| (e.key.clone(), e.value.to_json())).collect())
-            }
+            Value::Map(entries) => Json::Object(
+                entries
+                    .iter()
+                    .map(|e| (e.key.clone(), e.value.to_json()))
+                    .collect(),
+            ),
         }
-    }
-}
-
-impl fmt::Display for Position {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.line, self.column)
     }
 }
 
@@ -178,28 +176,23 @@ fn is_null(text: &str) -> bool {
 }
 
 struct Builder {
-    file: u16,
+    file: Option<SourceId>,
+    length: usize,
     nodes: usize,
     anchors: HashMap<usize, (Node, usize)>,
 }
 
 impl Builder {
-    fn at(&self, span: &Span) -> Position {
-        Position {
-            file: self.file,
-            line: u32::try_from(span.start.line()).unwrap_or(u32::MAX),
-            column: u32::try_from(span.start.col()).unwrap_or(u32::MAX).saturating_add(1),
-        }
+    fn at(&self, span: &granit_parser::Span) -> Option<Span> {
+        let start = span.start.byte_offset()?.min(self.length);
+        let end = span.end.byte_offset()?.clamp(start, self.length);
+        self.file.map(|file| Span::new(file, start, end))
     }
 
     fn scan_error(&self, error: &ScanError) -> TreeError {
-        let mark = error.marker();
+        let at = error.marker().byte_offset().map(|at| at.min(self.length));
         TreeError {
-            at: Position {
-                file: self.file,
-                line: u32::try_from(mark.line()).unwrap_or(u32::MAX),
-                column: u32::try_from(mark.col()).unwrap_or(u32::MAX).saturating_add(1),
-            },
+            at: self.file.zip(at).map(|(file, at)| Span::new(file, at, at)),
             message: format!("not YAML: {}", error.info()),
         }
     }
@@ -218,22 +211,18 @@ impl Builder {
         }
     }
 
-    /// The next event that is no comment.
+    /// The next event.
     fn next<'i, T: granit_parser::BorrowedInput<'i>>(
         &self,
         parser: &mut Parser<'i, T>,
-    ) -> Result<Option<(Event<'i>, Span)>, TreeError> {
-        loop {
-            match parser.next_event() {
-                None => return Ok(None),
-                Some(Err(error)) => return Err(self.scan_error(&error)),
-                Some(Ok((Event::Comment(..) | Event::Nothing, _))) => {}
-                Some(Ok(next)) => return Ok(Some(next)),
-            }
-        }
+    ) -> Result<Option<(Event<'i>, granit_parser::Span)>, TreeError> {
+        parser
+            .next_event()
+            .transpose()
+            .map_err(|error| self.scan_error(&error))
     }
 
-    fn grow(&mut self, by: usize, at: Position) -> Result<(), TreeError> {
+    fn grow(&mut self, by: usize, at: Option<Span>) -> Result<(), TreeError> {
         self.nodes = self.nodes.saturating_add(by);
         if self.nodes > MAX_NODES {
             let message = format!("more than {MAX_NODES} values, aliases counted as often as used");
@@ -246,22 +235,31 @@ impl Builder {
         &mut self,
         parser: &mut Parser<'i, T>,
         event: Event<'i>,
-        span: &Span,
+        span: &granit_parser::Span,
         depth: usize,
     ) -> Result<Node, TreeError> {
         let at = self.at(span);
         let before = self.nodes;
         self.grow(1, at)?;
         if depth > MAX_DEPTH {
-            return Err(TreeError { at, message: format!("nested deeper than {MAX_DEPTH}") });
+            return Err(TreeError {
+                at,
+                message: format!("nested deeper than {MAX_DEPTH}"),
+            });
         }
         let (value, anchor) = match event {
             Event::Alias(id) => {
                 let Some((node, size)) = self.anchors.get(&id).cloned() else {
-                    return Err(TreeError { at, message: "alias inside its own anchor".into() });
+                    return Err(TreeError {
+                        at,
+                        message: "alias inside its own anchor".into(),
+                    });
                 };
                 self.grow(size, at)?;
-                return Ok(Node { value: node.value, at });
+                return Ok(Node {
+                    value: node.value,
+                    at,
+                });
             }
             Event::Scalar(text, style, anchor, _) => {
                 let value = if style == ScalarStyle::Plain && is_null(&text) {
@@ -294,20 +292,31 @@ impl Builder {
                         Value::Null => String::new(),
                         _ => {
                             let message = "a key must be a plain word".into();
-                            return Err(TreeError { at: key_at, message });
+                            return Err(TreeError {
+                                at: key_at,
+                                message,
+                            });
                         }
                     };
-                    let Some((event, span)) = self.next(parser)? else { break };
+                    let Some((event, span)) = self.next(parser)? else {
+                        break;
+                    };
                     let value = self.node(parser, event, &span, depth + 1)?;
                     entries.push(Entry { key, key_at, value });
                 }
                 (Value::Map(entries), anchor)
             }
-            _ => return Err(TreeError { at, message: "unexpected end".into() }),
+            _ => {
+                return Err(TreeError {
+                    at,
+                    message: "unexpected end".into(),
+                });
+            }
         };
         let node = Node { value, at };
         if anchor != 0 {
-            self.anchors.insert(anchor, (node.clone(), self.nodes - before));
+            self.anchors
+                .insert(anchor, (node.clone(), self.nodes - before));
         }
         Ok(node)
     }
@@ -319,10 +328,11 @@ mod tests {
 
     #[test]
     fn values_know_their_place() {
-        let tree = Node::parse("a: 1\nb:\n  - x\n  - {c: \"~\"}\nd: ~\n", 3).unwrap();
+        let file = diag::SourceMap::new().add("f", "");
+        let tree = Node::parse("a: 1\nb:\n  - x\n  - {c: \"~\"}\nd: ~\n", Some(file)).unwrap();
         assert_eq!(tree.get("a").and_then(Node::text), Some("1"));
         let item = &tree.get("b").unwrap().items().unwrap()[1];
-        assert_eq!(item.at, Position { file: 3, line: 4, column: 5 });
+        assert_eq!(item.at.map(|at| at.start), Some(18));
         assert_eq!(item.get("c").unwrap().text(), Some("~"));
         assert_eq!(tree.get("d").unwrap().value, Value::Null);
     }
@@ -330,25 +340,34 @@ mod tests {
     #[test]
     fn an_empty_text_is_null() {
         for text in ["", "---\n", "# only a comment\n", "~"] {
-            assert_eq!(Node::parse(text, 0).unwrap().value, Value::Null, "{text:?}");
+            assert_eq!(
+                Node::parse(text, None).unwrap().value,
+                Value::Null,
+                "{text:?}"
+            );
         }
     }
 
     #[test]
     fn aliases_are_copied_and_bombs_refused() {
-        let tree = Node::parse("a: &x [1, 2]\nb: *x\n", 0).unwrap();
+        let tree = Node::parse("a: &x [1, 2]\nb: *x\n", None).unwrap();
         assert_eq!(tree.get("b").unwrap().items().unwrap().len(), 2);
         let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
         for n in 1..12 {
             let of = format!("*a{}", n - 1);
             bomb.push_str(&format!("a{n}: &a{n} [{}]\n", vec![of; 10].join(", ")));
         }
-        assert!(Node::parse(&bomb, 0).unwrap_err().message.contains("aliases"));
+        assert!(
+            Node::parse(&bomb, None)
+                .unwrap_err()
+                .message
+                .contains("aliases")
+        );
     }
 
     #[test]
     fn depth_is_limited() {
         let deep = "[".repeat(20_000);
-        assert!(Node::parse(&deep, 0).is_err());
+        assert!(Node::parse(&deep, None).is_err());
     }
 }

@@ -63,7 +63,11 @@ impl Engine {
                 EngineKind::Kmod
             }
         };
-        let section = if kind == EngineKind::ModernEbpf { "modern_ebpf" } else { "kmod" };
+        let section = if kind == EngineKind::ModernEbpf {
+            "modern_ebpf"
+        } else {
+            "kmod"
+        };
         let preset = format!("engine.{section}.buf_size_preset");
         let engine = Self {
             kind,
@@ -73,11 +77,7 @@ impl Engine {
                 &format!("engine.{section}.drop_failed_exit"),
                 false,
             ),
-            cpus_for_each_buffer: reader.number(
-                tree,
-                "engine.modern_ebpf.cpus_for_each_buffer",
-                2,
-            ),
+            cpus_for_each_buffer: reader.number(tree, "engine.modern_ebpf.cpus_for_each_buffer", 2),
             disable_iterators: reader.truth(tree, "engine.modern_ebpf.disable_iterators", false),
             capture_file: reader.text(tree, "engine.replay.capture_file", ""),
         };
@@ -85,7 +85,12 @@ impl Engine {
             && !(1..=10).contains(&engine.buf_size_preset)
         {
             let message = format!("buffer preset {} does not exist", engine.buf_size_preset);
-            reader.fatal(tree, &preset, message, "presets are 1 (1 MiB) to 10 (512 MiB)");
+            reader.fatal(
+                tree,
+                &preset,
+                message,
+                "presets are 1 (1 MiB) to 10 (512 MiB)",
+            );
         }
         if kind == EngineKind::Replay && engine.capture_file.is_empty() {
             let message = "engine kind replay needs a capture file".to_owned();
@@ -118,7 +123,12 @@ impl Capture {
             "all_rules" => true,
             other => {
                 let message = format!("capture mode '{other}' does not exist");
-                reader.fatal(tree, "capture.mode", message, "the modes are rules and all_rules");
+                reader.fatal(
+                    tree,
+                    "capture.mode",
+                    message,
+                    "the modes are rules and all_rules",
+                );
                 false
             }
         };
@@ -148,12 +158,18 @@ pub struct Plugin {
 pub(super) fn plugins(tree: &Node, reader: &mut Reader) -> Vec<Plugin> {
     let mut plugins = Vec::new();
     for item in reader.sequence(tree, "plugins") {
-        let text = |key| item.get(key).and_then(Node::text).unwrap_or_default().to_owned();
+        let text = |key| {
+            item.get(key)
+                .and_then(Node::text)
+                .unwrap_or_default()
+                .to_owned()
+        };
         let init_config = match item.get("init_config").map(|node| &node.value) {
             Some(Value::Scalar(text)) => text.clone(),
-            Some(Value::Map(_) | Value::Sequence(_)) => {
-                item.get("init_config").map(|node| node.to_json().to_string()).unwrap_or_default()
-            }
+            Some(Value::Map(_) | Value::Sequence(_)) => item
+                .get("init_config")
+                .map(|node| node.to_json().to_string())
+                .unwrap_or_default(),
             Some(Value::Null) | None => String::new(),
         };
         let plugin = Plugin {
@@ -243,7 +259,12 @@ impl Drops {
         let threshold = reader.float(tree, "syscall_event_drops.threshold", 0.1);
         if !(0.0..=1.0).contains(&threshold) {
             let message = "syscall event drops threshold must be a double in the range [0, 1]";
-            reader.fatal(tree, "syscall_event_drops.threshold", message.to_owned(), "");
+            reader.fatal(
+                tree,
+                "syscall_event_drops.threshold",
+                message.to_owned(),
+                "",
+            );
         }
         Self {
             actions,

@@ -149,9 +149,8 @@ impl HttpOutput {
             let message = "http_output is enabled but http_output.url is empty".to_owned();
             reader.fatal(tree, "http_output", message, "set http_output.url");
         }
-        let mut text = |key: &str, default: &str| {
-            reader.text(tree, &format!("http_output.{key}"), default)
-        };
+        let mut text =
+            |key: &str, default: &str| reader.text(tree, &format!("http_output.{key}"), default);
         let user_agent = text("user_agent", "falcosecurity/falco");
         let ca_cert = text("ca_cert", "");
         let ca_bundle = text("ca_bundle", "");
@@ -226,12 +225,18 @@ pub(super) fn append_outputs(tree: &Node, reader: &mut Reader) -> Vec<AppendOutp
     let mut entries = Vec::new();
     for item in reader.sequence(tree, "append_output") {
         if item.entries().is_none() {
-            let message = format!("an entry of append_output must be a map, not {}", item.shape());
+            let message = format!(
+                "an entry of append_output must be a map, not {}",
+                item.shape()
+            );
             reader.fatal_at(item.at, "append_output", message, "");
             continue;
         }
         let named = |path: &str| {
-            item.path(path).and_then(Node::text).filter(|text| !text.is_empty()).map(str::to_owned)
+            item.path(path)
+                .and_then(Node::text)
+                .filter(|text| !text.is_empty())
+                .map(str::to_owned)
         };
         let entry = AppendOutput {
             source: named("match.source"),
@@ -243,7 +248,7 @@ pub(super) fn append_outputs(tree: &Node, reader: &mut Reader) -> Vec<AppendOutp
         };
         if entry.rule.is_some() && !entry.tags.is_empty() {
             let message = "an entry of append_output matches by rule name and by tags at once";
-            reader.warning_at(item.at, "append_output", message.to_owned());
+            reader.warning_at(item.at, message.to_owned());
         }
         entries.push(entry);
     }
@@ -258,7 +263,10 @@ fn extra_fields(item: &Node, reader: &mut Reader) -> Vec<ExtraField> {
             Value::Map(entries) => {
                 for entry in entries {
                     let format = entry.value.text().unwrap_or_default().to_owned();
-                    fields.push(ExtraField::Formatted { key: entry.key.clone(), format });
+                    fields.push(ExtraField::Formatted {
+                        key: entry.key.clone(),
+                        format,
+                    });
                 }
             }
             Value::Null | Value::Sequence(_) => {

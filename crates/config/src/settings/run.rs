@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use crate::priority::Priority;
+use rules::Priority;
+
 use crate::read::Reader;
 use crate::scalar;
 use crate::tree::Node;
@@ -33,17 +34,28 @@ pub(super) fn selections(tree: &Node, reader: &mut Reader) -> Vec<Selection> {
         let before = selections.len();
         for (word, enable) in [("enable", true), ("disable", false)] {
             let Some(able) = item.get(word) else { continue };
-            let text = |key| able.get(key).and_then(Node::text).filter(|text| !text.is_empty());
+            let text = |key| {
+                able.get(key)
+                    .and_then(Node::text)
+                    .filter(|text| !text.is_empty())
+            };
             if let Some(rule) = text("rule") {
-                selections.push(Selection { enable, select: Select::Rule(rule.to_owned()) });
+                selections.push(Selection {
+                    enable,
+                    select: Select::Rule(rule.to_owned()),
+                });
             }
             if let Some(tag) = text("tag") {
-                selections.push(Selection { enable, select: Select::Tag(tag.to_owned()) });
+                selections.push(Selection {
+                    enable,
+                    select: Select::Tag(tag.to_owned()),
+                });
             }
         }
         let known = item.get("enable").or_else(|| item.get("disable"));
         if selections.len() == before && known.is_none_or(|able| able.entries().is_none()) {
-            let message = "bad conversion: an entry of 'rules' must enable or disable a rule or tag";
+            let message =
+                "bad conversion: an entry of 'rules' must enable or disable a rule or tag";
             let help = "write `- disable: {rule: NAME}` or `- enable: {tag: TAG}`";
             reader.fatal_at(item.at, "rules", message.to_owned(), help);
         }
@@ -78,7 +90,12 @@ impl Webserver {
         let address = reader.text(tree, "webserver.listen_address", "0.0.0.0");
         let listen_address = address.parse().unwrap_or_else(|_| {
             let message = format!("'{address}' is no IPv4 or IPv6 address");
-            reader.fatal(tree, "webserver.listen_address", message, "host names are not looked up");
+            reader.fatal(
+                tree,
+                "webserver.listen_address",
+                message,
+                "host names are not looked up",
+            );
             any
         });
         Self {
@@ -93,11 +110,7 @@ impl Webserver {
                 false,
             ),
             ssl_enabled: reader.truth(tree, "webserver.ssl_enabled", false),
-            ssl_certificate: reader.text(
-                tree,
-                "webserver.ssl_certificate",
-                "/etc/falco/falco.pem",
-            ),
+            ssl_certificate: reader.text(tree, "webserver.ssl_certificate", "/etc/falco/falco.pem"),
         }
     }
 }
@@ -119,8 +132,9 @@ pub struct Log {
 
 impl Log {
     pub(super) fn read(tree: &Node, reader: &mut Reader) -> Self {
-        const SEVERITIES: [&str; 8] =
-            ["fatal", "critical", "error", "warning", "notice", "info", "debug", "trace"];
+        const SEVERITIES: [&str; 8] = [
+            "fatal", "critical", "error", "warning", "notice", "info", "debug", "trace",
+        ];
         let libs_severity = reader.text(tree, "libs_logger.severity", "info");
         if !SEVERITIES.contains(&libs_severity.to_ascii_lowercase().as_str()) {
             let message = format!("severity '{libs_severity}' does not exist");
@@ -161,8 +175,7 @@ pub struct Metrics {
 
 impl Metrics {
     pub(super) fn read(tree: &Node, reader: &mut Reader) -> Self {
-        let mut truth =
-            |key: &str, default| reader.truth(tree, &format!("metrics.{key}"), default);
+        let mut truth = |key: &str, default| reader.truth(tree, &format!("metrics.{key}"), default);
         let enabled = truth("enabled", false);
         let output_rule = truth("output_rule", false);
         let mut metrics = Self {
@@ -192,7 +205,12 @@ impl Metrics {
             _ => {
                 let message =
                     format!("metrics interval '{interval}' is no span of time of ≥100 ms");
-                reader.fatal(tree, "metrics.interval", message, "write it like 15m or 1h30m");
+                reader.fatal(
+                    tree,
+                    "metrics.interval",
+                    message,
+                    "write it like 15m or 1h30m",
+                );
             }
         }
         let prometheus = reader.truth(tree, "webserver.prometheus_metrics_enabled", false);
