@@ -1,0 +1,302 @@
+//! An alert as a line: text, or JSON with its keys in alphabetical order.
+//!
+//! What does not change from one alert of a rule to the next (names, tags, keys, their escaping)
+//! is prepared when the rule is compiled; an alert then is a handful of copies into one buffer.
+
+use bumpalo::Bump;
+use filter::schema::{FieldDef, FieldSource, Purpose, Schema};
+use filter::{Template, TemplateError, render};
+use rules::{Priority, Rule};
+
+use crate::json;
+use crate::time::{Clock, iso8601};
+
+/// What alerts look like.
+#[derive(Clone, Debug)]
+pub struct Form {
+    /// Times in ISO 8601, UTC, instead of local times of day.
+    pub iso8601: bool,
+    /// JSON lines.
+    pub json: bool,
+    /// JSON: the text line.
+    pub include_output: bool,
+    /// JSON: the message, which is the text line without time and priority.
+    pub include_message: bool,
+    /// JSON: the values of the fields in the message.
+    pub include_fields: bool,
+    /// JSON: the rule's tags.
+    pub include_tags: bool,
+    /// JSON: the name of this machine.
+    pub hostname: Vec<u8>,
+}
+
+/// Writes alerts of compiled rules.
+#[derive(Debug)]
+pub struct Formatter {
+    form: Form,
+    clock: Clock,
+    scratch: Bump,
+    head: Vec<u8>,
+    message: Vec<u8>,
+    value: Vec<u8>,
+}
+
+/// The output of a rule, compiled.
+#[derive(Debug)]
+pub struct RuleOutput {
+    priority: Priority,
+    template: Template,
+    /// Sorted by key.
+    fields: Vec<Field>,
+    /// `"priority":..,"rule":..,"source":..,"tags":[..],"time":"`, ready to copy.
+    tail: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Field {
+    /// `"key":`
+    key: Vec<u8>,
+    value: FieldValue,
+}
+
+#[derive(Debug)]
+enum FieldValue {
+    /// The time of the event in nanoseconds.
+    Time,
+    /// The field's own value.
+    Raw(FieldDef),
+    /// A text.
+    Formatted(Template),
+}
+
+impl RuleOutput {
+    /// Compiles the output of a rule.
+    ///
+    /// # Errors
+    /// When the template, or one of the extra fields, does not compile.
+    pub fn new(rule: &Rule, form: &Form, schema: &dyn Schema) -> Result<Self, TemplateError> {
+        let template = Template::parse(&rule.output_template, schema)?;
+        let mut fields: Vec<(String, FieldValue)> = Vec::new();
+        if form.json && form.include_fields {
+            let time = if form.iso8601 { "evt.time.iso8601" } else { "evt.time" };
+            fields.push((time.to_owned(), FieldValue::Time));
+            for field in template.fields() {
+                fields.push((field.name.clone(), FieldValue::Raw(field.clone())));
+            }
+            for extra in &rule.extra_fields {
+                let value = match &extra.format {
+                    Some(format) => FieldValue::Formatted(Template::parse(format, schema)?),
+                    None => {
+                        let token = Template::parse(&format!("%{}", extra.key), schema)?;
+                        match token.fields().first() {
+                            Some(field) => FieldValue::Raw(field.clone()),
+                            None => FieldValue::Formatted(token),
+                        }
+                    }
+                };
+                fields.retain(|(key, _)| *key != extra.key);
+                fields.push((extra.key.clone(), value));
+            }
+        }
+        fields.sort_by(|a, b| a.0.cmp(&b.0));
+        fields.dedup_by(|a, b| a.0 == b.0);
+        let fields = fields.into_iter().map(|(name, value)| {
+            let mut key = Vec::new();
+            json::string(name.as_bytes(), &mut key);
+            key.push(b':');
+            Field { key, value }
+        });
+        Ok(Self {
+            priority: rule.priority,
+            template,
+            fields: fields.collect(),
+            tail: tail(rule, form),
+        })
+    }
+
+    /// The rule's priority.
+    #[must_use]
+    pub fn priority(&self) -> Priority {
+        self.priority
+    }
+}
+
+fn tail(rule: &Rule, form: &Form) -> Vec<u8> {
+    let mut tail = b"\"priority\":\"".to_vec();
+    tail.extend_from_slice(rule.priority.name().as_bytes());
+    tail.extend_from_slice(b"\",\"rule\":");
+    json::string(rule.name.as_bytes(), &mut tail);
+    tail.extend_from_slice(b",\"source\":");
+    json::string(rule.source.as_bytes(), &mut tail);
+    if form.include_tags {
+        tail.extend_from_slice(b",\"tags\":[");
+        for (n, tag) in rule.tags.iter().enumerate() {
+            if n > 0 {
+                tail.push(b',');
+            }
+            json::string(tag.as_bytes(), &mut tail);
+        }
+        tail.push(b']');
+    }
+    tail.extend_from_slice(b",\"time\":\"");
+    tail
+}
+
+impl Formatter {
+    /// A formatter.
+    #[must_use]
+    pub fn new(form: Form, clock: Clock) -> Self {
+        Self {
+            form,
+            clock,
+            scratch: Bump::new(),
+            head: Vec::new(),
+            message: Vec::new(),
+            value: Vec::new(),
+        }
+    }
+
+    /// Its form.
+    #[must_use]
+    pub fn form(&self) -> &Form {
+        &self.form
+    }
+
+    /// Appends the alert of a rule on an event, without newline.
+    pub fn alert(
+        &mut self,
+        output: &RuleOutput,
+        time: u64,
+        source: &impl FieldSource,
+        line: &mut Vec<u8>,
+    ) {
+        self.head(output.priority, time);
+        self.message.clear();
+        let needs_message =
+            !self.form.json || self.form.include_output || self.form.include_message;
+        if needs_message {
+            output.template.render(source, &mut self.message);
+        }
+        if self.form.json {
+            self.json(output, time, source, line);
+        } else {
+            line.extend_from_slice(&self.head);
+            render::printable(&self.message, line);
+        }
+        self.scratch.reset();
+    }
+
+    /// `time: Priority `
+    fn head(&mut self, priority: Priority, time: u64) {
+        self.head.clear();
+        if self.form.iso8601 {
+            iso8601(time, "+0000", &mut self.head);
+        } else {
+            self.clock.local(time, &mut self.head);
+        }
+        self.head.extend_from_slice(b": ");
+        self.head.extend_from_slice(priority.name().as_bytes());
+        self.head.push(b' ');
+    }
+
+    fn json(
+        &mut self,
+        output: &RuleOutput,
+        time: u64,
+        source: &impl FieldSource,
+        line: &mut Vec<u8>,
+    ) {
+        line.extend_from_slice(b"{\"hostname\":");
+        json::string(&self.form.hostname, line);
+        line.push(b',');
+        if self.form.include_message {
+            line.extend_from_slice(b"\"message\":");
+            json::string(&self.message, line);
+            line.push(b',');
+        }
+        if self.form.include_output {
+            line.extend_from_slice(b"\"output\":");
+            self.head.extend_from_slice(&self.message);
+            json::string(&self.head, line);
+            line.push(b',');
+        }
+        if self.form.include_fields {
+            line.extend_from_slice(b"\"output_fields\":{");
+            for (n, field) in output.fields.iter().enumerate() {
+                if n > 0 {
+                    line.push(b',');
+                }
+                line.extend_from_slice(&field.key);
+                match &field.value {
+                    FieldValue::Time => json::number(time, line),
+                    FieldValue::Raw(def) => {
+                        match source.extract(&def.field, Purpose::Json, &self.scratch) {
+                            Some(value) => render::json(&value, def, line),
+                            None => line.extend_from_slice(b"null"),
+                        }
+                    }
+                    FieldValue::Formatted(template) => {
+                        self.value.clear();
+                        template.render(source, &mut self.value);
+                        json::string(&self.value, line);
+                    }
+                }
+            }
+            line.extend_from_slice(b"},");
+        }
+        line.extend_from_slice(&output.tail);
+        iso8601(time, "Z", line);
+        line.extend_from_slice(b"\"}");
+    }
+
+    /// Appends an alert that no rule raised: `text` and fields whose values are JSON already, in
+    /// the order of their keys.
+    pub fn internal(
+        &mut self,
+        internal: &Internal<'_>,
+        fields: &[(&str, String)],
+        line: &mut Vec<u8>,
+    ) {
+        if !self.form.json {
+            self.clock.local(internal.time, line);
+            line.extend_from_slice(format!(": {} ", internal.priority.name()).as_bytes());
+            render::printable(internal.text.as_bytes(), line);
+            let fields: Vec<String> = fields.iter().map(|(k, v)| format!("{k}={v}")).collect();
+            line.extend_from_slice(format!(" ({})", fields.join(" ")).as_bytes());
+            return;
+        }
+        line.extend_from_slice(b"{\"hostname\":");
+        json::string(&self.form.hostname, line);
+        line.extend_from_slice(b",\"output\":");
+        json::string(internal.text.as_bytes(), line);
+        line.extend_from_slice(b",\"output_fields\":{");
+        for (n, (key, value)) in fields.iter().enumerate() {
+            if n > 0 {
+                line.push(b',');
+            }
+            json::string(key.as_bytes(), line);
+            line.push(b':');
+            line.extend_from_slice(value.as_bytes());
+        }
+        line.extend_from_slice(b"},\"priority\":\"");
+        line.extend_from_slice(internal.priority.name().as_bytes());
+        line.extend_from_slice(b"\",\"rule\":");
+        json::string(internal.rule.as_bytes(), line);
+        line.extend_from_slice(b",\"source\":\"internal\",\"time\":\"");
+        iso8601(internal.time, "Z", line);
+        line.extend_from_slice(b"\"}");
+    }
+}
+
+/// An alert that no rule raised.
+#[derive(Clone, Copy, Debug)]
+pub struct Internal<'a> {
+    /// Nanoseconds since the epoch.
+    pub time: u64,
+    /// Its priority.
+    pub priority: Priority,
+    /// What stands in the place of a rule's name.
+    pub rule: &'a str,
+    /// The message.
+    pub text: &'a str,
+}
