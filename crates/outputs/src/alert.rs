@@ -3,12 +3,13 @@
 //! What does not change from one alert of a rule to the next (names, tags, keys, their escaping)
 //! is prepared when the rule is compiled; an alert then is a handful of copies into one buffer.
 
+use std::sync::Arc;
+
 use bumpalo::Bump;
-use filter::schema::{FieldDef, FieldSource, Purpose, Schema};
-use filter::{Template, TemplateError, render};
+use filter::render::{Buffers, sanitize};
+use filter::{FieldDef, FieldSource, Purpose, Rendering, Schema, Template, TemplateError, json};
 use rules::{Priority, Rule};
 
-use crate::json;
 use crate::time::{Clock, iso8601};
 
 /// What alerts look like.
@@ -28,6 +29,8 @@ pub struct Form {
     pub include_tags: bool,
     /// JSON: the name of this machine.
     pub hostname: Vec<u8>,
+    /// How data buffers print.
+    pub buffers: Buffers,
 }
 
 /// Writes alerts of compiled rules.
@@ -64,7 +67,7 @@ enum FieldValue {
     /// The time of the event in nanoseconds.
     Time,
     /// The field's own value.
-    Raw(FieldDef),
+    Raw(Arc<FieldDef>),
     /// A text.
     Formatted(Template),
 }
@@ -75,22 +78,22 @@ impl RuleOutput {
     /// # Errors
     /// When the template, or one of the extra fields, does not compile.
     pub fn new(rule: &Rule, form: &Form, schema: &dyn Schema) -> Result<Self, TemplateError> {
-        let template = Template::parse(&rule.output_template, schema)?;
+        let template = Template::parse(&rule.output_template, schema)?.permissive();
         let mut fields: Vec<(String, FieldValue)> = Vec::new();
         if form.json && form.include_fields {
             let time = if form.iso8601 { "evt.time.iso8601" } else { "evt.time" };
             fields.push((time.to_owned(), FieldValue::Time));
             for field in template.fields() {
-                fields.push((field.name.clone(), FieldValue::Raw(field.clone())));
+                fields.push((field.name.clone(), FieldValue::Raw(Arc::clone(field))));
             }
             for extra in &rule.extra_fields {
                 let value = match &extra.format {
-                    Some(format) => FieldValue::Formatted(Template::parse(format, schema)?),
+                    Some(format) => FieldValue::Formatted(Template::parse(format, schema)?.permissive()),
                     None => {
                         let token = Template::parse(&format!("%{}", extra.key), schema)?;
                         match token.fields().first() {
-                            Some(field) => FieldValue::Raw(field.clone()),
-                            None => FieldValue::Formatted(token),
+                            Some(field) => FieldValue::Raw(Arc::clone(field)),
+                            None => FieldValue::Formatted(token.permissive()),
                         }
                     }
                 };
@@ -175,13 +178,16 @@ impl Formatter {
         let needs_message =
             !self.form.json || self.form.include_output || self.form.include_message;
         if needs_message {
-            output.template.render(source, &mut self.message);
+            // JSON escapes what is dangerous itself; a text line must not carry it at all.
+            let rendering =
+                Rendering { buffers: self.form.buffers, sanitized: !self.form.json };
+            output.template.render_with(source, rendering, &mut self.message);
         }
         if self.form.json {
             self.json(output, time, source, line);
         } else {
             line.extend_from_slice(&self.head);
-            render::printable(&self.message, line);
+            line.extend_from_slice(&self.message);
         }
         self.scratch.reset();
     }
@@ -228,16 +234,16 @@ impl Formatter {
                 }
                 line.extend_from_slice(&field.key);
                 match &field.value {
-                    FieldValue::Time => json::number(time, line),
+                    FieldValue::Time => line.extend_from_slice(time.to_string().as_bytes()),
                     FieldValue::Raw(def) => {
-                        match source.extract(&def.field, Purpose::Json, &self.scratch) {
-                            Some(value) => render::json(&value, def, line),
-                            None => line.extend_from_slice(b"null"),
-                        }
+                        let value = source.extract(&def.field, Purpose::Json, &self.scratch);
+                        json::value(def, value.as_ref(), self.form.buffers, line);
                     }
                     FieldValue::Formatted(template) => {
                         self.value.clear();
-                        template.render(source, &mut self.value);
+                        let buffers = self.form.buffers;
+                        let rendering = Rendering { buffers, sanitized: false };
+                        template.render_with(source, rendering, &mut self.value);
                         json::string(&self.value, line);
                     }
                 }
@@ -260,7 +266,7 @@ impl Formatter {
         if !self.form.json {
             self.clock.local(internal.time, line);
             line.extend_from_slice(format!(": {} ", internal.priority.name()).as_bytes());
-            render::printable(internal.text.as_bytes(), line);
+            sanitize(internal.text.as_bytes(), line);
             let fields: Vec<String> = fields.iter().map(|(k, v)| format!("{k}={v}")).collect();
             line.extend_from_slice(format!(" ({})", fields.join(" ")).as_bytes());
             return;

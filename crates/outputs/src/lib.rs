@@ -6,9 +6,8 @@
 
 #![forbid(unsafe_code)]
 
-//ALERT pub mod alert;
+pub mod alert;
 pub mod channel;
-pub mod json;
 pub mod message;
 pub mod queue;
 pub mod statistics;
@@ -17,7 +16,7 @@ pub mod time;
 use std::io;
 use std::time::Duration;
 
-//ALERT pub use alert::{Form, Formatter, Internal, RuleOutput};
+pub use alert::{Form, Formatter, Internal, RuleOutput};
 pub use channel::Channel;
 pub use message::{Batch, Message};
 pub use queue::{Listener, Notice, Overflow, Policy, Queue};
