@@ -42,7 +42,7 @@ impl DropMonitor {
         if self.settings.simulate { self.next } else { u64::MAX }
     }
 
-    /// Looks; `events` is the number of events since the last look. False when the program must
+    /// Looks, from the second time on; `events` is the number of events since the last look. False when the program must
     /// end.
     pub fn look(
         &mut self,
@@ -51,7 +51,11 @@ impl DropMonitor {
         formatter: &mut Formatter,
         outputs: &Outputs,
     ) -> bool {
+        let first = self.next == 0;
         self.next = time.saturating_add(SECOND);
+        if first {
+            return true;
+        }
         let drops = u64::from(self.settings.simulate);
         // Without events the share is without bound.
         #[allow(clippy::cast_precision_loss, reason = "a share needs no more digits")]
