@@ -86,11 +86,34 @@ pub(crate) fn parse_operand(text: &str) -> Result<Operand, ParseError> {
     Err(parser.lexer.error(Kind::UnexpectedToken { after }))
 }
 
+/// Where an expression at the beginning of `text` may end, longest first: with what stands in
+/// brackets behind it, and without.
+pub(crate) fn operand_prefix(text: &str) -> Vec<usize> {
+    let mut parser = Parser::new(text, ParseOptions::for_rules(SourceId::default()));
+    let mut ends = Vec::new();
+    let before_brackets = match parser.operand() {
+        Ok(None) => return ends,
+        Ok(Some(operand)) => {
+            ends.push(parser.lexer.at());
+            match operand {
+                Operand::Field(field) => field.argument.map(|_| field.name.len()),
+                Operand::Transformer(call) => call.selector.map(|(_, span)| span.start as usize),
+            }
+        }
+        // A field or a call may stand before brackets that are wrong.
+        Err(_) => parser.before_argument,
+    };
+    ends.extend(before_brackets);
+    ends
+}
+
 struct Parser<'t> {
     lexer: Lexer<'t>,
     tree: Builder,
     depth: u32,
     options: ParseOptions,
+    /// Where the last brackets outside of any transformer began.
+    before_argument: Option<usize>,
 }
 
 const LEVEL: u32 = 5;
@@ -115,6 +138,7 @@ impl<'t> Parser<'t> {
             tree: Builder::new(),
             depth: 0,
             options,
+            before_argument: None,
         }
     }
 
