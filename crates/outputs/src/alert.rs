@@ -81,14 +81,20 @@ impl RuleOutput {
         let template = Template::parse(&rule.output_template, schema)?.permissive();
         let mut fields: Vec<(String, FieldValue)> = Vec::new();
         if form.json && form.include_fields {
-            let time = if form.iso8601 { "evt.time.iso8601" } else { "evt.time" };
+            let time = if form.iso8601 {
+                "evt.time.iso8601"
+            } else {
+                "evt.time"
+            };
             fields.push((time.to_owned(), FieldValue::Time));
             for field in template.fields() {
                 fields.push((field.name.clone(), FieldValue::Raw(Arc::clone(field))));
             }
             for extra in &rule.extra_fields {
                 let value = match &extra.format {
-                    Some(format) => FieldValue::Formatted(Template::parse(format, schema)?.permissive()),
+                    Some(format) => {
+                        FieldValue::Formatted(Template::parse(format, schema)?.permissive())
+                    }
                     None => {
                         let token = Template::parse(&format!("%{}", extra.key), schema)?;
                         match token.fields().first() {
@@ -179,9 +185,13 @@ impl Formatter {
             !self.form.json || self.form.include_output || self.form.include_message;
         if needs_message {
             // JSON escapes what is dangerous itself; a text line must not carry it at all.
-            let rendering =
-                Rendering { buffers: self.form.buffers, sanitized: !self.form.json };
-            output.template.render_with(source, rendering, &mut self.message);
+            let rendering = Rendering {
+                buffers: self.form.buffers,
+                sanitized: !self.form.json,
+            };
+            output
+                .template
+                .render_with(source, rendering, &mut self.message);
         }
         if self.form.json {
             self.json(output, time, source, line);
@@ -242,7 +252,10 @@ impl Formatter {
                     FieldValue::Formatted(template) => {
                         self.value.clear();
                         let buffers = self.form.buffers;
-                        let rendering = Rendering { buffers, sanitized: false };
+                        let rendering = Rendering {
+                            buffers,
+                            sanitized: false,
+                        };
                         template.render_with(source, rendering, &mut self.value);
                         json::string(&self.value, line);
                     }
@@ -305,4 +318,186 @@ pub struct Internal<'a> {
     pub rule: &'a str,
     /// The message.
     pub text: &'a str,
+}
+
+#[cfg(test)]
+mod tests {
+    use filter::{Argument, FieldRef, Format, Lifetime, Quantifier, ResolveError, Type, Value};
+    use jiff::tz::TimeZone;
+    use rules::{CodeSet, ExtraField};
+
+    use super::*;
+
+    /// Fields `t.name`, `t.num`, `t.none`.
+    struct Fields;
+
+    impl Schema for Fields {
+        fn resolve(&self, text: &str) -> Result<FieldDef, ResolveError> {
+            let names = ["t.name", "t.num", "t.none"];
+            let id = names
+                .iter()
+                .position(|name| *name == text)
+                .ok_or(ResolveError::Unknown)?;
+            Ok(FieldDef {
+                name: text.to_owned(),
+                field: FieldRef {
+                    id: id as u16,
+                    arg: Argument::None,
+                },
+                ty: if id == 1 { Type::Int64 } else { Type::CharBuf },
+                list: false,
+                quantifier: Quantifier::One,
+                format: Format::Decimal,
+                lifetime: Lifetime::Event,
+                rhs_allowed: true,
+                transformers_allowed: true,
+                filter_only: false,
+                deprecated: false,
+            })
+        }
+
+        fn names(&self) -> Vec<&str> {
+            Vec::new()
+        }
+    }
+
+    impl FieldSource for Fields {
+        fn extract<'a>(
+            &'a self,
+            field: &FieldRef,
+            _purpose: Purpose,
+            _scratch: &'a Bump,
+        ) -> Option<Value<'a>> {
+            match field.id {
+                0 => Some(Value::Bytes(
+                    b"ev\"il\n12:00:00.000000000: Alert forged \xff",
+                )),
+                1 => Some(Value::Signed(-7)),
+                _ => None,
+            }
+        }
+    }
+
+    fn rule() -> Rule {
+        Rule {
+            name: "A \"rule\"".to_owned(),
+            description: String::new(),
+            condition: String::new(),
+            output: String::new(),
+            output_template: "*seen %t.name (%t.num %t.none)".to_owned(),
+            extra_fields: vec![
+                ExtraField {
+                    key: "a.text".to_owned(),
+                    format: Some("<%t.num>".to_owned()),
+                },
+                ExtraField {
+                    key: "t.num".to_owned(),
+                    format: None,
+                },
+            ],
+            priority: Priority::Informational,
+            tags: vec!["a".to_owned(), "b".to_owned()],
+            source: "syscall".to_owned(),
+            enabled: true,
+            capture: false,
+            capture_duration: 0,
+            exceptions: Vec::new(),
+            event_codes: CodeSet::default(),
+            syscall_codes: CodeSet::default(),
+        }
+    }
+
+    fn form(json: bool) -> Form {
+        Form {
+            iso8601: false,
+            json,
+            include_output: true,
+            include_message: true,
+            include_fields: true,
+            include_tags: true,
+            hostname: b"h".to_vec(),
+            buffers: Buffers::Text,
+        }
+    }
+
+    fn line(form: Form) -> String {
+        let output = RuleOutput::new(&rule(), &form, &Fields).unwrap();
+        let mut formatter = Formatter::new(form, Clock::new(TimeZone::UTC));
+        let mut line = Vec::new();
+        formatter.alert(&output, 1_700_000_000_000_000_001, &Fields, &mut line);
+        String::from_utf8(line).unwrap()
+    }
+
+    #[test]
+    fn a_text_line_cannot_be_forged() {
+        assert_eq!(
+            line(form(false)),
+            "22:13:20.000000001: Informational seen ev\"il\\n12:00:00.000000000: Alert forged \
+             \u{fffd} (-7 <NA>)"
+        );
+        let iso = line(Form {
+            iso8601: true,
+            ..form(false)
+        });
+        assert!(iso.starts_with("2023-11-14T22:13:20.000000001+0000: Informational seen"));
+    }
+
+    #[test]
+    fn json_has_sorted_keys() {
+        let message = "seen ev\\\"il\\n12:00:00.000000000: Alert forged \u{fffd} (-7 <NA>)";
+        let name = "ev\\\"il\\n12:00:00.000000000: Alert forged \u{fffd}";
+        assert_eq!(
+            line(form(true)),
+            format!(
+                "{{\"hostname\":\"h\",\"message\":\"{message}\",\
+                 \"output\":\"22:13:20.000000001: Informational {message}\",\
+                 \"output_fields\":{{\"a.text\":\"<-7>\",\"evt.time\":1700000000000000001,\
+                 \"t.name\":\"{name}\",\"t.none\":null,\"t.num\":-7}},\
+                 \"priority\":\"Informational\",\"rule\":\"A \\\"rule\\\"\",\
+                 \"source\":\"syscall\",\"tags\":[\"a\",\"b\"],\
+                 \"time\":\"2023-11-14T22:13:20.000000001Z\"}}"
+            )
+        );
+    }
+
+    #[test]
+    fn json_without_its_optional_keys() {
+        let bare = Form {
+            include_output: false,
+            include_message: false,
+            include_fields: false,
+            include_tags: false,
+            ..form(true)
+        };
+        assert_eq!(
+            line(bare),
+            "{\"hostname\":\"h\",\"priority\":\"Informational\",\"rule\":\"A \\\"rule\\\"\",\
+             \"source\":\"syscall\",\"time\":\"2023-11-14T22:13:20.000000001Z\"}"
+        );
+    }
+
+    #[test]
+    fn internal_alerts() {
+        let internal = Internal {
+            time: 0,
+            priority: Priority::Debug,
+            rule: "R",
+            text: "R. 1",
+        };
+        let fields = [("a", "\"1\"".to_owned()), ("b", "2".to_owned())];
+        for (json, expected) in [
+            (false, "00:00:00.000000000: Debug R. 1 (a=\"1\" b=2)"),
+            (
+                true,
+                "{\"hostname\":\"h\",\"output\":\"R. 1\",\"output_fields\":{\"a\":\"1\",\"b\":2},\
+                 \"priority\":\"Debug\",\"rule\":\"R\",\"source\":\"internal\",\
+                 \"time\":\"1970-01-01T00:00:00.000000000Z\"}",
+            ),
+        ] {
+            let mut formatter = Formatter::new(form(json), Clock::new(TimeZone::UTC));
+            let mut line = Vec::new();
+            formatter.internal(&internal, &fields, &mut line);
+            assert_eq!(String::from_utf8(line).unwrap(), expected);
+        }
+    }
 }

@@ -10,11 +10,11 @@ use anyhow::{Context, Result, anyhow, bail};
 use config::settings::{AppendOutput, EngineKind};
 use config::{Loaded, Override};
 use fields::Catalogue;
+use fields::listing::{self, Form};
 
-use crate::listing::{self, Form};
 use crate::replay::{Ending, Replay, replay};
-use crate::ruleset::{self, RuleSetError};
-use crate::{configuration, log, output, rulefiles, support, version};
+use crate::ruleset::{self, Loading, OnError};
+use crate::{configuration, describe, ignored, log, output, rulefiles, support, version};
 use flags::Flags;
 
 /// An error whose text has been shown already.
@@ -72,11 +72,15 @@ fn start(flags: Flags) -> Result<()> {
     }
     let catalogue = Catalogue::new(settings.static_fields.iter().cloned());
     if let Some(source) = &flags.list {
-        let source = (!source.is_empty()).then_some(source.as_str());
-        let list = listing::fields::list(&catalogue, source, flags.names_only, form(&flags)?);
-        let list = list.ok_or_else(|| {
-            anyhow!("the value of --list must be an event source; the only one is syscall")
-        })?;
+        if !source.is_empty() && source != "syscall" {
+            bail!("the value of --list must be an event source; the only one is syscall");
+        }
+        let form = form(&flags)?;
+        let list = if flags.names_only {
+            listing::field_names(&catalogue, form)
+        } else {
+            listing::fields(&catalogue, form)
+        };
         return output::print(&list);
     }
     check_sources(&flags, settings.engine.kind)?;
@@ -84,20 +88,26 @@ fn start(flags: Flags) -> Result<()> {
         return validate(&flags, &loaded, &catalogue);
     }
     let files = rule_files(&flags, &loaded)?;
-    let mut rules = ruleset::load(&files, settings, &catalogue).map_err(|error| match error {
-        RuleSetError::Refused(text) => anyhow!("{text}"),
-    })?;
-    rules.warnings.iter().for_each(|warning| log::warning(warning));
+    let loading = Loading::of(&files, settings, &catalogue, OnError::Stop);
+    loading.texts(false).iter().for_each(|warning| log::warning(warning));
+    if !loading.accepted() {
+        loading.texts(true).iter().for_each(|text| eprintln!("{text}\n"));
+        return Err(loading.refusal());
+    }
     if flags.describe_all || flags.describe.is_some() {
-        let text = rules.describe(flags.describe.as_deref(), settings.outputs.json_output)?;
-        return output::print(&text);
+        let json = settings.outputs.json_output;
+        return output::print(&describe::text(
+            &loading,
+            flags.describe.as_deref(),
+            json,
+            &catalogue,
+        )?);
     }
     if flags.support {
         return output::print(&format!("{}\n", support::document(&loaded, &files)));
     }
-    let mut selections = settings.rules.clone();
-    selections.extend(flags.past.selection(&settings.rules)?);
-    rules.select(&selections, settings);
+    let mut rules = loading.into_set();
+    ruleset::select(&mut rules, settings, &flags.past.switches())?;
     if settings.outputs.http.is_some() {
         log::warning("http_output is not available in this version yet; no alert goes there");
     }
@@ -141,9 +151,9 @@ fn early(flags: &Flags) -> Result<bool> {
     } else if flags.rule_schema {
         ruleset::SCHEMA.to_owned()
     } else if flags.ignored {
-        listing::ignored::list()
+        ignored::list()
     } else if flags.list_events {
-        listing::events::list(form(flags)?)
+        listing::events(form(flags)?)
     } else {
         return Ok(false);
     };
@@ -154,9 +164,12 @@ fn early(flags: &Flags) -> Result<bool> {
 fn form(flags: &Flags) -> Result<Form> {
     match &flags.format {
         Some(_) if flags.markdown => bail!("--format and --markdown exclude each other"),
-        Some(format) => Form::parse(format).ok_or_else(|| {
-            anyhow!("invalid format '{format}'; the formats are text, markdown and json")
-        }),
+        Some(format) => match format.as_str() {
+            "text" => Ok(Form::Text),
+            "markdown" => Ok(Form::Markdown),
+            "json" => Ok(Form::Json),
+            _ => bail!("invalid format '{format}'; the formats are text, markdown and json"),
+        },
         None if flags.markdown => Ok(Form::Markdown),
         None => Ok(Form::Text),
     }
@@ -238,9 +251,21 @@ fn validate(flags: &Flags, loaded: &Loaded, catalogue: &Catalogue) -> Result<()>
     for path in &flags.validate {
         files.push(rulefiles::read(Path::new(path))?);
     }
-    let result = ruleset::validate(&files, &loaded.settings, catalogue);
-    let describe = flags.describe_all || flags.describe.is_some();
-    let describe = describe.then_some(flags.describe.as_deref());
-    output::print(&result.text(loaded.settings.outputs.json_output, describe)?)?;
-    if result.successful() { Ok(()) } else { Err(anyhow!("{}", result.errors())) }
+    let loading = Loading::of(&files, &loaded.settings, catalogue, OnError::GoOn);
+    let described = flags.describe_all || flags.describe.is_some();
+    if loaded.settings.outputs.json_output {
+        let mut json = loading.json();
+        if described && loading.accepted() {
+            json["falco_describe_results"] =
+                describe::json(&loading, flags.describe.as_deref(), catalogue)?;
+        }
+        output::print(&format!("{json}\n"))?;
+    } else {
+        output::print(&describe::validation(&loading))?;
+    }
+    if loading.accepted() {
+        return Ok(());
+    }
+    loading.texts(true).iter().for_each(|text| eprintln!("{text}\n"));
+    Err(loading.refusal())
 }

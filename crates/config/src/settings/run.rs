@@ -15,8 +15,6 @@ pub enum Select {
     Rule(String),
     /// Rules with this tag.
     Tag(String),
-    /// Rules whose name holds the text or fits it as a regular expression (`-D`).
-    NameHolds(String),
 }
 
 /// One entry of `rules`.

@@ -5,7 +5,7 @@
 //! statistics files) warn and do nothing; those that would need what does not exist are refused.
 
 use config::Override;
-use config::settings::{Select, Selection};
+use rules::select::OldSwitches;
 
 use super::flags::{FlagError, Takes, number};
 
@@ -99,32 +99,12 @@ impl Past {
     }
 
     /// The rule selection that `-D`, `-T` and `-t` stand for.
-    ///
-    /// # Errors
-    /// When `-t` meets `-D` or `-T`, or any of them the configuration's own selection.
-    pub fn selection(&self, configured: &[Selection]) -> Result<Vec<Selection>, FlagError> {
-        let disables = !self.disabled_rules.is_empty() || !self.disabled_tags.is_empty();
-        if !disables && self.tags.is_empty() {
-            return Ok(Vec::new());
+    pub fn switches(&self) -> OldSwitches {
+        OldSwitches {
+            disabled: self.disabled_rules.clone(),
+            disabled_tags: self.disabled_tags.clone(),
+            tags: self.tags.clone(),
         }
-        if disables && !self.tags.is_empty() {
-            return Err(FlagError("-t cannot stand together with -D or -T".to_owned()));
-        }
-        if !configured.is_empty() {
-            let message = "-D, -T and -t cannot stand together with 'rules' of the configuration";
-            return Err(FlagError(message.to_owned()));
-        }
-        let disable = |select| Selection { enable: false, select };
-        let mut selection = Vec::new();
-        if !self.tags.is_empty() {
-            selection.push(disable(Select::Rule("*".to_owned())));
-        }
-        let rules = self.disabled_rules.iter().cloned().map(Select::NameHolds);
-        selection.extend(rules.map(disable));
-        selection.extend(self.disabled_tags.iter().cloned().map(Select::Tag).map(disable));
-        let tags = self.tags.iter().cloned().map(Select::Tag);
-        selection.extend(tags.map(|select| Selection { enable: true, select }));
-        Ok(selection)
     }
 
     /// A sentence for each flag that was used.
@@ -153,22 +133,5 @@ impl Past {
             warnings.push(format!("option {flag} is of the past and does nothing"));
         }
         warnings
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn selection_by_flags() {
-        let past = Past { tags: vec!["a".into(), "b".into()], ..Past::default() };
-        let selection = past.selection(&[]).unwrap();
-        assert_eq!(selection.len(), 3);
-        assert!(!selection[0].enable && selection[1].enable);
-        let mixed = Past { disabled_tags: vec!["c".into()], ..past.clone() };
-        assert!(mixed.selection(&[]).is_err());
-        assert!(past.selection(&selection).is_err());
-        assert!(Past::default().selection(&selection).unwrap().is_empty());
     }
 }
