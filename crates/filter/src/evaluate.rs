@@ -57,6 +57,12 @@ impl Memo {
         }
     }
 
+    /// Arena of the current event.
+    #[must_use]
+    pub fn scratch(&self) -> &Bump {
+        &self.scratch
+    }
+
     /// The result of a node, if it was needed for the current event.
     #[must_use]
     pub fn known(&self, id: NodeId) -> Option<bool> {
@@ -144,7 +150,7 @@ impl<S: FieldSource> Run<'_, S> {
     }
 }
 
-fn check<S: FieldSource>(runner: &Runner, source: &S, scratch: &Bump) -> bool {
+pub(crate) fn check<S: FieldSource>(runner: &Runner, source: &S, scratch: &Bump) -> bool {
     let left = match &runner.left {
         Term::Field(field) => source.extract(field, Purpose::Compare, scratch),
         term => transform::value(term, source, scratch),

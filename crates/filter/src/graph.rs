@@ -148,6 +148,10 @@ impl Graph {
         }
     }
 
+    pub(crate) fn predicate(&self, index: u32) -> &Predicate {
+        &self.predicates[index as usize]
+    }
+
     /// All nodes, operands first.
     pub fn nodes(&self) -> impl Iterator<Item = (NodeId, Node<'_>)> {
         (0..self.nodes.len()).map(|index| {
@@ -221,7 +225,7 @@ impl Graph {
         }
     }
 
-    fn join(&mut self, operands: impl Iterator<Item = NodeId>, and: bool) -> NodeId {
+    pub(crate) fn join(&mut self, operands: impl Iterator<Item = NodeId>, and: bool) -> NodeId {
         let mut all = Vec::new();
         for id in operands {
             match &self.nodes[id.index()] {
@@ -249,7 +253,7 @@ impl Graph {
         self.intern(key, |_| kind)
     }
 
-    fn negate(&mut self, inner: NodeId) -> NodeId {
+    pub(crate) fn negate(&mut self, inner: NodeId) -> NodeId {
         if let Kind::Not(inside) = self.nodes[inner.index()] {
             return inside;
         }

@@ -13,6 +13,7 @@ mod dynamic;
 pub mod error;
 mod evaluate;
 mod filter;
+mod fold;
 mod glob;
 pub mod graph;
 pub mod json;
@@ -38,6 +39,7 @@ pub use compile_error::{CompileError, CompileErrorKind, TypeText, Warning, Warni
 pub use error::{ParseError, ParseErrorKind};
 pub use evaluate::Memo;
 pub use filter::{Filter, FilterError};
+pub use fold::Folded;
 pub use graph::{Graph, Node, NodeId, Predicate};
 pub use operator::{Function, Modifier, Operator};
 pub use parser::{ParseOptions, parse, parse_with};

@@ -273,7 +273,7 @@ fn compare_json(
     }
     let mut faults = Vec::new();
     if let Some(counts) = set.counts.get(&format!("{}.scap", capture.name)) {
-        faults.extend(found.differences(counts));
+        faults.extend(found.of_rules(&set.only).differences(counts));
     }
     // The order of alerts, by event and rule; their contents are compared rule by rule below.
     let order = |v: &Value| format!("{} {}", v["time"], v["rule"]);
