@@ -5,18 +5,18 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Matches rules against what programs do, and explains itself.
 #[derive(Debug, Parser)]
 #[command(name = "peregrine", version, disable_help_subcommand = true)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 /// Names of all commands; any other first argument belongs to Falco's flags.
-pub const NAMES: [&str; 5] = ["replay", "read", "check", "list", "explain"];
+pub(crate) const NAMES: [&str; 5] = ["replay", "read", "check", "list", "explain"];
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Match the rules against the events of a capture file
     Replay(Replay),
     /// Print the events of a capture file
@@ -31,78 +31,78 @@ pub enum Command {
 
 /// Which rules, and how they run.
 #[derive(Debug, Args)]
-pub struct Rules {
+pub(crate) struct Rules {
     /// Rule file or directory; may be repeated. Without it the shipped rules are taken
     #[arg(short, long = "rules", value_name = "PATH")]
-    pub rules: Vec<String>,
+    pub(crate) rules: Vec<String>,
     /// Configuration file
     #[arg(short, long, value_name = "PATH")]
-    pub config: Option<String>,
+    pub(crate) config: Option<String>,
     /// Set a key of the configuration, such as json_output=true; may be repeated
     #[arg(short, long = "option", value_name = "KEY=VALUE")]
-    pub option: Vec<String>,
+    pub(crate) option: Vec<String>,
 }
 
 /// `peregrine replay`
 #[derive(Debug, Args)]
-pub struct Replay {
+pub(crate) struct Replay {
     /// Capture file that sysdig, Falco, Stratoshark or Peregrine wrote; - is standard input
-    pub file: String,
+    pub(crate) file: String,
     #[command(flatten)]
-    pub rules: Rules,
+    pub(crate) rules: Rules,
     /// Write alerts as JSON
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
     /// Let every matching rule raise an alert, not only the first
     #[arg(long)]
-    pub all: bool,
+    pub(crate) all: bool,
     /// Stop after so many seconds, measured by the events
     #[arg(short = 'M', long, value_name = "SECONDS", default_value_t = 0)]
-    pub seconds: u64,
+    pub(crate) seconds: u64,
     /// No summary at the end
     #[arg(short, long)]
-    pub quiet: bool,
+    pub(crate) quiet: bool,
 }
 
 /// `peregrine read`
 #[derive(Debug, Args)]
-pub struct Read {
+pub(crate) struct Read {
     /// Capture file; - is standard input
-    pub file: String,
+    pub(crate) file: String,
     /// Print only events that fulfil this condition
     #[arg(num_args = 0.., allow_negative_numbers = true)]
-    pub filter: Vec<String>,
+    pub(crate) filter: Vec<String>,
     /// Print this, fields written as %evt.num
     #[arg(short, long, value_name = "FORMAT")]
-    pub print: Option<String>,
+    pub(crate) print: Option<String>,
     /// Print the fields of the format as JSON, an object for each event
     #[arg(short, long)]
-    pub json: bool,
+    pub(crate) json: bool,
     /// Show events as they were recorded: old ones unconverted, enter and exit apart
     #[arg(long)]
-    pub raw: bool,
+    pub(crate) raw: bool,
     /// Stop after so many printed events
     #[arg(short, value_name = "N")]
-    pub number: Option<u64>,
+    pub(crate) number: Option<u64>,
 }
 
 /// `peregrine check`
 #[derive(Debug, Args)]
-pub struct Check {
+pub(crate) struct Check {
     /// Rule files in the order of loading, and configuration files
     #[arg(required = true)]
-    pub files: Vec<String>,
+    pub(crate) files: Vec<String>,
     /// Form of the findings
     #[arg(long, value_enum, default_value_t = CheckForm::Text)]
-    pub format: CheckForm,
+    pub(crate) format: CheckForm,
     /// Let warnings count as errors
     #[arg(long)]
-    pub strict: bool,
+    pub(crate) strict: bool,
 }
 
 /// Form of findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum CheckForm {
+pub(crate) enum CheckForm {
     /// For people
     Text,
     /// For editors and build servers
@@ -111,23 +111,23 @@ pub enum CheckForm {
 
 /// `peregrine list`
 #[derive(Debug, Args)]
-pub struct List {
+pub(crate) struct List {
     /// What to list
     #[arg(value_enum)]
-    pub what: Listed,
+    pub(crate) what: Listed,
     #[command(flatten)]
-    pub rules: Rules,
+    pub(crate) rules: Rules,
     /// As Markdown
     #[arg(long, conflicts_with = "json")]
-    pub markdown: bool,
+    pub(crate) markdown: bool,
     /// As JSON
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 /// What can be listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Listed {
+pub(crate) enum Listed {
     /// Fields of conditions and outputs
     Fields,
     /// Events and their parameters
@@ -142,7 +142,7 @@ pub enum Listed {
 
 /// `peregrine explain`
 #[derive(Debug, Args)]
-pub struct Explain {
+pub(crate) struct Explain {
     /// Code as messages show it, such as P0605; without it all codes are listed
-    pub code: Option<String>,
+    pub(crate) code: Option<String>,
 }

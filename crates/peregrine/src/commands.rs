@@ -11,7 +11,7 @@ use clap::Parser;
 use crate::cli::{Cli, Command};
 
 /// Runs the command that the arguments name.
-pub fn run() -> u8 {
+pub(crate) fn run() -> u8 {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -2,7 +2,8 @@
 
 use anyhow::{Result, bail};
 use fields::Catalogue;
-use serde_json::{Value, json};
+use filter::Schema;
+use serde_json::Value;
 
 use crate::ruleset::Loading;
 
@@ -10,7 +11,7 @@ use crate::ruleset::Loading;
 ///
 /// # Errors
 /// When there is no such rule.
-pub fn text(
+pub(crate) fn text(
     loading: &Loading,
     rule: Option<&str>,
     as_json: bool,
@@ -20,8 +21,11 @@ pub fn text(
         return Ok(format!("{}\n", json(loading, rule, catalogue)?));
     }
     let set = loading.set();
-    let chosen: Vec<&rules::Rule> =
-        set.rules.iter().filter(|found| rule.is_none_or(|name| found.name == name)).collect();
+    let chosen: Vec<&rules::Rule> = set
+        .rules
+        .iter()
+        .filter(|found| rule.is_none_or(|name| found.name == name))
+        .collect();
     if let (Some(name), true) = (rule, chosen.is_empty()) {
         bail!("rule \"{name}\" is not loaded");
     }
@@ -64,18 +68,20 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 ///
 /// # Errors
 /// When there is no such rule.
-pub fn json(loading: &Loading, rule: Option<&str>, catalogue: &Catalogue) -> Result<Value> {
-    let Some(name) = rule else {
-        return Ok(rules::describe::all(loading.set(), catalogue));
+pub(crate) fn json(loading: &Loading, rule: Option<&str>, catalogue: &Catalogue) -> Result<Value> {
+    let sources: [(&str, &dyn Schema); 1] = [("syscall", catalogue)];
+    let described = match rule {
+        Some(name) => rules::describe::rule(loading.set(), name, &sources),
+        None => Some(rules::describe::all(loading.set(), &sources)),
     };
-    match rules::describe::rule(loading.set(), name, catalogue) {
-        Some(rule) => Ok(json!({ "rules": [rule] })),
-        None => bail!("rule \"{name}\" is not loaded"),
+    match described {
+        Some(described) => Ok(described),
+        None => bail!("rule \"{}\" is not loaded", rule.unwrap_or_default()),
     }
 }
 
 /// What `-V` prints without JSON: a block for each file.
-pub fn validation(loading: &Loading) -> String {
+pub(crate) fn validation(loading: &Loading) -> String {
     let mut out = String::new();
     for outcome in loading.outcomes() {
         let warns = outcome.findings.iter().any(|finding| !finding.is_error());

@@ -10,14 +10,14 @@ use rules::Priority;
 use crate::log;
 
 /// What the internal alert goes by.
-pub const RULE: &str = "Falco internal: syscall event drop";
+pub(crate) const RULE: &str = "Falco internal: syscall event drop";
 
 /// Nanoseconds.
 const SECOND: u64 = 1_000_000_000;
 
 /// Counts and acts.
 #[derive(Debug)]
-pub struct DropMonitor {
+pub(crate) struct DropMonitor {
     settings: Drops,
     /// Event time from which the next look is due.
     next: u64,
@@ -25,26 +25,37 @@ pub struct DropMonitor {
     tokens: f64,
     filled: u64,
     /// Times at which events were lost.
-    pub occurrences: u64,
+    pub(crate) occurrences: u64,
     /// Times at which the actions ran.
-    pub actions: u64,
+    pub(crate) actions: u64,
 }
 
 impl DropMonitor {
     /// A monitor.
-    pub fn new(settings: Drops) -> Self {
+    pub(crate) fn new(settings: Drops) -> Self {
         let tokens = settings.max_burst;
-        Self { settings, next: 0, tokens, filled: 0, occurrences: 0, actions: 0 }
+        Self {
+            settings,
+            next: 0,
+            tokens,
+            filled: 0,
+            occurrences: 0,
+            actions: 0,
+        }
     }
 
     /// Event time of the next look; never, where nothing can come of it.
-    pub fn next_look(&self) -> u64 {
-        if self.settings.simulate { self.next } else { u64::MAX }
+    pub(crate) fn next_look(&self) -> u64 {
+        if self.settings.simulate {
+            self.next
+        } else {
+            u64::MAX
+        }
     }
 
     /// Looks, from the second time on; `events` is the number of events since the last look. False when the program must
     /// end.
-    pub fn look(
+    pub(crate) fn look(
         &mut self,
         time: u64,
         events: u64,
@@ -59,7 +70,11 @@ impl DropMonitor {
         let drops = u64::from(self.settings.simulate);
         // Without events the share is without bound.
         #[allow(clippy::cast_precision_loss, reason = "a share needs no more digits")]
-        let share = if events == 0 { f64::INFINITY } else { drops as f64 / events as f64 };
+        let share = if events == 0 {
+            f64::INFINITY
+        } else {
+            drops as f64 / events as f64
+        };
         if drops == 0 || (share <= self.settings.threshold && !self.settings.simulate) {
             return true;
         }
@@ -88,10 +103,12 @@ impl DropMonitor {
 
     fn take_token(&mut self, time: u64) -> bool {
         if self.filled != 0 {
-            #[allow(clippy::cast_precision_loss, reason = "fractions of a token are enough")]
+            #[allow(
+                clippy::cast_precision_loss,
+                reason = "fractions of a token are enough"
+            )]
             let seconds = time.saturating_sub(self.filled) as f64 / SECOND as f64;
-            self.tokens =
-                (self.tokens + seconds * self.settings.rate).min(self.settings.max_burst);
+            self.tokens = (self.tokens + seconds * self.settings.rate).min(self.settings.max_burst);
         }
         self.filled = time;
         let taken = self.tokens >= 1.0;
@@ -127,14 +144,19 @@ impl DropMonitor {
         fields.push(("n_drops_page_faults", number(0)));
         fields.push(("n_drops_scratch_map", number(0)));
         fields.push(("n_evts", number(events)));
-        let internal = Internal { time, priority: Priority::Debug, rule: RULE, text: &text };
+        let internal = Internal {
+            time,
+            priority: Priority::Debug,
+            rule: RULE,
+            text: &text,
+        };
         let mut line = Vec::new();
         formatter.internal(&internal, &fields, &mut line);
         outputs.send(Priority::Debug, &line);
     }
 
     /// The lines that end a run, on standard error.
-    pub fn closing(&self) -> String {
+    pub(crate) fn closing(&self) -> String {
         format!(
             "Syscall event drop monitoring:\n   - event drop detected: {} occurrences\n   \
              - num times actions taken: {}\n",

@@ -6,7 +6,7 @@ mod past;
 
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use config::settings::{AppendOutput, EngineKind};
 use config::{Loaded, Override};
 use fields::Catalogue;
@@ -19,7 +19,7 @@ use flags::Flags;
 
 /// An error whose text has been shown already.
 #[derive(Debug)]
-pub struct Shown;
+pub(crate) struct Shown;
 
 impl std::fmt::Display for Shown {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -30,8 +30,11 @@ impl std::fmt::Display for Shown {
 impl std::error::Error for Shown {}
 
 /// Runs; the exit code is 0 or 1.
-pub fn run(args: &[String]) -> u8 {
-    match Flags::parse(args).map_err(anyhow::Error::from).and_then(start) {
+pub(crate) fn run(args: &[String]) -> u8 {
+    match Flags::parse(args)
+        .map_err(anyhow::Error::from)
+        .and_then(start)
+    {
         Ok(()) => 0,
         Err(error) => {
             if !error.is::<Shown>() {
@@ -49,9 +52,15 @@ fn start(flags: Flags) -> Result<()> {
     let loaded = load_configuration(&flags)?;
     let settings = &loaded.settings;
     log::start(settings, flags.verbose);
-    flags.past.warnings().iter().for_each(|warning| log::warning(warning));
+    flags
+        .past
+        .warnings()
+        .iter()
+        .for_each(|warning| log::warning(warning));
     for stray in &flags.stray {
-        log::warning(&format!("argument '{stray}' belongs to no option and is ignored"));
+        log::warning(&format!(
+            "argument '{stray}' belongs to no option and is ignored"
+        ));
     }
     configuration::log_checks(&loaded);
 
@@ -89,9 +98,15 @@ fn start(flags: Flags) -> Result<()> {
     }
     let files = rule_files(&flags, &loaded)?;
     let loading = Loading::of(&files, settings, &catalogue, OnError::Stop);
-    loading.texts(false).iter().for_each(|warning| log::warning(warning));
+    loading
+        .texts(false)
+        .iter()
+        .for_each(|warning| log::warning(warning));
     if !loading.accepted() {
-        loading.texts(true).iter().for_each(|text| eprintln!("{text}\n"));
+        loading
+            .texts(true)
+            .iter()
+            .for_each(|text| eprintln!("{text}\n"));
         return Err(loading.refusal());
     }
     if flags.describe_all || flags.describe.is_some() {
@@ -204,7 +219,10 @@ fn load_configuration(flags: &Flags) -> Result<Loaded> {
         eprintln!("Warning: -p is an old option; use -o 'append_output[]={{...}}'");
         // The texts of containers and pods come with the suggested output nowadays.
         if !matches!(print.as_str(), "c" | "container" | "k" | "kubernetes") {
-            let entry = AppendOutput { extra_output: print.clone(), ..AppendOutput::default() };
+            let entry = AppendOutput {
+                extra_output: print.clone(),
+                ..AppendOutput::default()
+            };
             loaded.settings.append_output.push(entry);
         }
     }
@@ -266,6 +284,9 @@ fn validate(flags: &Flags, loaded: &Loaded, catalogue: &Catalogue) -> Result<()>
     if loading.accepted() {
         return Ok(());
     }
-    loading.texts(true).iter().for_each(|text| eprintln!("{text}\n"));
+    loading
+        .texts(true)
+        .iter()
+        .for_each(|text| eprintln!("{text}\n"));
     Err(loading.refusal())
 }

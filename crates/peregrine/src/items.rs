@@ -6,7 +6,7 @@ use state::State;
 
 /// Takes what is no event into the state; gives the event otherwise.
 #[inline]
-pub fn absorb<'a>(state: &mut State, item: Item<'a>) -> Option<Record<'a>> {
+pub(crate) fn absorb<'a>(state: &mut State, item: Item<'a>) -> Option<Record<'a>> {
     match item {
         Item::Event(record) => return Some(record),
         Item::Machine(machine) => state.load_machine(&machine),

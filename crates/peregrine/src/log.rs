@@ -21,19 +21,37 @@ struct Log {
 }
 
 /// Sets the log up; before that, and a second time, nothing happens.
-pub fn start(settings: &config::Settings, verbose: bool) {
-    let level = if verbose { Priority::Debug } else { settings.log.level };
-    let syslog = settings.log.syslog.then(|| Mutex::new(SyslogChannel::new("peregrine")));
+pub(crate) fn start(settings: &config::Settings, verbose: bool) {
+    let level = if verbose {
+        Priority::Debug
+    } else {
+        settings.log.level
+    };
+    let syslog = settings
+        .log
+        .syslog
+        .then(|| Mutex::new(SyslogChannel::new("peregrine")));
     let stderr = settings.log.stderr;
     let iso8601 = settings.outputs.time_format_iso_8601;
-    let _ = LOG.set(Log { level, stderr, iso8601, syslog });
+    let _ = LOG.set(Log {
+        level,
+        stderr,
+        iso8601,
+        syslog,
+    });
 }
 
 /// Writes a line.
-pub fn log(priority: Priority, message: &str) {
-    let Some(log) = LOG.get().filter(|log| priority <= log.level) else { return };
+pub(crate) fn log(priority: Priority, message: &str) {
+    let Some(log) = LOG.get().filter(|log| priority <= log.level) else {
+        return;
+    };
     if log.stderr {
-        let form = if log.iso8601 { "%Y-%m-%dT%H:%M:%S%z" } else { "%a %b %e %H:%M:%S %Y" };
+        let form = if log.iso8601 {
+            "%Y-%m-%dT%H:%M:%S%z"
+        } else {
+            "%a %b %e %H:%M:%S %Y"
+        };
         let line = format!("{}: {message}\n", Zoned::now().strftime(form));
         // Nobody is left to be told that standard error is closed.
         let _ = std::io::stderr().lock().write_all(line.as_bytes());
@@ -42,21 +60,24 @@ pub fn log(priority: Priority, message: &str) {
         let mut batch = Batch::default();
         batch.push(priority, message.as_bytes());
         // Machines without syslog are common, and the default configuration asks for it.
-        let _ = syslog.lock().unwrap_or_else(PoisonError::into_inner).deliver(&batch);
+        let _ = syslog
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .deliver(&batch);
     }
 }
 
 /// A line at level warning.
-pub fn warning(message: &str) {
+pub(crate) fn warning(message: &str) {
     log(Priority::Warning, message);
 }
 
 /// A line at level error.
-pub fn error(message: &str) {
+pub(crate) fn error(message: &str) {
     log(Priority::Error, message);
 }
 
 /// A line at level info.
-pub fn info(message: &str) {
+pub(crate) fn info(message: &str) {
     log(Priority::Informational, message);
 }

@@ -29,8 +29,16 @@ mod version;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let args: Vec<String> =
-        std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
-    let is_command = args.first().is_some_and(|first| cli::NAMES.contains(&first.as_str()));
-    ExitCode::from(if is_command { commands::run() } else { falco::run(&args) })
+    let args: Vec<String> = std::env::args_os()
+        .skip(1)
+        .map(|arg| arg.to_string_lossy().into_owned())
+        .collect();
+    let is_command = args
+        .first()
+        .is_some_and(|first| cli::NAMES.contains(&first.as_str()));
+    ExitCode::from(if is_command {
+        commands::run()
+    } else {
+        falco::run(&args)
+    })
 }

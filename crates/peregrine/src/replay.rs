@@ -29,7 +29,7 @@ const STRIDE: u64 = 1 << 13;
 
 /// What is said at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub(crate) enum Ending {
     /// Falco's statistics on standard output, losses on standard error.
     Falco,
     /// A summary on standard error.
@@ -39,32 +39,32 @@ pub enum Ending {
 }
 
 /// What to replay, and how.
-pub struct Replay<'a> {
+pub(crate) struct Replay<'a> {
     /// The capture; `-` is standard input.
-    pub file: &'a str,
+    pub(crate) file: &'a str,
     /// The configuration.
-    pub settings: &'a Settings,
+    pub(crate) settings: &'a Settings,
     /// The fields.
-    pub catalogue: &'a Catalogue,
+    pub(crate) catalogue: &'a Catalogue,
     /// The rules, selected.
-    pub rules: &'a RuleSet,
+    pub(crate) rules: &'a RuleSet,
     /// Seconds of event time after which it ends; zero: never.
-    pub seconds: u64,
+    pub(crate) seconds: u64,
     /// What is said at the end.
-    pub ending: Ending,
+    pub(crate) ending: Ending,
 }
 
 /// How a replay ended.
-pub struct Ended {
+pub(crate) struct Ended {
     /// Why the capture could not be read to its end, or why losses ended the program.
-    pub fault: Option<anyhow::Error>,
+    pub(crate) fault: Option<anyhow::Error>,
 }
 
 /// Replays a capture. Alerts up to a fault are delivered before it is returned.
 ///
 /// # Errors
 /// When it cannot begin.
-pub fn replay(plan: Replay<'_>) -> Result<Ended> {
+pub(crate) fn replay(plan: Replay<'_>) -> Result<Ended> {
     let settings = plan.settings;
     let form = channels::form(settings, hostname());
     let mut rule_outputs = Vec::new();
@@ -92,7 +92,12 @@ pub fn replay(plan: Replay<'_>) -> Result<Ended> {
             zone: TimeZone::system(),
             base64_buffers: settings.buffer_format_base64,
             iso_time: settings.outputs.time_format_iso_8601,
-            statics: plan.catalogue.statics().iter().map(|(_, v)| v.clone().into()).collect(),
+            statics: plan
+                .catalogue
+                .statics()
+                .iter()
+                .map(|(_, v)| v.clone().into())
+                .collect(),
             ..Environment::default()
         },
         formatter: Formatter::new(form, Clock::new(TimeZone::system())),
@@ -102,7 +107,10 @@ pub fn replay(plan: Replay<'_>) -> Result<Ended> {
         line: Vec::new(),
         events: 0,
         counted: 0,
-        end: Limit { seconds: plan.seconds, at: u64::MAX },
+        end: Limit {
+            seconds: plan.seconds,
+            at: u64::MAX,
+        },
         drops: DropMonitor::new(settings.drops.clone()),
         due: 0,
         signals: Signals::catch().context("cannot catch signals")?,
@@ -115,7 +123,13 @@ pub fn replay(plan: Replay<'_>) -> Result<Ended> {
     if run.signals.stop() {
         log::info(&format!("{} received, exiting...", run.signals.name()));
     }
-    let Run { outputs, statistics, drops, events, .. } = run;
+    let Run {
+        outputs,
+        statistics,
+        drops,
+        events,
+        ..
+    } = run;
     let timeout = Duration::from_millis(settings.outputs.timeout);
     // A replay has waited for its outputs all along; only a signal sets them a time.
     let _ = outputs.finish(fault.stopped.then_some(timeout));
@@ -165,7 +179,10 @@ struct Run {
 
 impl Run {
     fn events(&mut self, mut source: impl Source, name: &str) -> LoopEnd {
-        let done = |error| LoopEnd { error, stopped: false };
+        let done = |error| LoopEnd {
+            error,
+            stopped: false,
+        };
         loop {
             let item = match source.next() {
                 Ok(Some(item)) => item,
@@ -175,13 +192,17 @@ impl Run {
                     return done(Some(error));
                 }
             };
-            let Some(record) = absorb(&mut self.state, item) else { continue };
+            let Some(record) = absorb(&mut self.state, item) else {
+                continue;
+            };
             self.events += 1;
             if record.ts >= self.due {
                 match self.timed(record.ts) {
                     Due::GoOn => {}
                     Due::End => return done(None),
-                    Due::Losses => return done(Some(anyhow!("events were lost; the action is exit"))),
+                    Due::Losses => {
+                        return done(Some(anyhow!("events were lost; the action is exit")));
+                    }
                 }
             }
             if self.events.is_multiple_of(STRIDE) {
@@ -190,7 +211,10 @@ impl Run {
                     self.outputs.reopen();
                 }
                 if self.signals.stop() {
-                    return LoopEnd { error: None, stopped: true };
+                    return LoopEnd {
+                        error: None,
+                        stopped: true,
+                    };
                 }
             }
             if !self.event(&record) {
@@ -210,13 +234,19 @@ impl Run {
         if !self.engine.concerns(record.code) {
             return true;
         }
-        let view = EventView { record, state: &self.state, context: &context, env: &self.env };
+        let view = EventView {
+            record,
+            state: &self.state,
+            context: &context,
+            env: &self.env,
+        };
         for &rule in self.engine.on_event(record.code, &view) {
             let rule = rule as usize;
             let compiled = &self.rule_outputs[rule];
             self.statistics.count(rule, compiled.priority());
             self.line.clear();
-            self.formatter.alert(compiled, record.ts, &view, &mut self.line);
+            self.formatter
+                .alert(compiled, record.ts, &view, &mut self.line);
             if !self.outputs.send(compiled.priority(), &self.line) {
                 return false;
             }
@@ -236,7 +266,10 @@ impl Run {
         if time >= self.drops.next_look() {
             let events = self.events - self.counted;
             self.counted = self.events;
-            if !self.drops.look(time, events, &mut self.formatter, &self.outputs) {
+            if !self
+                .drops
+                .look(time, events, &mut self.formatter, &self.outputs)
+            {
                 return Due::Losses;
             }
         }

@@ -15,20 +15,23 @@ const MAX_SIZE: u64 = 64 << 20;
 
 /// A rule file with its content.
 #[derive(Debug)]
-pub struct RuleFile {
+pub(crate) struct RuleFile {
     /// As named, for messages.
-    pub name: String,
+    pub(crate) name: String,
     /// What it holds.
-    pub content: Vec<u8>,
+    pub(crate) content: Vec<u8>,
 }
 
 /// The shipped rules, or the machine's own in their place.
-pub fn shipped() -> Result<Vec<RuleFile>> {
+pub(crate) fn shipped() -> Result<Vec<RuleFile>> {
     if Path::new(SHIPPED_PLACE).exists() {
         return Ok(vec![read(Path::new(SHIPPED_PLACE))?]);
     }
     let name = "peregrine_rules.yaml (shipped)".to_owned();
-    Ok(vec![RuleFile { name, content: SHIPPED.as_bytes().to_vec() }])
+    Ok(vec![RuleFile {
+        name,
+        content: SHIPPED.as_bytes().to_vec(),
+    }])
 }
 
 /// Reads files and directories in order; `named` by a person, who hears of what is missing, or by
@@ -36,7 +39,11 @@ pub fn shipped() -> Result<Vec<RuleFile>> {
 ///
 /// # Errors
 /// When a file cannot be read.
-pub fn collect(paths: &[String], named: bool, skipped: &mut Vec<String>) -> Result<Vec<RuleFile>> {
+pub(crate) fn collect(
+    paths: &[String],
+    named: bool,
+    skipped: &mut Vec<String>,
+) -> Result<Vec<RuleFile>> {
     let mut files = Vec::new();
     for path in paths.iter().map(PathBuf::from) {
         if path.is_dir() {
@@ -71,25 +78,38 @@ fn directory(path: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn has_extension(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+    path.extension()
+        .is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
 /// Reads one file, whatever it is called.
 ///
 /// # Errors
 /// When it cannot be read or is too large.
-pub fn read(path: &Path) -> Result<RuleFile> {
+pub(crate) fn read(path: &Path) -> Result<RuleFile> {
     if path.is_dir() {
-        bail!("{} is a directory; name the rule file in it", path.display());
+        bail!(
+            "{} is a directory; name the rule file in it",
+            path.display()
+        );
     }
     let cannot = || format!("cannot read the rules file {}", path.display());
     let file = File::open(path).with_context(cannot)?;
     let mut content = Vec::new();
-    file.take(MAX_SIZE + 1).read_to_end(&mut content).with_context(cannot)?;
+    file.take(MAX_SIZE + 1)
+        .read_to_end(&mut content)
+        .with_context(cannot)?;
     if content.len() as u64 > MAX_SIZE {
-        bail!("the rules file {} is larger than {} MB", path.display(), MAX_SIZE >> 20);
+        bail!(
+            "the rules file {} is larger than {} MB",
+            path.display(),
+            MAX_SIZE >> 20
+        );
     }
-    Ok(RuleFile { name: path.display().to_string(), content })
+    Ok(RuleFile {
+        name: path.display().to_string(),
+        content,
+    })
 }
 
 #[cfg(test)]
@@ -105,7 +125,11 @@ mod tests {
         }
         std::fs::create_dir(path("d.yaml")).unwrap();
         let mut skipped = Vec::new();
-        let paths = [dir.path().display().to_string(), path("c.txt"), path("none.yaml")];
+        let paths = [
+            dir.path().display().to_string(),
+            path("c.txt"),
+            path("none.yaml"),
+        ];
         let files = collect(&paths, false, &mut skipped).unwrap();
         let names: Vec<&[u8]> = files.iter().map(|file| file.content.as_slice()).collect();
         assert_eq!(names, [b"a.yml", b"b.yaml"]);

@@ -14,10 +14,10 @@ use crate::rulefiles::RuleFile;
 use crate::terminal;
 
 /// The schema of rule files, as published.
-pub const SCHEMA: &str = include_str!("ruleset/schema.json");
+pub(crate) const SCHEMA: &str = include_str!("ruleset/schema.json");
 
 /// Loaded rule files, accepted or not.
-pub struct Loading {
+pub(crate) struct Loading {
     outcomes: Vec<rules::Loaded>,
     unmet: Vec<Finding>,
     sources: SourceMap,
@@ -26,7 +26,7 @@ pub struct Loading {
 
 /// Whether loading goes on after a file with errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnError {
+pub(crate) enum OnError {
     /// The first refused file ends it.
     Stop,
     /// All files are looked at.
@@ -35,7 +35,7 @@ pub enum OnError {
 
 impl Loading {
     /// Loads files in order.
-    pub fn of(
+    pub(crate) fn of(
         files: &[RuleFile],
         settings: &Settings,
         catalogue: &Catalogue,
@@ -53,36 +53,41 @@ impl Loading {
         }
         let unmet = loader.unmet_plugins();
         let sources = loader.sources().clone();
-        Self { outcomes, unmet, sources, set: loader.finish() }
+        Self {
+            outcomes,
+            unmet,
+            sources,
+            set: loader.finish(),
+        }
     }
 
     /// Whether every file was accepted and what they ask for is there.
-    pub fn accepted(&self) -> bool {
+    pub(crate) fn accepted(&self) -> bool {
         self.unmet.is_empty() && self.outcomes.iter().all(rules::Loaded::successful)
     }
 
     /// The rules.
-    pub fn into_set(self) -> rules::RuleSet {
+    pub(crate) fn into_set(self) -> rules::RuleSet {
         self.set
     }
 
     /// The rules.
-    pub fn set(&self) -> &rules::RuleSet {
+    pub(crate) fn set(&self) -> &rules::RuleSet {
         &self.set
     }
 
     /// The outcome of each file.
-    pub fn outcomes(&self) -> &[rules::Loaded] {
+    pub(crate) fn outcomes(&self) -> &[rules::Loaded] {
         &self.outcomes
     }
 
     /// The texts that findings point into.
-    pub fn sources(&self) -> &SourceMap {
+    pub(crate) fn sources(&self) -> &SourceMap {
         &self.sources
     }
 
     /// Errors or warnings as texts.
-    pub fn texts(&self, errors: bool) -> Vec<String> {
+    pub(crate) fn texts(&self, errors: bool) -> Vec<String> {
         let colour = terminal::colour_stderr();
         let findings = self.outcomes.iter().flat_map(|outcome| &outcome.findings);
         findings
@@ -93,7 +98,7 @@ impl Loading {
     }
 
     /// The first sentence of what is wrong.
-    pub fn refusal(&self) -> anyhow::Error {
+    pub(crate) fn refusal(&self) -> anyhow::Error {
         let refused: Vec<&str> = self
             .outcomes
             .iter()
@@ -108,7 +113,7 @@ impl Loading {
     }
 
     /// Falco's result object.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         rules::result::results(&self.outcomes, &self.sources)
     }
 }
@@ -125,10 +130,14 @@ fn options(settings: &Settings, catalogue: &Catalogue) -> rules::Options {
 
 fn append_output(entry: &AppendOutput) -> rules::AppendOutput {
     let extra = |field: &ExtraField| match field {
-        ExtraField::Raw(key) => rules::ExtraField { key: key.clone(), format: None },
-        ExtraField::Formatted { key, format } => {
-            rules::ExtraField { key: key.clone(), format: Some(format.clone()) }
-        }
+        ExtraField::Raw(key) => rules::ExtraField {
+            key: key.clone(),
+            format: None,
+        },
+        ExtraField::Formatted { key, format } => rules::ExtraField {
+            key: key.clone(),
+            format: Some(format.clone()),
+        },
     };
     rules::AppendOutput {
         source: entry.source.clone().unwrap_or_default(),
@@ -144,7 +153,11 @@ fn append_output(entry: &AppendOutput) -> rules::AppendOutput {
 ///
 /// # Errors
 /// When old switches contradict each other or the configuration.
-pub fn select(set: &mut rules::RuleSet, settings: &Settings, old: &OldSwitches) -> Result<()> {
+pub(crate) fn select(
+    set: &mut rules::RuleSet,
+    settings: &Settings,
+    old: &OldSwitches,
+) -> Result<()> {
     let selections: Vec<rules::select::Selection> = settings.rules.iter().map(selection).collect();
     if let Some(conflict) = old.conflict(&selections) {
         bail!(
@@ -169,9 +182,15 @@ pub fn select(set: &mut rules::RuleSet, settings: &Settings, old: &OldSwitches) 
 /// finds are meant.
 fn searched(set: &rules::RuleSet, old: &OldSwitches) -> OldSwitches {
     let mut old = old.clone();
-    let expressions: Vec<Regex> =
-        old.disabled.iter().filter_map(|text| Regex::new(text).ok()).collect();
-    let found = set.rules.iter().filter(|rule| expressions.iter().any(|e| e.is_match(&rule.name)));
+    let expressions: Vec<Regex> = old
+        .disabled
+        .iter()
+        .filter_map(|text| Regex::new(text).ok())
+        .collect();
+    let found = set
+        .rules
+        .iter()
+        .filter(|rule| expressions.iter().any(|e| e.is_match(&rule.name)));
     old.disabled.extend(found.map(|rule| rule.name.clone()));
     old
 }
@@ -181,5 +200,8 @@ fn selection(selection: &Selection) -> rules::select::Selection {
         Select::Rule(pattern) => By::Rule(pattern.clone()),
         Select::Tag(tag) => By::Tag(tag.clone()),
     };
-    rules::select::Selection { enable: selection.enable, by }
+    rules::select::Selection {
+        enable: selection.enable,
+        by,
+    }
 }

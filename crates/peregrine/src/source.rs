@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use capture::{Item, Reader};
 
 /// Yields the items of a machine's life in order.
-pub trait Source {
+pub(crate) trait Source {
     /// The next item; `None` at the end.
     ///
     /// # Errors
@@ -29,7 +29,7 @@ impl<R: Read> Source for Reader<R> {
 }
 
 /// An input that counts what was read of it, for the progress bar.
-pub struct Counted<R> {
+pub(crate) struct Counted<R> {
     inner: R,
     bytes: Arc<AtomicU64>,
 }
@@ -43,34 +43,49 @@ impl<R: Read> Read for Counted<R> {
 }
 
 /// An opened capture.
-pub struct CaptureFile {
+pub(crate) struct CaptureFile {
     /// Its reader.
-    pub reader: Reader<Counted<Box<dyn Read>>>,
+    pub(crate) reader: Reader<Counted<Box<dyn Read>>>,
     /// Its size, where it has one.
-    pub size: Option<u64>,
+    pub(crate) size: Option<u64>,
     /// Bytes read of it so far.
-    pub position: Arc<AtomicU64>,
+    pub(crate) position: Arc<AtomicU64>,
 }
 
 /// Opens a capture; `-` is standard input. `raw`: events as recorded.
 ///
 /// # Errors
 /// When the file cannot be opened or is no capture; the message names the file and a way out.
-pub fn open(path: &str, raw: bool) -> Result<CaptureFile> {
+pub(crate) fn open(path: &str, raw: bool) -> Result<CaptureFile> {
     let (input, size): (Box<dyn Read>, _) = if path == "-" {
         (Box::new(io::stdin().lock()), None)
     } else {
         if Path::new(path).is_dir() {
             bail!("{path} is a directory; name a capture file in it");
         }
-        let file = File::open(path)
-            .with_context(|| format!("cannot open the capture file {path}"))?;
-        let size = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|m| m.len());
+        let file =
+            File::open(path).with_context(|| format!("cannot open the capture file {path}"))?;
+        let size = file
+            .metadata()
+            .ok()
+            .filter(std::fs::Metadata::is_file)
+            .map(|m| m.len());
         (Box::new(file), size)
     };
     let position = Arc::new(AtomicU64::new(0));
-    let input = Counted { inner: input, bytes: Arc::clone(&position) };
-    let reader = if raw { Reader::raw(input) } else { Reader::new(input) };
+    let input = Counted {
+        inner: input,
+        bytes: Arc::clone(&position),
+    };
+    let reader = if raw {
+        Reader::raw(input)
+    } else {
+        Reader::new(input)
+    };
     let reader = reader.with_context(|| format!("cannot read {path} as a capture"))?;
-    Ok(CaptureFile { reader, size, position })
+    Ok(CaptureFile {
+        reader,
+        size,
+        position,
+    })
 }

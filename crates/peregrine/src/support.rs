@@ -7,11 +7,12 @@ use crate::rulefiles::RuleFile;
 use crate::version;
 
 /// The document.
-pub fn document(loaded: &Loaded, files: &[RuleFile]) -> Value {
+pub(crate) fn document(loaded: &Loaded, files: &[RuleFile]) -> Value {
     let system = rustix::system::uname();
     let text = |field: &std::ffi::CStr| field.to_string_lossy().into_owned();
-    let command: Vec<String> =
-        std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let command: Vec<String> = std::env::args_os()
+        .map(|arg| arg.to_string_lossy().into_owned())
+        .collect();
     let files: Vec<Value> = files
         .iter()
         .map(|file| {

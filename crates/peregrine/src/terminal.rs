@@ -3,12 +3,12 @@
 use std::io::IsTerminal;
 
 /// Whether colours are wanted on standard error.
-pub fn colour_stderr() -> bool {
+pub(crate) fn colour_stderr() -> bool {
     std::io::stderr().is_terminal() && colours_allowed()
 }
 
 /// Whether colours are wanted on standard output.
-pub fn colour_stdout() -> bool {
+pub(crate) fn colour_stdout() -> bool {
     std::io::stdout().is_terminal() && colours_allowed()
 }
 

@@ -4,24 +4,24 @@
 //! versions of Falco are told beside our own.
 
 /// Our own.
-pub const OWN: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const OWN: &str = env!("CARGO_PKG_VERSION");
 /// Falco release whose behaviour is reproduced.
-pub const FALCO: &str = "0.44.1";
+pub(crate) const FALCO: &str = "0.44.1";
 /// Its rules engine.
-pub const ENGINE: &str = "0.62.0";
+pub(crate) const ENGINE: &str = "0.62.0";
 /// Its plugin interface.
-pub const PLUGIN_API: &str = "3.12.0";
+pub(crate) const PLUGIN_API: &str = "3.12.0";
 /// Its libraries.
-pub const LIBS: &str = "0.25.4";
+pub(crate) const LIBS: &str = "0.25.4";
 /// Its driver interface.
-pub const DRIVER_API: &str = "10.1.0";
+pub(crate) const DRIVER_API: &str = "10.1.0";
 /// Its event table, as listings name it.
-pub const SCHEMA: &str = "4.3.0";
+pub(crate) const SCHEMA: &str = "4.3.0";
 /// Its driver.
-pub const DRIVER: &str = "10.2.0+driver";
+pub(crate) const DRIVER: &str = "10.2.0+driver";
 
 /// The lines of `--version`.
-pub fn text() -> String {
+pub(crate) fn text() -> String {
     format!(
         "Falco version: {FALCO}\nLibs version:  {LIBS}\nPlugin API:    {PLUGIN_API}\n\
          Engine:        {ENGINE}\nDriver:\n  API version:    {DRIVER_API}\n  \
@@ -30,7 +30,7 @@ pub fn text() -> String {
 }
 
 /// The same as JSON, as `GET /versions` has it.
-pub fn json() -> serde_json::Value {
+pub(crate) fn json() -> serde_json::Value {
     let minor = ENGINE.split('.').nth(1).unwrap_or_default();
     serde_json::json!({
         "falco_version": FALCO,

@@ -22,7 +22,7 @@ struct Checked {
 }
 
 /// Checks everything that is named, to the end, whatever is found on the way.
-pub fn run(args: &Check) -> Result<u8> {
+pub(crate) fn run(args: &Check) -> Result<u8> {
     let mut rule_files = Vec::new();
     let mut configurations = Vec::new();
     let mut unreadable = Vec::new();
@@ -46,13 +46,19 @@ pub fn run(args: &Check) -> Result<u8> {
         CheckForm::Text => show(&loading, &configurations),
         CheckForm::Json => output::print(&format!("{}\n", document(&loading, &configurations)))?,
     }
-    unreadable.iter().for_each(|error| eprintln!("error: {error}"));
+    unreadable
+        .iter()
+        .for_each(|error| eprintln!("error: {error}"));
 
     let refused = !unreadable.is_empty()
         || !loading.accepted()
-        || configurations.iter().any(|c| has(&c.findings, Severity::Error));
+        || configurations
+            .iter()
+            .any(|c| has(&c.findings, Severity::Error));
     let warned = !loading.texts(false).is_empty()
-        || configurations.iter().any(|c| has(&c.findings, Severity::Warning));
+        || configurations
+            .iter()
+            .any(|c| has(&c.findings, Severity::Warning));
     Ok(u8::from(refused || (args.strict && warned)))
 }
 
@@ -70,7 +76,9 @@ fn gather(path: &str) -> Result<Vec<RuleFile>> {
 
 /// A configuration is a map of keys, a rule file a sequence.
 fn is_configuration(file: &RuleFile) -> bool {
-    let Ok(text) = std::str::from_utf8(&file.content) else { return false };
+    let Ok(text) = std::str::from_utf8(&file.content) else {
+        return false;
+    };
     Node::parse(text, None).is_ok_and(|tree| matches!(tree.value, Shape::Map(_)))
 }
 
@@ -85,7 +93,11 @@ fn check_configuration(file: &RuleFile) -> Checked {
         Ok(loaded) => (loaded.warnings, loaded.sources),
         Err(rejected) => (rejected.findings, rejected.sources),
     };
-    Checked { name: file.name.clone(), findings, sources }
+    Checked {
+        name: file.name.clone(),
+        findings,
+        sources,
+    }
 }
 
 fn show(loading: &Loading, configurations: &[Checked]) {
@@ -105,11 +117,19 @@ fn show(loading: &Loading, configurations: &[Checked]) {
         eprintln!("{name}: {text}");
     };
     for outcome in loading.outcomes() {
-        let errors = outcome.findings.iter().filter(|finding| finding.is_error()).count();
+        let errors = outcome
+            .findings
+            .iter()
+            .filter(|finding| finding.is_error())
+            .count();
         verdict(&outcome.name, errors, outcome.findings.len() - errors);
     }
     for checked in configurations {
-        let errors = checked.findings.iter().filter(|f| f.severity == Severity::Error).count();
+        let errors = checked
+            .findings
+            .iter()
+            .filter(|f| f.severity == Severity::Error)
+            .count();
         verdict(&checked.name, errors, checked.findings.len() - errors);
     }
 }

@@ -8,14 +8,16 @@ use crate::output;
 
 /// All codes there are.
 fn tables() -> [&'static [&'static Code]; 2] {
-    [rules::code::CODES, config::CODES]
+    [rules::code::ALL, config::CODES]
 }
 
 /// Prints the explanation of a code, or all codes with their titles.
-pub fn run(args: &Explain) -> Result<u8> {
+pub(crate) fn run(args: &Explain) -> Result<u8> {
     let Some(id) = &args.code else {
         let codes = tables().into_iter().flatten();
-        let list: String = codes.map(|code| format!("{}  {}\n", code.id, code.title)).collect();
+        let list: String = codes
+            .map(|code| format!("{}  {}\n", code.id, code.title))
+            .collect();
         output::print(&list)?;
         return Ok(0);
     };
@@ -23,7 +25,12 @@ pub fn run(args: &Explain) -> Result<u8> {
         eprintln!("error: there is no code {id}; `peregrine explain` lists all codes");
         return Ok(1);
     };
-    output::print(&format!("{}: {}\n\n{}\n", code.id, code.title, wrapped(code.explanation)))?;
+    output::print(&format!(
+        "{}: {}\n\n{}\n",
+        code.id,
+        code.title,
+        wrapped(code.explanation)
+    ))?;
     Ok(0)
 }
 

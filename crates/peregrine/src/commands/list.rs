@@ -8,13 +8,15 @@ use crate::cli::{List, Listed};
 use crate::{describe, output};
 
 /// Prints a list.
-pub fn run(args: &List) -> Result<u8> {
+pub(crate) fn run(args: &List) -> Result<u8> {
     let form = match (args.json, args.markdown) {
         (true, _) => Form::Json,
         (_, true) => Form::Markdown,
         _ => Form::Text,
     };
-    let Some(loaded) = super::replay::load(&args.rules, Vec::new())? else { return Ok(1) };
+    let Some(loaded) = super::replay::load(&args.rules, Vec::new())? else {
+        return Ok(1);
+    };
     let catalogue = Catalogue::new(loaded.settings.static_fields.iter().cloned());
     let key = match args.what {
         Listed::Fields => {
@@ -41,7 +43,10 @@ pub fn run(args: &List) -> Result<u8> {
     let (head, rows): (&[&str], Vec<Vec<String>>) = match args.what {
         Listed::Macros => {
             let row = |m: &rules::Macro| vec![m.name.clone(), one_line(&m.condition)];
-            (&["Macro", "Condition"], set.macros.iter().map(row).collect())
+            (
+                &["Macro", "Condition"],
+                set.macros.iter().map(row).collect(),
+            )
         }
         Listed::Lists => {
             let row = |l: &rules::List| vec![l.name.clone(), l.items.join(", ")];
@@ -61,7 +66,11 @@ pub fn run(args: &List) -> Result<u8> {
             (head, set.rules.iter().map(row).collect())
         }
     };
-    output::print(&if form == Form::Markdown { markdown(head, &rows) } else { table(head, &rows) })?;
+    output::print(&if form == Form::Markdown {
+        markdown(head, &rows)
+    } else {
+        table(head, &rows)
+    })?;
     Ok(0)
 }
 
@@ -73,7 +82,10 @@ fn one_line(text: &str) -> String {
 fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         let values = rows.iter().map(|row| row[column].chars().count());
-        values.chain([head[column].chars().count()]).max().unwrap_or(0)
+        values
+            .chain([head[column].chars().count()])
+            .max()
+            .unwrap_or(0)
     };
     let widths: Vec<usize> = (0..head.len()).map(width).collect();
     let mut out = String::new();
@@ -111,6 +123,9 @@ mod tests {
     fn tables_align() {
         let rows = [vec!["a".to_owned(), "b|c".to_owned()]];
         assert_eq!(table(&["Name", "X"], &rows), "Name  X\na     b|c\n");
-        assert_eq!(markdown(&["Name", "X"], &rows), "| Name | X |\n|---|---|\n| a | b\\|c |\n");
+        assert_eq!(
+            markdown(&["Name", "X"], &rows),
+            "| Name | X |\n|---|---|\n| a | b\\|c |\n"
+        );
     }
 }

@@ -21,33 +21,56 @@ const LINE: &str = "*%evt.num %evt.outputtime %evt.cpu %proc.name (%thread.tid) 
                     %evt.type %evt.info";
 
 /// Prints the events that fulfil the filter.
-pub fn run(args: &Read) -> Result<u8> {
+pub(crate) fn run(args: &Read) -> Result<u8> {
     let catalogue = Catalogue::new([]).with_removed();
     let text = args.filter.join(" ");
-    let filter = if text.trim().is_empty() { None } else { Some(condition(&text, &catalogue)?) };
+    let filter = if text.trim().is_empty() {
+        None
+    } else {
+        Some(condition(&text, &catalogue)?)
+    };
     let format = args.print.as_deref().unwrap_or(LINE);
     let template = Template::parse(format, &catalogue)
         .map_err(|error| anyhow!("the format '{format}' does not compile: {error}"))?
         .permissive();
-    let printer = Printer { template, json: args.json, limit: args.number.unwrap_or(u64::MAX) };
+    let printer = Printer {
+        template,
+        json: args.json,
+        limit: args.number.unwrap_or(u64::MAX),
+    };
     let env = Environment {
         hostname: hostname(),
         zone: TimeZone::system(),
         ..Environment::default()
     };
     if args.raw {
-        printer.print(Raw::open(&args.file)?, filter.as_ref(), env, args.file == "-")
+        printer.print(
+            Raw::open(&args.file)?,
+            filter.as_ref(),
+            env,
+            args.file == "-",
+        )
     } else {
         let capture = source::open(&args.file, false)?;
-        printer.print(Converted::new(capture.reader), filter.as_ref(), env, args.file == "-")
+        printer.print(
+            Converted::new(capture.reader),
+            filter.as_ref(),
+            env,
+            args.file == "-",
+        )
     }
 }
 
 fn condition(text: &str, catalogue: &Catalogue) -> Result<Filter> {
     Filter::compile(text, catalogue).map_err(|error| {
         let at = error.at().min(text.len());
-        let column = String::from_utf8_lossy(&text.as_bytes()[..at]).chars().count();
-        anyhow!("the filter does not compile: {error}\n  {text}\n  {:column$}^", "")
+        let column = String::from_utf8_lossy(&text.as_bytes()[..at])
+            .chars()
+            .count();
+        anyhow!(
+            "the filter does not compile: {error}\n  {text}\n  {:column$}^",
+            ""
+        )
     })
 }
 
@@ -98,7 +121,10 @@ impl Printer {
 
     fn line(&self, view: &EventView<'_>, line: &mut Vec<u8>) {
         if !self.json {
-            let rendering = Rendering { buffers: Buffers::Text, sanitized: true };
+            let rendering = Rendering {
+                buffers: Buffers::Text,
+                sanitized: true,
+            };
             self.template.render_with(view, rendering, line);
             return;
         }

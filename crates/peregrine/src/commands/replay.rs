@@ -11,7 +11,7 @@ use crate::ruleset::{self, Loading, OnError};
 use crate::{configuration, rulefiles};
 
 /// Replays.
-pub fn run(args: &cli::Replay) -> Result<u8> {
+pub(crate) fn run(args: &cli::Replay) -> Result<u8> {
     let mut overrides = vec![
         Override::set("engine.kind", "replay"),
         Override::set("engine.replay.capture_file", &args.file),
@@ -22,13 +22,17 @@ pub fn run(args: &cli::Replay) -> Result<u8> {
     if args.all {
         overrides.push(Override::set("rule_matching", "all"));
     }
-    let Some(loaded) = load(&args.rules, overrides)? else { return Ok(1) };
+    let Some(loaded) = load(&args.rules, overrides)? else {
+        return Ok(1);
+    };
     let settings = &loaded.settings;
     if !settings.outputs.any() {
         bail!("no output is enabled in the configuration; set stdout_output.enabled=true");
     }
     let catalogue = Catalogue::new(settings.static_fields.iter().cloned());
-    let Some(loading) = rules(&args.rules, settings, &catalogue)? else { return Ok(1) };
+    let Some(loading) = rules(&args.rules, settings, &catalogue)? else {
+        return Ok(1);
+    };
     let mut rules = loading.into_set();
     ruleset::select(&mut rules, settings, &OldSwitches::default())?;
     let ended = replay(Replay {
@@ -37,7 +41,11 @@ pub fn run(args: &cli::Replay) -> Result<u8> {
         catalogue: &catalogue,
         rules: &rules,
         seconds: args.seconds,
-        ending: if args.quiet { Ending::Nothing } else { Ending::Summary },
+        ending: if args.quiet {
+            Ending::Nothing
+        } else {
+            Ending::Summary
+        },
     })?;
     match ended.fault {
         Some(fault) => Err(fault),
@@ -80,6 +88,10 @@ pub(super) fn rules(
     };
     skipped.iter().for_each(|line| eprintln!("warning: {line}"));
     let loading = Loading::of(&files, settings, catalogue, OnError::Stop);
-    loading.texts(false).iter().chain(&loading.texts(true)).for_each(|text| eprintln!("{text}\n"));
+    loading
+        .texts(false)
+        .iter()
+        .chain(&loading.texts(true))
+        .for_each(|text| eprintln!("{text}\n"));
     Ok(loading.accepted().then_some(loading))
 }

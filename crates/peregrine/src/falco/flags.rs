@@ -10,72 +10,72 @@ use super::past;
 /// What the command line says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools, reason = "flags are what they are")]
-pub struct Flags {
+pub(crate) struct Flags {
     /// `-h`
-    pub help: bool,
+    pub(crate) help: bool,
     /// `-c`
-    pub config: Option<String>,
+    pub(crate) config: Option<String>,
     /// `--config-schema`
-    pub config_schema: bool,
+    pub(crate) config_schema: bool,
     /// `--rule-schema`
-    pub rule_schema: bool,
+    pub(crate) rule_schema: bool,
     /// `--disable-source`
-    pub disable_sources: Vec<String>,
+    pub(crate) disable_sources: Vec<String>,
     /// `--enable-source`
-    pub enable_sources: Vec<String>,
+    pub(crate) enable_sources: Vec<String>,
     /// `--dry-run`
-    pub dry_run: bool,
+    pub(crate) dry_run: bool,
     /// `-i`
-    pub ignored: bool,
+    pub(crate) ignored: bool,
     /// `-L`
-    pub describe_all: bool,
+    pub(crate) describe_all: bool,
     /// `-l`
-    pub describe: Option<String>,
+    pub(crate) describe: Option<String>,
     /// `--list`, with a source or an empty text
-    pub list: Option<String>,
+    pub(crate) list: Option<String>,
     /// `--list-events`
-    pub list_events: bool,
+    pub(crate) list_events: bool,
     /// `--list-plugins`
-    pub list_plugins: bool,
+    pub(crate) list_plugins: bool,
     /// `-M`
-    pub seconds: u64,
+    pub(crate) seconds: u64,
     /// `--markdown`
-    pub markdown: bool,
+    pub(crate) markdown: bool,
     /// `--format`
-    pub format: Option<String>,
+    pub(crate) format: Option<String>,
     /// `-N`
-    pub names_only: bool,
+    pub(crate) names_only: bool,
     /// `-o`
-    pub options: Vec<String>,
+    pub(crate) options: Vec<String>,
     /// `--plugin-info`
-    pub plugin_info: Option<String>,
+    pub(crate) plugin_info: Option<String>,
     /// `-p`
-    pub print: Option<String>,
+    pub(crate) print: Option<String>,
     /// `-P`
-    pub pidfile: Option<String>,
+    pub(crate) pidfile: Option<String>,
     /// `-r`
-    pub rules: Vec<String>,
+    pub(crate) rules: Vec<String>,
     /// `--support`
-    pub support: bool,
+    pub(crate) support: bool,
     /// `-U`
-    pub unbuffered: bool,
+    pub(crate) unbuffered: bool,
     /// `-V`
-    pub validate: Vec<String>,
+    pub(crate) validate: Vec<String>,
     /// `-v`
-    pub verbose: bool,
+    pub(crate) verbose: bool,
     /// `--version`
-    pub version: bool,
+    pub(crate) version: bool,
     /// `--page-size`
-    pub page_size: bool,
+    pub(crate) page_size: bool,
     /// Flags of older releases.
-    pub past: past::Past,
+    pub(crate) past: past::Past,
     /// Arguments that belong to no flag.
-    pub stray: Vec<String>,
+    pub(crate) stray: Vec<String>,
 }
 
 /// A command line that cannot be understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FlagError(pub String);
+pub(crate) struct FlagError(pub String);
 
 impl std::fmt::Display for FlagError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -134,7 +134,7 @@ impl Flags {
     ///
     /// # Errors
     /// [`FlagError`] for an unknown flag, a missing value, a value that is no number.
-    pub fn parse(args: &[String]) -> Result<Self, FlagError> {
+    pub(crate) fn parse(args: &[String]) -> Result<Self, FlagError> {
         let mut flags = Self::default();
         let mut args = args.iter();
         while let Some(arg) = args.next() {
@@ -146,7 +146,9 @@ impl Flags {
                     None => (long, None),
                 };
                 // A long name has two letters at least: `--c` is no `-c`.
-                let takes = takes(name).filter(|_| name.len() > 1).ok_or_else(|| unknown(arg))?;
+                let takes = takes(name)
+                    .filter(|_| name.len() > 1)
+                    .ok_or_else(|| unknown(arg))?;
                 flags.take(name, takes, attached, &mut args)?;
             } else if let Some(short) = arg.strip_prefix('-').filter(|short| !short.is_empty()) {
                 flags.short(arg, short, &mut args)?;
@@ -239,7 +241,9 @@ impl Flags {
 }
 
 pub(super) fn number(name: &str, value: &str) -> Result<u64, FlagError> {
-    value.parse().map_err(|_| FlagError(format!("-{name} needs a whole number, not '{value}'")))
+    value
+        .parse()
+        .map_err(|_| FlagError(format!("-{name} needs a whole number, not '{value}'")))
 }
 
 fn unknown(arg: &str) -> FlagError {
@@ -267,13 +271,17 @@ mod tests {
 
     #[test]
     fn values_in_all_places() {
-        let flags = parse("-r a -rb --option=x=y -o z=1 -pc -vU -c f --list --list-events").unwrap();
+        let flags =
+            parse("-r a -rb --option=x=y -o z=1 -pc -vU -c f --list --list-events").unwrap();
         assert_eq!(flags.rules, ["a", "b"]);
         assert_eq!(flags.options, ["x=y", "z=1"]);
         assert_eq!(flags.print.as_deref(), Some("c"));
         assert!(flags.verbose && flags.unbuffered && flags.list_events);
         assert_eq!(flags.list.as_deref(), Some(""));
-        assert_eq!(parse("--list=syscall").unwrap().list.as_deref(), Some("syscall"));
+        assert_eq!(
+            parse("--list=syscall").unwrap().list.as_deref(),
+            Some("syscall")
+        );
         assert_eq!(parse("-M 45").unwrap().seconds, 45);
         assert_eq!(parse("-vM45").unwrap().seconds, 45);
         assert_eq!(parse("x -v y").unwrap().stray, ["x", "y"]);

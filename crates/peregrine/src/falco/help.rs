@@ -1,7 +1,7 @@
 //! The text of `--help`.
 
 /// Printed by `peregrine --help` and `falco --help`.
-pub const HELP: &str = "\
+pub(crate) const HELP: &str = "\
 Peregrine watches what programs do on a Linux machine and raises an alert when a rule is broken.
 It reads the rules, the configuration and the captures of Falco.
 

@@ -11,25 +11,25 @@ use super::flags::{FlagError, Takes, number};
 
 /// What older flags asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Past {
+pub(crate) struct Past {
     /// `-e FILE`
-    pub capture: Option<String>,
+    pub(crate) capture: Option<String>,
     /// `-D TEXT`
-    pub disabled_rules: Vec<String>,
+    pub(crate) disabled_rules: Vec<String>,
     /// `-T TAG`
-    pub disabled_tags: Vec<String>,
+    pub(crate) disabled_tags: Vec<String>,
     /// `-t TAG`
-    pub tags: Vec<String>,
+    pub(crate) tags: Vec<String>,
     /// `-A`
-    pub all_events: bool,
+    pub(crate) all_events: bool,
     /// `-b`
-    pub base64: bool,
+    pub(crate) base64: bool,
     /// `-S N`
-    pub snaplen: Option<u64>,
+    pub(crate) snaplen: Option<u64>,
     /// `--modern-bpf`, `--nodriver`
-    pub engine: Option<&'static str>,
+    pub(crate) engine: Option<&'static str>,
     /// Flags that do nothing any more, as written.
-    pub without_effect: Vec<String>,
+    pub(crate) without_effect: Vec<String>,
 }
 
 pub(super) fn takes(name: &str) -> Option<Takes> {
@@ -77,7 +77,7 @@ impl Past {
     }
 
     /// The settings that the flags stand for.
-    pub fn overrides(&self) -> Vec<Override> {
+    pub(crate) fn overrides(&self) -> Vec<Override> {
         let mut overrides = Vec::new();
         if let Some(engine) = self.engine {
             overrides.push(Override::set("engine.kind", engine));
@@ -99,7 +99,7 @@ impl Past {
     }
 
     /// The rule selection that `-D`, `-T` and `-t` stand for.
-    pub fn switches(&self) -> OldSwitches {
+    pub(crate) fn switches(&self) -> OldSwitches {
         OldSwitches {
             disabled: self.disabled_rules.clone(),
             disabled_tags: self.disabled_tags.clone(),
@@ -108,7 +108,7 @@ impl Past {
     }
 
     /// A sentence for each flag that was used.
-    pub fn warnings(&self) -> Vec<String> {
+    pub(crate) fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         let mut old = |used: bool, flag: &str, today: &str| {
             if used {
@@ -116,14 +116,26 @@ impl Past {
             }
         };
         let engine = self.engine.unwrap_or_default();
-        old(self.engine.is_some(), "--modern-bpf or --nodriver", &format!("-o engine.kind={engine}"));
+        old(
+            self.engine.is_some(),
+            "--modern-bpf or --nodriver",
+            &format!("-o engine.kind={engine}"),
+        );
         old(
             self.capture.is_some(),
             "-e",
             "-o engine.kind=replay -o engine.replay.capture_file=FILE, or `peregrine replay FILE`",
         );
-        old(!self.disabled_rules.is_empty(), "-D", "-o 'rules[].disable.rule=*TEXT*'");
-        old(!self.disabled_tags.is_empty(), "-T", "-o 'rules[].disable.tag=TAG'");
+        old(
+            !self.disabled_rules.is_empty(),
+            "-D",
+            "-o 'rules[].disable.rule=*TEXT*'",
+        );
+        old(
+            !self.disabled_tags.is_empty(),
+            "-T",
+            "-o 'rules[].disable.tag=TAG'",
+        );
         let only = "-o 'rules[].disable.rule=*' -o 'rules[].enable.tag=TAG'";
         old(!self.tags.is_empty(), "-t", only);
         old(self.all_events, "-A", "-o base_syscalls.all=true");

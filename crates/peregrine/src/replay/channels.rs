@@ -15,7 +15,7 @@ use outputs::{Channel, Form, Listener, Notice, Outputs, Overflow, Policy};
 use crate::{log, terminal};
 
 /// What alerts look like.
-pub fn form(settings: &Settings, hostname: Vec<u8>) -> Form {
+pub(crate) fn form(settings: &Settings, hostname: Vec<u8>) -> Form {
     let outputs = &settings.outputs;
     Form {
         iso8601: outputs.time_format_iso_8601,
@@ -25,7 +25,11 @@ pub fn form(settings: &Settings, hostname: Vec<u8>) -> Form {
         include_fields: outputs.json_include_output_fields,
         include_tags: outputs.json_include_tags,
         hostname,
-        buffers: if settings.buffer_format_base64 { Buffers::Base64 } else { Buffers::Text },
+        buffers: if settings.buffer_format_base64 {
+            Buffers::Base64
+        } else {
+            Buffers::Text
+        },
     }
 }
 
@@ -33,7 +37,7 @@ pub fn form(settings: &Settings, hostname: Vec<u8>) -> Form {
 ///
 /// # Errors
 /// When a worker cannot be started.
-pub fn start(settings: &Settings) -> io::Result<Outputs> {
+pub(crate) fn start(settings: &Settings) -> io::Result<Outputs> {
     let outputs = &settings.outputs;
     let mut channels: Vec<Box<dyn Channel>> = Vec::new();
     if let Some(file) = &outputs.file {
@@ -47,7 +51,10 @@ pub fn start(settings: &Settings) -> io::Result<Outputs> {
         channels.push(Box::new(SyslogChannel::new("peregrine")));
     }
     if let Some(program) = &outputs.program {
-        channels.push(Box::new(ProgramChannel::new(&program.target, program.keep_alive)));
+        channels.push(Box::new(ProgramChannel::new(
+            &program.target,
+            program.keep_alive,
+        )));
     }
     let policy = Policy {
         // A capture has time: nothing is dropped for a slow reader.

@@ -5,10 +5,14 @@ use std::time::Duration;
 use outputs::Statistics;
 
 /// Writes it to standard error.
-pub fn print(events: u64, elapsed: Duration, statistics: &Statistics) {
+pub(crate) fn print(events: u64, elapsed: Duration, statistics: &Statistics) {
     let seconds = elapsed.as_secs_f64();
     #[allow(clippy::cast_precision_loss, reason = "a rate for people")]
-    let rate = if seconds > 0.0 { events as f64 / seconds } else { 0.0 };
+    let rate = if seconds > 0.0 {
+        events as f64 / seconds
+    } else {
+        0.0
+    };
     let total = statistics.total();
     eprintln!(
         "{} event{} in {seconds:.2} s ({}/s), {} alert{}",

@@ -22,7 +22,7 @@ use crate::source;
 const LOOK_AHEAD: usize = 64;
 
 /// A stream of events.
-pub trait Events {
+pub(crate) trait Events {
     /// Hands each visible event to `visit` until it returns false.
     ///
     /// # Errors
@@ -35,15 +35,18 @@ pub trait Events {
 }
 
 /// Events in today's form.
-pub struct Converted<R: Read> {
+pub(crate) struct Converted<R: Read> {
     reader: Reader<R>,
     state: State,
 }
 
 impl<R: Read> Converted<R> {
     /// Events of a reader that converts.
-    pub fn new(reader: Reader<R>) -> Self {
-        Self { reader, state: State::new(state::Options::default()) }
+    pub(crate) fn new(reader: Reader<R>) -> Self {
+        Self {
+            reader,
+            state: State::new(state::Options::default()),
+        }
     }
 }
 
@@ -54,13 +57,20 @@ impl<R: Read> Events for Converted<R> {
         visit: &mut dyn FnMut(&EventView<'_>) -> bool,
     ) -> Result<()> {
         while let Some(item) = self.reader.next()? {
-            let Some(record) = absorb(&mut self.state, item) else { continue };
+            let Some(record) = absorb(&mut self.state, item) else {
+                continue;
+            };
             let context = self.state.process(&record);
             if !context.visible {
                 continue;
             }
             env.see(&record);
-            let view = EventView { record: &record, state: &self.state, context: &context, env };
+            let view = EventView {
+                record: &record,
+                state: &self.state,
+                context: &context,
+                env,
+            };
             if !visit(&view) {
                 break;
             }
@@ -70,7 +80,7 @@ impl<R: Read> Events for Converted<R> {
 }
 
 /// Events as recorded.
-pub struct Raw {
+pub(crate) struct Raw {
     raw: Reader<File>,
     converted: Reader<File>,
     state: State,
@@ -88,7 +98,7 @@ struct Waiting {
 
 impl Raw {
     /// Opens the capture twice; standard input goes to a temporary file first.
-    pub fn open(path: &str) -> Result<Self> {
+    pub(crate) fn open(path: &str) -> Result<Self> {
         // Reports what cannot be opened, once.
         let open = || -> Result<File> { Ok(File::open(path)?) };
         let (first, second) = if path == "-" {
@@ -121,11 +131,16 @@ impl Raw {
             }
             // What lies later than the raw event is not its twin, and neither is anything behind.
             if self.waiting.len() >= LOOK_AHEAD
-                || self.waiting.back().is_some_and(|waiting| waiting.key.0 > key.0)
+                || self
+                    .waiting
+                    .back()
+                    .is_some_and(|waiting| waiting.key.0 > key.0)
             {
                 return Ok(false);
             }
-            let Some(item) = self.converted.next()? else { return Ok(false) };
+            let Some(item) = self.converted.next()? else {
+                return Ok(false);
+            };
             if let Some(record) = absorb(&mut self.state, item) {
                 self.waiting.push_back(Waiting {
                     bytes: record.bytes().to_vec(),
@@ -152,9 +167,7 @@ impl Events for Raw {
         loop {
             let (bytes, cpu, flags) = match self.raw.next()? {
                 None => return Ok(()),
-                Some(Item::Event(record)) => {
-                    (record.bytes().to_vec(), record.cpu, record.flags)
-                }
+                Some(Item::Event(record)) => (record.bytes().to_vec(), record.cpu, record.flags),
                 Some(_) => continue,
             };
             let record = Record::parse(&bytes, cpu, flags)?;
@@ -183,8 +196,12 @@ impl Events for Raw {
                 continue;
             }
             env.see(&record);
-            let view =
-                EventView { record: &record, state: &self.state, context: &context, env };
+            let view = EventView {
+                record: &record,
+                state: &self.state,
+                context: &context,
+                env,
+            };
             if !visit(&view) {
                 return Ok(());
             }
