@@ -103,8 +103,12 @@ pub struct Record<'a> {
     pub flags: RecordFlags,
     bytes: &'a [u8],
     data: &'a [u8],
-    count: u32,
-    offsets: [u32; MAX_PARAMS + 1],
+    count: u8,
+    /// The offsets do not fit 16 bits: parameters are found by adding lengths up.
+    long: bool,
+    /// Where each parameter begins in `data`, and behind the last one its end. 16 bits keep the view
+    /// small, because it is moved from hand to hand for every event.
+    offsets: [u16; MAX_PARAMS + 1],
 }
 
 impl<'a> Record<'a> {
@@ -112,6 +116,7 @@ impl<'a> Record<'a> {
     ///
     /// # Errors
     /// [`RecordError`] when a length does not fit or the type is unknown.
+    #[inline]
     pub fn parse(bytes: &'a [u8], cpu: u16, flags: RecordFlags) -> Result<Self, RecordError> {
         let head: &[u8; HEADER_LEN] = bytes.first_chunk().ok_or(RecordError::Short)?;
         let ts = u64::from_le_bytes(*head.first_chunk::<8>().expect("26 bytes"));
@@ -137,38 +142,25 @@ impl<'a> Record<'a> {
         let start = HEADER_LEN + stored * width;
         let lengths = bytes.get(HEADER_LEN..start).ok_or(RecordError::Params)?;
         let data = &bytes[start..];
-        let mut offsets = [0u32; MAX_PARAMS + 1];
+        let mut offsets = [0u16; MAX_PARAMS + 1];
         let mut end = 0u64;
         if width == 2 {
-            for (i, l) in lengths.as_chunks::<2>().0.iter().enumerate() {
+            for (offset, l) in offsets[1..].iter_mut().zip(lengths.as_chunks::<2>().0) {
                 end += u64::from(u16::from_le_bytes(*l));
-                offsets[i + 1] = end as u32;
+                *offset = end as u16;
             }
         } else {
-            for (i, l) in lengths.as_chunks::<4>().0.iter().enumerate() {
+            for (offset, l) in offsets[1..].iter_mut().zip(lengths.as_chunks::<4>().0) {
                 end += u64::from(u32::from_le_bytes(*l));
-                if end > data.len() as u64 {
-                    return Err(RecordError::Params);
-                }
-                offsets[i + 1] = end as u32;
+                *offset = end as u16;
             }
         }
         if end > data.len() as u64 {
             return Err(RecordError::Params);
         }
-        let count = stored.min(info.params.len()) as u32;
-        Ok(Self {
-            ts,
-            tid,
-            code,
-            info,
-            cpu,
-            flags,
-            bytes,
-            data,
-            count,
-            offsets,
-        })
+        let long = end > u64::from(u16::MAX);
+        let count = stored.min(info.params.len()) as u8;
+        Ok(Self { ts, tid, code, info, cpu, flags, bytes, data, count, long, offsets })
     }
 
     /// The whole record as it was stored, header included.
@@ -180,7 +172,7 @@ impl<'a> Record<'a> {
     /// Number of parameters that both the record and the table have.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.count as usize
+        usize::from(self.count)
     }
 
     /// Whether there are no parameters.
@@ -193,10 +185,28 @@ impl<'a> Record<'a> {
     #[must_use]
     #[inline]
     pub fn param(&self, index: usize) -> &'a [u8] {
-        if index >= self.count as usize {
+        if index >= usize::from(self.count) {
             return &[];
         }
-        &self.data[self.offsets[index] as usize..self.offsets[index + 1] as usize]
+        if self.long {
+            return self.long_param(index);
+        }
+        &self.data[usize::from(self.offsets[index])..usize::from(self.offsets[index + 1])]
+    }
+
+    #[cold]
+    fn long_param(&self, index: usize) -> &'a [u8] {
+        let wide = self.info.flags.contains(EventFlags::LARGE_PAYLOAD);
+        let lengths = &self.bytes[HEADER_LEN..self.bytes.len() - self.data.len()];
+        let length = |i: usize| -> usize {
+            if wide {
+                lengths.as_chunks::<4>().0.get(i).map_or(0, |l| u32::from_le_bytes(*l) as usize)
+            } else {
+                lengths.as_chunks::<2>().0.get(i).map_or(0, |l| u16::from_le_bytes(*l).into())
+            }
+        };
+        let start: usize = (0..index).map(length).sum();
+        &self.data[start..start + length(index)]
     }
 
     /// Bytes of the parameter with this name.

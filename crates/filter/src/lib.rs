@@ -19,6 +19,7 @@ pub mod graph;
 pub mod json;
 mod lexer;
 mod matcher;
+pub mod naive;
 pub mod operator;
 pub mod parser;
 mod pathmatch;

@@ -54,7 +54,7 @@ pub enum TemplateErrorKind {
     #[error("a width at the end lacks its field")]
     EndsWithNumber,
     /// No field behind a `%`.
-    #[error("no field follows the `%`{}", shown(.text, .reason.as_ref()))]
+    #[error("no field follows the `%`{}", shown(.text, .reason.as_deref()))]
     UnknownToken {
         /// What stands there, up to the end of what could be a name.
         text: String,
@@ -63,7 +63,7 @@ pub enum TemplateErrorKind {
     },
 }
 
-fn shown(text: &str, reason: Option<&Box<CompileErrorKind>>) -> String {
+fn shown(text: &str, reason: Option<&CompileErrorKind>) -> String {
     match reason {
         Some(reason) => format!(": {reason}"),
         None if text.is_empty() => String::new(),

@@ -45,10 +45,10 @@ fn syntax_of_all_cases() {
             Ok(ast) => {
                 if case["parses"] == false {
                     fail(format!("parses as {ast}"));
-                } else if let Some(canonical) = text(case, "canonical") {
-                    if ast.to_string() != canonical {
-                        fail(format!("prints {ast}, not {canonical}"));
-                    }
+                } else if let Some(canonical) = text(case, "canonical")
+                    && ast.to_string() != canonical
+                {
+                    fail(format!("prints {ast}, not {canonical}"));
                 }
             }
             Err(error) => {
@@ -67,10 +67,10 @@ fn syntax_of_all_cases() {
                     if !message.starts_with(class_of(&error.kind)) {
                         fail(format!("{:?}, not {message}", error.kind));
                     }
-                    if let ParseErrorKind::UnexpectedToken { after } = &error.kind {
-                        if message.split('\'').nth(1) != Some(after) {
-                            fail(format!("after {after:?}, not {message}"));
-                        }
+                    if let ParseErrorKind::UnexpectedToken { after } = &error.kind
+                        && message.split('\'').nth(1) != Some(after)
+                    {
+                        fail(format!("after {after:?}, not {message}"));
                     }
                 }
             }

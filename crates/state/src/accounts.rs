@@ -10,11 +10,34 @@ const ACCOUNTS_MAX: usize = 65_536;
 const TEXT_MAX: usize = 255;
 
 /// Users and groups by container (empty: the host) and number.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Accounts {
+    /// Some list came, so that what it lacks is known to be unnamed.
+    pub(crate) known: bool,
+    root: User,
     users: BTreeMap<Box<[u8]>, BTreeMap<u32, User>>,
     groups: BTreeMap<Box<[u8]>, BTreeMap<u32, Group>>,
     count: usize,
+}
+
+impl Default for Accounts {
+    fn default() -> Self {
+        let root = User {
+            uid: 0,
+            gid: 0,
+            name: b"root".to_vec(),
+            home: b"/root".to_vec(),
+            shell: Vec::new(),
+        };
+        let (users, groups) = (BTreeMap::new(), BTreeMap::new());
+        Self {
+            known: false,
+            root,
+            users,
+            groups,
+            count: 0,
+        }
+    }
 }
 
 fn cut(text: &mut Vec<u8>) {
@@ -24,6 +47,11 @@ fn cut(text: &mut Vec<u8>) {
 impl Accounts {
     pub(crate) fn user(&self, container: &[u8], uid: u32) -> Option<&User> {
         self.users.get(container)?.get(&uid)
+    }
+
+    /// What the user with number 0 is called without an entry.
+    pub(crate) fn root(&self, uid: u32) -> Option<&User> {
+        (uid == 0 && self.known).then_some(&self.root)
     }
 
     pub(crate) fn group(&self, container: &[u8], gid: u32) -> Option<&Group> {

@@ -47,8 +47,13 @@ fn write_endpoint(out: &mut Vec<u8>, end: Endpoint, with_port: bool) {
     }
 }
 
-/// `source->dest`; protocols without ports show none over IPv4.
+/// `source->dest`; protocols without ports show none over IPv4, an unknown one shows nothing at all
+/// there.
 pub(crate) fn write_tuple(out: &mut Vec<u8>, source: Endpoint, dest: Endpoint, l4: L4Proto) {
+    if source.ip.is_ipv4() && l4 == L4Proto::Unknown {
+        out.extend_from_slice(b"<unknown>");
+        return;
+    }
     let bare = source.ip.is_ipv4() && matches!(l4, L4Proto::Icmp | L4Proto::Raw);
     write_endpoint(out, source, !bare);
     out.extend_from_slice(b"->");
@@ -69,15 +74,17 @@ pub(crate) fn write_sockaddr(out: &mut Vec<u8>, address: &SockAddr<'_>) {
     }
 }
 
-/// Gives an IP socket the name that its addresses make.
-pub(crate) fn rename(d: &mut Descriptor, scratch: &mut Vec<u8>) {
+/// Gives an IP socket the name that its addresses make. Says whether it changed.
+pub(crate) fn rename(d: &mut Descriptor, scratch: &mut Vec<u8>) -> bool {
     scratch.clear();
     match d.socket {
         SocketName::Tuple { source, dest } => write_tuple(scratch, source, dest, d.l4),
         SocketName::Local(local) => write_endpoint(scratch, local, true),
-        SocketName::None | SocketName::Unix { .. } => return,
+        SocketName::None | SocketName::Unix { .. } => return false,
     }
+    let changed = d.name() != *scratch;
     d.set_name(scratch);
+    changed
 }
 
 /// "Any", port 0, of the same family.

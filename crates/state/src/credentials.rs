@@ -120,12 +120,16 @@ impl State {
         }
     }
 
-    /// A thread leaves the processor.
+    /// A thread leaves the processor: its own page faults, its process' memory.
     pub(crate) fn switched(&mut self, ix: ThreadIx, r: &Record<'_>) {
         let memory = &mut self.threads.at_mut(ix).memory;
         if let (Some(major), Some(minor)) = (r.u64(1), r.u64(2)) {
             (memory.faults_major, memory.faults_minor) = (major, minor);
         }
+        let Some(main) = self.threads.main_of(ix) else {
+            return;
+        };
+        let memory = &mut self.threads.at_mut(main).memory;
         if let (Some(size), Some(rss), Some(swap)) = (r.u32(3), r.u32(4), r.u32(5)) {
             (memory.size_kb, memory.rss_kb, memory.swap_kb) = (size, rss, swap);
         }

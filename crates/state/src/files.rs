@@ -158,6 +158,7 @@ impl State {
             d.flags |= DescriptorFlags::LOWER_LAYER;
         }
         d.set_names(&path, name);
+        cx.name_changed = !path.is_empty();
         self.scratch = base;
         self.path = path;
         self.add_descriptor(ix, fd, arc);
@@ -252,6 +253,7 @@ impl State {
             }
             _ => {}
         }
+        cx.name_changed = !d.name().is_empty();
         self.add_descriptor(ix, fd, arc);
         cx.fd = Some(fd);
     }

@@ -68,10 +68,11 @@ fn cut(text: &[u8], max: usize) -> &[u8] {
     &text[..text.len().min(max)]
 }
 
-/// The items of a NUL-separated block: one final NUL ends the last item, empty ones inside count.
+/// The items of a NUL-separated block: one final NUL ends the last item, empty ones inside count,
+/// nothing before the final NUL is no item.
 pub(crate) fn items(block: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     let body = block.strip_suffix(&[0]).unwrap_or(block);
-    let none = block.is_empty();
+    let none = body.is_empty();
     body.split(|&b| b == 0).filter(move |_| !none)
 }
 
@@ -204,19 +205,25 @@ mod tests {
     }
 
     #[test]
-    fn no_arguments_is_not_one_empty_argument() {
+    fn no_arguments() {
         let none = image(b"cat", b"cat", b"", b"");
         assert_eq!(none.args().len(), 0);
         assert_eq!(none.cmdline(), b"cat");
         assert_eq!(none.args_joined(), b"");
-        let one = image(b"cat", b"cat", b"", b"\0");
-        assert_eq!(one.args().len(), 1);
-        assert_eq!(one.cmdline(), b"cat ");
-        assert!(!none.has(&ImageTexts {
+        assert!(none.has(&ImageTexts {
             comm: b"cat",
             exe: b"cat",
             exepath: b"",
             args: b"\0"
+        }));
+        let one = image(b"cat", b"cat", b"", b" \0");
+        assert_eq!(one.args().len(), 1);
+        assert_eq!(one.cmdline(), b"cat  ");
+        assert!(!none.has(&ImageTexts {
+            comm: b"cat",
+            exe: b"cat",
+            exepath: b"",
+            args: b" \0"
         }));
     }
 

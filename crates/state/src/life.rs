@@ -24,6 +24,10 @@ pub(crate) struct Deferred {
 #[derive(Debug, Default)]
 pub(crate) struct Spare {
     descriptors: Vec<Arc<Descriptor>>,
+    #[allow(
+        clippy::vec_box,
+        reason = "threads hold the boxes; they move between both"
+    )]
     enters: Vec<Box<Enter>>,
     waiting_enters: usize,
 }
@@ -34,9 +38,7 @@ const ENTERS_MAX: usize = 32_768;
 
 /// How an event's thread is found.
 enum Wanted {
-    /// It has none.
-    Nobody,
-    /// Whoever is known by that number.
+    /// Whoever is known by that number, if anybody.
     Known,
     /// A stand-in is made of an unknown number.
     Somebody,
@@ -57,9 +59,9 @@ fn wanted(record: &Record<'_>) -> Wanted {
         | c::GROUP_ADDED_E
         | c::GROUP_DELETED_E
         | c::PLUGINEVENT_E
-        | c::ASYNCEVENT_E => Wanted::Nobody,
-        _ if record.info.flags.contains(EventFlags::SKIP_PARSE_RESET) => Wanted::Nobody,
-        _ if record.tid < 0 => Wanted::Nobody,
+        | c::ASYNCEVENT_E => Wanted::Known,
+        _ if record.info.flags.contains(EventFlags::SKIP_PARSE_RESET) => Wanted::Known,
+        _ if record.tid < 0 => Wanted::Known,
         _ => Wanted::Somebody,
     }
 }
@@ -110,7 +112,6 @@ impl State {
             ..Context::default()
         };
         context.thread = match wanted(record) {
-            Wanted::Nobody => None,
             Wanted::Known => self.threads.find_again(record.tid),
             Wanted::Somebody => self.find_or_stand_in(record.tid, lookup),
         };
@@ -244,7 +245,7 @@ impl State {
         }
         // Another event between enter and exit: the enter isn't that exit's any more.
         if let Some(ix) = context.thread
-            && record.code.number() != c::PROCINFO_E
+            && !record.info.flags.contains(EventFlags::SKIP_PARSE_RESET)
         {
             self.drop_enter(ix);
         }
@@ -305,7 +306,7 @@ impl State {
                 self.executed(cx, ix, r, enter, lookup);
             }
             c::SYSCALL_BRK_4_X | c::SYSCALL_MMAP_X | c::SYSCALL_MMAP2_X | c::SYSCALL_MUNMAP_X => {
-                self.memory_changed(ix, r)
+                self.memory_changed(ix, r);
             }
             c::SYSCALL_READV_X
             | c::SYSCALL_PREAD_X

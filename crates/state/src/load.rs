@@ -13,6 +13,8 @@ use crate::image::{Image, ImageFile, ImageTexts};
 use crate::state::State;
 use crate::thread::{Capabilities, Links, Memory, Thread, ThreadFlags};
 
+/// What the kernel puts behind the path of a program that is gone.
+pub(crate) const DELETED: &[u8] = b" (deleted)";
 /// Longest root directory and environment that are kept.
 const ROOT_MAX: usize = 4096;
 pub(crate) const ENV_MAX: usize = 65_536;
@@ -34,22 +36,23 @@ impl State {
         self.interfaces = interfaces.iter().take(INTERFACES_MAX).cloned().collect();
     }
 
-    /// Users and groups of the host. Names of the reading machine stay where the list has none.
+    /// Users and groups of the host; a second list replaces the first. The reading machine's names
+    /// fill what the list lacks. A capture without a list has no names at all: not even the
+    /// reading machine's are used then.
     pub fn load_users(&mut self, list: &UserList) {
-        for user in &list.users {
-            self.add_user(b"", user.clone());
-        }
-        for group in &list.groups {
-            self.add_group(b"", group.clone());
-        }
-    }
-
-    pub(crate) fn load_local_accounts(&mut self) {
+        self.accounts.remove_container(b"");
+        self.accounts.known = true;
         for user in self.options.local_users.clone() {
             self.add_user(b"", user);
         }
         for group in self.options.local_groups.clone() {
             self.add_group(b"", group);
+        }
+        for user in &list.users {
+            self.add_user(b"", user.clone());
+        }
+        for group in &list.groups {
+            self.add_group(b"", group.clone());
         }
     }
 
@@ -135,7 +138,10 @@ impl State {
         let texts = ImageTexts {
             comm: process.comm,
             exe: process.exe,
-            exepath: process.exepath,
+            exepath: process
+                .exepath
+                .strip_suffix(DELETED)
+                .unwrap_or(process.exepath),
             args: process.args,
         };
         let mut thread = self.blank_thread(process.tid);
@@ -221,7 +227,6 @@ impl State {
                 };
                 out.l4 = l4;
                 out.socket = SocketName::Local(local);
-                out.flags |= DescriptorFlags::SERVER;
                 rename(&mut out, &mut self.scratch);
             }
             Target::Unix { source, dest, name } => {

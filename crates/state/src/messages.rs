@@ -61,6 +61,7 @@ impl State {
         let Some(id) = r.u32(0) else { return };
         match r.code.number() {
             c::USER_ADDED_E => {
+                self.accounts.known = true;
                 let user = User {
                     uid: id,
                     gid: r.u32(1).unwrap_or(u32::MAX),

@@ -10,13 +10,12 @@ use event::{Record, codes as c, constants as k};
 use crate::container::{Cgroups, is_list};
 use crate::context::{Context, Lookup};
 use crate::image::{Image, ImageFile, ImageTexts};
-use crate::load::{ENV_MAX, cut};
+use crate::load::{DELETED, ENV_MAX, cut};
 use crate::state::State;
 use crate::thread::{Capabilities, Memory, Thread, ThreadFlags, ThreadIx};
 
 /// A thread created less long ago than this is the child's that its event tells of.
 const FRESH_NS: u64 = 2_000_000_000;
-const DELETED: &[u8] = b" (deleted)";
 const UNKNOWN: &[u8] = b"<NA>";
 
 /// Text of a parameter; nothing where it is absent.
@@ -441,7 +440,7 @@ impl State {
             return;
         }
         let table = Arc::make_mut(table);
-        table.remove_range(i64::MIN, i64::MAX, |d| d.closes_on_exec());
+        table.remove_range(i64::MIN, i64::MAX, crate::Descriptor::closes_on_exec);
         table.may_close_on_exec = false;
     }
 }

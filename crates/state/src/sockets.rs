@@ -94,7 +94,7 @@ impl State {
         }
     }
 
-    pub(crate) fn bound(&mut self, cx: &Context, ix: ThreadIx, r: &Record<'_>) {
+    pub(crate) fn bound(&mut self, cx: &mut Context, ix: ThreadIx, r: &Record<'_>) {
         if r.result().is_none_or(|ret| ret < 0) {
             return;
         }
@@ -120,6 +120,7 @@ impl State {
                 }
             }
             write_sockaddr(&mut name, &address);
+            cx.name_changed = d.name() != name;
             d.set_name(&name);
         }
         self.scratch = name;
@@ -156,6 +157,7 @@ impl State {
         if r.code.number() == c::SOCKET_ACCEPT4_6_X {
             d.set_close_on_exec(r.i32(5).unwrap_or(0) as u32 & k::O_CLOEXEC != 0);
         }
+        cx.name_changed = true;
         self.scratch = name;
         self.add_descriptor(ix, fd, arc);
     }
@@ -298,8 +300,7 @@ impl State {
                             d.l4 = L4Proto::Udp;
                         }
                         settle_ends(d, reads, &interfaces);
-                        rename(d, &mut name);
-                        cx.name_changed = true;
+                        cx.name_changed = rename(d, &mut name);
                     }
                 }
                 Some(SockTuple::Unix { source, dest, path }) => {
@@ -321,8 +322,7 @@ fn is_tcp(d: &Descriptor) -> bool {
     d.kind.is_ip() && d.l4 == L4Proto::Tcp
 }
 
-/// Takes both ends into the descriptor unless it has them already, either way round. A known
-/// destination stays.
+/// Takes both ends into the descriptor unless it has them already, either way round.
 fn learn(d: &mut Descriptor, source: Endpoint, dest: Endpoint) -> bool {
     let none = no_address(source);
     let (old_source, old_dest) = match d.socket {
@@ -331,24 +331,11 @@ fn learn(d: &mut Descriptor, source: Endpoint, dest: Endpoint) -> bool {
         // port. (The original reads the bound port as part of an address here.)
         _ => (none, none),
     };
-    let same_family = old_source.ip.is_ipv4() == source.ip.is_ipv4();
-    if same_family
-        && ((old_source, old_dest) == (source, dest) || (old_source, old_dest) == (dest, source))
-    {
+    if (old_source, old_dest) == (source, dest) || (old_source, old_dest) == (dest, source) {
         return false;
     }
-    let mut new_dest = if same_family { old_dest } else { none };
-    if new_dest.ip.is_unspecified() {
-        new_dest.ip = dest.ip;
-    }
-    if new_dest.port == 0 {
-        new_dest.port = dest.port;
-    }
     d.kind = kind_of(source);
-    d.socket = SocketName::Tuple {
-        source,
-        dest: new_dest,
-    };
+    d.socket = SocketName::Tuple { source, dest };
     true
 }
 
@@ -410,6 +397,11 @@ fn connect(
             let changed = d.socket != SocketName::Tuple { source, dest };
             if changed && d.l4 == L4Proto::Udp && d.is_role_server() {
                 std::mem::swap(&mut source, &mut dest);
+            }
+            // The original keeps the protocol beside the addresses, at another place for each
+            // family, and loses it where an IPv6 socket turns out to speak IPv4.
+            if d.kind == Kind::Ipv6 && source.ip.is_ipv4() {
+                d.l4 = L4Proto::Unknown;
             }
             d.kind = kind_of(source);
             d.socket = SocketName::Tuple { source, dest };

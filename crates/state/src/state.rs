@@ -60,7 +60,7 @@ impl State {
     #[must_use]
     pub fn new(options: Options) -> Self {
         let cgroups = Arc::new(Cgroups::new(b"", &options.engines));
-        let mut state = Self {
+        Self {
             options,
             threads: ThreadTable::default(),
             accounts: Accounts::default(),
@@ -85,9 +85,7 @@ impl State {
             },
             scratch: Vec::new(),
             path: Vec::new(),
-        };
-        state.load_local_accounts();
-        state
+        }
     }
 
     /// Forgets everything but the event count and the counters: another section of a capture
@@ -101,7 +99,6 @@ impl State {
         self.deferred = Deferred::default();
         self.exited.clear();
         self.spare = Spare::default();
-        self.load_local_accounts();
     }
 
     /// A number never given before.
@@ -187,7 +184,7 @@ impl State {
         self.threads.children(ix)
     }
 
-    /// Process that leads the thread's session, or the eldest known of those in it.
+    /// Process that leads the thread's session, or the eldest of its known ancestors in it.
     #[must_use]
     pub fn session_leader(&self, ix: ThreadIx) -> Option<ThreadIx> {
         self.leader(ix, |t| t.sid, |t| t.tid == t.vtid)
@@ -213,6 +210,9 @@ impl State {
     ) -> Option<ThreadIx> {
         let thread = self.thread(ix);
         let wanted = id(thread);
+        if wanted < 0 {
+            return None;
+        }
         if is_host_number(thread)
             && let Some(leader) = self.by_tid(wanted)
             && !self.thread(leader).is_invalid()
@@ -220,10 +220,9 @@ impl State {
             return Some(leader);
         }
         let main = self.main_thread(ix)?;
-        let same = self
-            .ancestors(main)
-            .take_while(|&a| id(self.thread(a)) == wanted);
-        Some(same.last().unwrap_or(main))
+        self.ancestors(main)
+            .take_while(|&a| id(self.thread(a)) == wanted)
+            .last()
     }
 
     /// Current directory of the thread's process, ending in `/`; `./` where unknown.
@@ -231,6 +230,30 @@ impl State {
     pub fn cwd(&self, ix: ThreadIx) -> &[u8] {
         self.main_thread(ix)
             .map_or(b"./", |main| &self.thread(main).cwd)
+    }
+
+    /// Most descriptors that the thread's process may have; 0 where its leader is unknown.
+    #[must_use]
+    pub fn descriptor_limit(&self, ix: ThreadIx) -> i64 {
+        self.main_thread(ix)
+            .map_or(0, |main| self.thread(main).fdlimit)
+    }
+
+    /// Number of open descriptors of the thread's process; 0 where its leader is unknown.
+    #[must_use]
+    pub fn descriptor_count(&self, ix: ThreadIx) -> usize {
+        self.main_thread(ix)
+            .map_or(0, |main| self.thread(main).descriptors.len())
+    }
+
+    /// Living threads of the thread's group besides the leader (`proc.nchilds`).
+    #[must_use]
+    pub fn other_thread_count(&self, ix: ThreadIx) -> usize {
+        let alive = self.thread_group_size(ix);
+        match self.main_thread(ix) {
+            Some(main) if !self.thread(main).is_dead() => alive.saturating_sub(1),
+            _ => alive,
+        }
     }
 
     /// Thread whose environment fields show: the leader.
@@ -304,10 +327,13 @@ impl State {
 
     // ---- the rest ----
 
-    /// A user of a container; the empty id is the host.
+    /// A user of a container; the empty id is the host. The user with number 0 is called `root`
+    /// even where the list lacks it, unless there is no list.
     #[must_use]
     pub fn user(&self, container: &[u8], uid: u32) -> Option<&User> {
-        self.accounts.user(container, uid)
+        self.accounts
+            .user(container, uid)
+            .or_else(|| self.accounts.root(uid))
     }
 
     /// A group of a container; the empty id is the host.

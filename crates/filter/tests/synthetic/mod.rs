@@ -132,13 +132,13 @@ fn text(text: &str) -> Option<Held> {
 impl Env {
     /// The environment of most cases.
     pub(crate) fn standard() -> Self {
-        let ip = |text: &str| Some(Held::Ip(text.parse().unwrap()));
+        let ip = |text: &str| Some(Held::Ip(text.parse().expect("an address")));
         let (v4, v6) = ("142.251.111.147", "2001:4860:4860::8888");
         let list =
             |all: &[&str]| Some(Held::List(all.iter().filter_map(|one| text(one)).collect()));
         let ports = Held::List(vec![Held::Unsigned(443), Held::Unsigned(50000)]);
         let nets = Held::List(vec![
-            Held::Ip(v4.parse().unwrap()),
+            Held::Ip(v4.parse().expect("an address")),
             Held::Ip([10, 0, 0, 1].into()),
         ]);
         Self {

@@ -60,7 +60,7 @@ pub fn compare(corpus: &Corpus) -> io::Result<BTreeMap<String, Counts>> {
 /// Counts as cases for the conformance report.
 #[must_use]
 pub fn tally(all: &BTreeMap<String, Counts>) -> Tally {
-    let mut tally = Tally::new("golden events");
+    let mut tally = Tally::new("golden-events");
     for (capture, counts) in all {
         for (field, count) in counts {
             let id = format!("{capture}/{field}");
