@@ -252,6 +252,8 @@ impl<'c> Compiler<'c, '_> {
         }
         let schema =
             self.sources.iter().find(|(name, _)| *name == definition.source).map(|(_, s)| *s)?;
+        let (template, extra_fields) =
+            output::assemble(definition, self.options, &mut self.findings);
         let mut text = Assembled::new(&definition.condition.parts);
         self.add_exceptions(definition, &mut text)?;
         let number = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
@@ -281,8 +283,8 @@ impl<'c> Compiler<'c, '_> {
             condition: definition.condition.text(),
             ast,
             output: definition.output.clone(),
-            output_template: String::new(),
-            extra_fields: Vec::new(),
+            output_template: template,
+            extra_fields,
             priority: definition.priority,
             tags: definition.tags.clone(),
             source: definition.source.clone(),
@@ -293,7 +295,6 @@ impl<'c> Compiler<'c, '_> {
             event_codes: CodeSet::EMPTY,
             syscall_codes: CodeSet::EMPTY,
         };
-        output::assemble(&mut rule, definition, self.options, &mut self.findings);
         output::warn_old(&rule, definition, &mut self.findings);
         if let Err(failure) = output::compile(&rule, definition, schema, self.map) {
             return self.refuse(failure, definition);
@@ -527,8 +528,12 @@ impl<'c> Compiler<'c, '_> {
                 .collect();
             return;
         }
-        let possible = events::codes_of(&rule.ast, &events::Events, true);
-        if possible.len() > MANY_EVENTS && definition.warn_evttypes {
+        // Falco 0.44.1 warns of each condition that names no event types, also of those that can
+        // never hold; later versions of none of these. A rule made of constants alone is a
+        // placeholder, and not worth a warning to anyone.
+        let named = events::codes_of(&rule.ast, &events::Events, false);
+        let warns = definition.warn_evttypes && !events::is_constant(&rule.ast);
+        if named.len() > MANY_EVENTS && warns {
             self.findings.push(
                 Finding::new(
                     &code::TOO_MANY_EVENTS,
@@ -536,14 +541,14 @@ impl<'c> Compiler<'c, '_> {
                     &definition.context,
                     format!(
                         "the condition lets through {} of {} event types",
-                        possible.len(),
+                        named.len(),
                         events::Events.all().len()
                     ),
                 )
                 .at(definition.condition.context.span(), ""),
             );
         }
-        rule.event_codes = possible;
+        rule.event_codes = events::codes_of(&rule.ast, &events::Events, true);
         rule.event_codes.insert(event::codes::ASYNCEVENT_E);
         rule.syscall_codes = events::codes_of(&rule.ast, &events::Syscalls, true);
     }

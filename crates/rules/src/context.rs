@@ -117,6 +117,7 @@ pub struct Position {
 
 /// Longest excerpt in a result.
 const SNIPPET_WIDTH: usize = 160;
+const ELLIPSIS: &str = "...";
 
 impl Context {
     /// The whole of a file.
@@ -220,33 +221,22 @@ fn abbreviated(text: &str) -> String {
 }
 
 /// The line around a byte, cut to a width, with a mark below. A byte behind the end counts as the
-/// last one: the numbers of condition expressions regularly point there.
+/// last one that is no line break: the numbers of condition expressions regularly point there.
 fn snippet(text: &str, offset: usize) -> String {
     let bytes = text.as_bytes();
-    if bytes.is_empty() {
-        return String::new();
-    }
-    let at = offset.min(bytes.len() - 1);
+    let Some(last) = bytes.iter().rposition(|&b| b != b'\n') else { return String::new() };
+    let at = offset.min(last);
     let from = bytes[..at].iter().rposition(|&b| b == b'\n').map_or(0, |n| n + 1);
-    let to = bytes[at + 1..].iter().position(|&b| b == b'\n').map_or(bytes.len(), |n| at + 1 + n);
-    let line = String::from_utf8_lossy(&bytes[from..to]).into_owned();
-    let column = at - from;
-    if line.len() <= SNIPPET_WIDTH {
-        return format!("{}\n{}^\n", line.trim_end_matches('\n'), " ".repeat(column));
-    }
-    // Half of the width on each side of the place.
-    let mut left = column.saturating_sub(SNIPPET_WIDTH / 2);
-    let mut right = (column + SNIPPET_WIDTH / 2).min(line.len());
-    while !line.is_char_boundary(left) {
-        left -= 1;
-    }
-    while !line.is_char_boundary(right) {
-        right += 1;
-    }
-    let head = if left > 0 { "..." } else { "" };
-    let tail = if right < line.len() { "..." } else { "" };
-    let mark = " ".repeat(column - left + head.len());
-    format!("{head}{}{tail}\n{mark}^\n", &line[left..right])
+    let to = bytes[at..].iter().position(|&b| b == b'\n').map_or(bytes.len(), |n| at + n);
+    let half = SNIPPET_WIDTH / 2;
+    let cut_left = at - from > half;
+    let cut_right = to.saturating_sub(at + 1) > half;
+    let left = if cut_left { at - (half - ELLIPSIS.len()) } else { from };
+    let right = if cut_right { at + 1 + (half - ELLIPSIS.len()) } else { to };
+    let head = if cut_left { ELLIPSIS } else { "" };
+    let tail = if cut_right { ELLIPSIS } else { "" };
+    let line = String::from_utf8_lossy(&bytes[left..right.max(left)]);
+    format!("{head}{line}{tail}\n{}^\n", " ".repeat(at - left + head.len()))
 }
 
 /// A scalar of a file, with its value: a condition, an output or a part of one.

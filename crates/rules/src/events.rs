@@ -168,6 +168,14 @@ fn constant_truth(check: &Check) -> Option<bool> {
     }
 }
 
+/// Whether the condition consists of nothing but comparisons of `evt.num` whose outcome is known.
+pub(crate) fn is_constant(ast: &Ast) -> bool {
+    ast.checks().all(|(_, check)| match &check.left {
+        Operand::Field(field) => field.name == "evt.num" && constant_truth(check).is_some(),
+        Operand::Transformer(_) => false,
+    })
+}
+
 /// The first comparison of the event type that the analysis does not understand.
 pub(crate) fn unanswerable(ast: &Ast) -> Option<(&Expr, Unanswerable)> {
     let is_type = |name: &str| matches!(name, "evt.type" | "syscall.type");

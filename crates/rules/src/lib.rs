@@ -23,6 +23,7 @@ pub mod codes;
 mod compile;
 pub mod context;
 pub mod definition;
+pub mod describe;
 mod events;
 mod exception;
 mod expansion;

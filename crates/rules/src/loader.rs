@@ -86,7 +86,7 @@ impl<'s> Loader<'s> {
         // After the first error items only go into a copy, in which further errors are looked for;
         // what later files meet is what stood before the error.
         let mut trial: Option<State> = None;
-        let mut reader = Reader::new(&tree, &map, id);
+        let mut reader = Reader::new(&tree, id);
         for &document in &tree.documents {
             let items = match reader.items(document, &file) {
                 Ok(items) => items,

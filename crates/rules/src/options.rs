@@ -1,7 +1,7 @@
 //! What the loader is told besides the rule files.
 
 use crate::definition::Version;
-use crate::ruleset::{ExtraField, Rule};
+use crate::ruleset::ExtraField;
 use crate::yaml::Limits;
 
 /// Settings of a [`Loader`](crate::Loader).
@@ -55,11 +55,11 @@ pub struct AppendOutput {
 }
 
 impl AppendOutput {
-    /// Whether it is for a rule.
+    /// Whether it is for a rule of this name, source and tags.
     #[must_use]
-    pub fn matches(&self, rule: &Rule) -> bool {
-        (self.source.is_empty() || self.source == rule.source)
-            && (self.rule.is_empty() || self.rule == rule.name)
-            && self.tags.iter().all(|tag| rule.tags.contains(tag))
+    pub fn matches(&self, rule: &str, source: &str, tags: &[String]) -> bool {
+        (self.source.is_empty() || self.source == source)
+            && (self.rule.is_empty() || self.rule == rule)
+            && self.tags.iter().all(|tag| tags.contains(tag))
     }
 }

@@ -22,16 +22,16 @@ pub(crate) const OLD_FIELDS: [&str; 6] = [
     "evt.wait_latency",
 ];
 
-/// Puts the template together. Warnings go to `findings`.
+/// Puts the template and the extra fields together. Warnings go to `findings`.
 pub(crate) fn assemble(
-    rule: &mut Rule,
-    definition: &RuleDef,
+    rule: &RuleDef,
     options: &Options,
     findings: &mut Vec<Finding>,
-) {
+) -> (String, Vec<ExtraField>) {
     let mut text = rule.output.clone();
     let mut extra: Vec<ExtraField> = Vec::new();
-    for entry in options.append_output.iter().filter(|e| e.matches(rule)) {
+    let entries = &options.append_output;
+    for entry in entries.iter().filter(|e| e.matches(&rule.name, &rule.source, &rule.tags)) {
         if !entry.extra_output.is_empty() {
             text.push(' ');
             text.push_str(&entry.extra_output);
@@ -52,12 +52,11 @@ pub(crate) fn assemble(
         findings.push(Finding::new(
             &code::CONTAINER_INFO,
             Class::DeprecatedItem,
-            &definition.context,
+            &rule.context,
             "`%container.info` is removed from the output",
         ));
     }
-    rule.output_template = text;
-    rule.extra_fields = extra;
+    (text, extra)
 }
 
 /// Warnings about old fields in the output.

@@ -135,6 +135,9 @@ pub fn check(tree: &Tree<'_>) -> Option<Validity> {
             validity.messages.push("ok".to_owned());
         }
     }
+    if validity.valid {
+        validity.messages.clear();
+    }
     Some(validity)
 }
 

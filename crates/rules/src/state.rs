@@ -48,7 +48,7 @@ impl<T> Named<T> {
         self.all.iter()
     }
 
-    fn push(&mut self, name: &str, value: T) {
+    pub(crate) fn push(&mut self, name: &str, value: T) {
         self.by_name.insert(name.to_owned(), self.all.len());
         self.all.push(value);
     }

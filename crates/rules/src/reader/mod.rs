@@ -7,7 +7,7 @@ mod keys;
 mod rule;
 mod value;
 
-use diag::{SourceId, SourceMap, nearest::nearest};
+use diag::{SourceId, nearest::nearest};
 
 use crate::code;
 use crate::context::{Context, Item};
@@ -39,7 +39,6 @@ pub(crate) type Refused<T> = Result<T, Box<Finding>>;
 /// Reads the items of one file.
 pub(crate) struct Reader<'r, 't> {
     pub(crate) tree: &'r Tree<'t>,
-    pub(crate) sources: &'r SourceMap,
     pub(crate) source: SourceId,
     /// Warnings so far.
     pub(crate) findings: Vec<Finding>,
@@ -54,8 +53,8 @@ pub(crate) fn invalid(
 }
 
 impl<'r, 't> Reader<'r, 't> {
-    pub(crate) fn new(tree: &'r Tree<'t>, sources: &'r SourceMap, source: SourceId) -> Self {
-        Self { tree, sources, source, findings: Vec::new() }
+    pub(crate) fn new(tree: &'r Tree<'t>, source: SourceId) -> Self {
+        Self { tree, source, findings: Vec::new() }
     }
 
     /// The items of a document. `None` for a null document.

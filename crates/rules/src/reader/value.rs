@@ -8,7 +8,7 @@ use crate::context::{Context, Item, Written};
 use crate::finding::Finding;
 use crate::yaml::{Kind, NodeId, ScalarPlace, scalar};
 
-impl Reader<'_, '_> {
+impl<'r> Reader<'r, '_> {
     /// A step of a path to a node.
     pub(super) fn step(&self, parent: &Context, item: Item, name: &str, node: NodeId) -> Context {
         let span = self.span(node);
@@ -54,7 +54,7 @@ impl Reader<'_, '_> {
         item: NodeId,
         key: &str,
         context: &Context,
-    ) -> Refused<(&str, NodeId)> {
+    ) -> Refused<(&'r str, NodeId)> {
         let Some(value) = self.tree.value(item, key) else {
             return Err(self.missing(item, key, context));
         };
@@ -67,7 +67,7 @@ impl Reader<'_, '_> {
         key: &str,
         value: NodeId,
         context: &Context,
-    ) -> Refused<(&str, NodeId)> {
+    ) -> Refused<(&'r str, NodeId)> {
         match &self.tree.node(value).kind {
             Kind::Null => {
                 let mut finding =
@@ -106,7 +106,7 @@ impl Reader<'_, '_> {
         item: NodeId,
         key: &str,
         context: &Context,
-    ) -> Refused<Option<(&str, NodeId)>> {
+    ) -> Refused<Option<(&'r str, NodeId)>> {
         match self.tree.value(item, key) {
             None => Ok(None),
             Some(value) => self.nonempty(item, key, value, context).map(Some),
