@@ -132,7 +132,7 @@ mod tests {
         ];
         let files = collect(&paths, false, &mut skipped).unwrap();
         let names: Vec<&[u8]> = files.iter().map(|file| file.content.as_slice()).collect();
-        assert_eq!(names, [b"a.yml", b"b.yaml"]);
+        assert_eq!(names, [&b"a.yml"[..], b"b.yaml"]);
         assert_eq!(skipped.len(), 2);
         let error = collect(&paths, true, &mut skipped).unwrap_err().to_string();
         assert!(error.contains("none.yaml"));

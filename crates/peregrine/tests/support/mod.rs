@@ -11,11 +11,11 @@ use event::snapshot::{MachineInfo, Process};
 use event::{EventCode, Record, RecordBuilder, RecordFlags, codes};
 
 /// Time of the first event, 2023-11-14 22:13:20 UTC.
-pub const START: u64 = 1_700_000_000_000_000_000;
+pub(crate) const START: u64 = 1_700_000_000_000_000_000;
 const SECOND: u64 = 1_000_000_000;
 
 /// A rule that fires on each open, one that fires on the shadow file first.
-pub const RULES: &str = r#"
+pub(crate) const RULES: &str = r#"
 - macro: opens
   condition: evt.type = openat
 
@@ -35,56 +35,71 @@ pub const RULES: &str = r#"
 "#;
 
 /// Falco's form prints nothing that is not asked for.
-pub const CONFIG: &str = "\
+pub(crate) const CONFIG: &str = "\
 stdout_output: {enabled: true}
 log_stderr: true
 log_syslog: false
 ";
 
 /// The folder.
-pub struct Place {
+pub(crate) struct Place {
     dir: tempfile::TempDir,
 }
 
 impl Place {
     /// With `capture.scap`, `rules.yaml` and `falco.yaml`.
-    pub fn new() -> Self {
-        let place = Self { dir: tempfile::tempdir().unwrap() };
-        place.write("capture.scap", &capture(&["/tmp/a", "/etc/shadow", "/tmp/b\nc"]));
+    pub(crate) fn new() -> Self {
+        let place = Self {
+            dir: tempfile::tempdir().unwrap(),
+        };
+        place.write(
+            "capture.scap",
+            &capture(&["/tmp/a", "/etc/shadow", "/tmp/b\nc"]),
+        );
         place.write("rules.yaml", RULES.as_bytes());
         place.write("falco.yaml", CONFIG.as_bytes());
         place
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    pub fn write(&self, name: &str, content: &[u8]) {
+    pub(crate) fn write(&self, name: &str, content: &[u8]) {
         std::fs::write(self.path(name), content).unwrap();
     }
 
-    pub fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
 
     /// The binary, started in the folder.
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::cargo_bin("peregrine").unwrap();
         command.current_dir(self.dir.path()).args(args);
-        command.env("TZ", "UTC").env("FALCO_HOSTNAME", "here").env("NO_COLOR", "1");
+        command
+            .env("TZ", "UTC")
+            .env("FALCO_HOSTNAME", "here")
+            .env("NO_COLOR", "1");
         command.timeout(std::time::Duration::from_secs(60));
         command
     }
 
     /// Runs the binary.
-    pub fn run(&self, args: &[&str]) -> Run {
+    pub(crate) fn run(&self, args: &[&str]) -> Run {
         Run(self.command(args).output().unwrap())
     }
 
     /// Runs it over the capture with the rules, in Falco's form, with further arguments.
-    pub fn falco(&self, args: &[&str]) -> Run {
-        let mut all = vec!["-c", "falco.yaml", "-r", "rules.yaml", "-o", "engine.kind=replay"];
+    pub(crate) fn falco(&self, args: &[&str]) -> Run {
+        let mut all = vec![
+            "-c",
+            "falco.yaml",
+            "-r",
+            "rules.yaml",
+            "-o",
+            "engine.kind=replay",
+        ];
         all.extend(["-o", "engine.replay.capture_file=capture.scap"]);
         all.extend(args);
         self.run(&all)
@@ -92,24 +107,24 @@ impl Place {
 }
 
 /// What a run gave.
-pub struct Run(Output);
+pub(crate) struct Run(Output);
 
 impl Run {
-    pub fn code(&self) -> i32 {
+    pub(crate) fn code(&self) -> i32 {
         self.0.status.code().expect("it was not ended by a signal")
     }
 
-    pub fn out(&self) -> String {
+    pub(crate) fn out(&self) -> String {
         String::from_utf8_lossy(&self.0.stdout).into_owned()
     }
 
-    pub fn err(&self) -> String {
+    pub(crate) fn err(&self) -> String {
         String::from_utf8_lossy(&self.0.stderr).into_owned()
     }
 
     /// Checks the exit code and that a stream holds all texts.
     #[track_caller]
-    pub fn check(&self, code: i32, out: &[&str], err: &[&str]) {
+    pub(crate) fn check(&self, code: i32, out: &[&str], err: &[&str]) {
         let (stdout, stderr) = (self.out(), self.err());
         assert_eq!(self.code(), code, "\n{stdout}\n{stderr}");
         for text in out {
@@ -122,10 +137,17 @@ impl Run {
 }
 
 /// A capture in which process `cat` opens these files, one a second.
-pub fn capture(paths: &[&str]) -> Vec<u8> {
+pub(crate) fn capture(paths: &[&str]) -> Vec<u8> {
     let mut writer = Writer::new(Vec::new(), Compression::None).unwrap();
     writer.machine(&MachineInfo::default()).unwrap();
-    let cat = Process { tid: 7, pid: 7, ptid: 1, comm: b"cat", cwd: b"/", ..Process::default() };
+    let cat = Process {
+        tid: 7,
+        pid: 7,
+        ptid: 1,
+        comm: b"cat",
+        cwd: b"/",
+        ..Process::default()
+    };
     writer.process(&cat).unwrap();
     for (n, path) in paths.iter().enumerate() {
         let open = EventCode::new(codes::SYSCALL_OPENAT_2_X);
