@@ -102,13 +102,10 @@ pub struct Record<'a> {
     /// Flags of the capture block.
     pub flags: RecordFlags,
     bytes: &'a [u8],
-    data: &'a [u8],
+    /// Where the parameters begin in `bytes`.
+    start: u32,
     count: u8,
-    /// The offsets do not fit 16 bits: parameters are found by adding lengths up.
-    long: bool,
-    /// Where each parameter begins in `data`, and behind the last one its end. 16 bits keep the view
-    /// small, because it is moved from hand to hand for every event.
-    offsets: [u16; MAX_PARAMS + 1],
+    wide: bool,
 }
 
 impl<'a> Record<'a> {
@@ -133,34 +130,26 @@ impl<'a> Record<'a> {
             return Err(RecordError::ParamCount(stored));
         }
         let stored = stored as usize;
-        let width = if info.flags.contains(EventFlags::LARGE_PAYLOAD) {
-            4
-        } else {
-            2
-        };
+        let wide = info.flags.contains(EventFlags::LARGE_PAYLOAD);
         let bytes = &bytes[..len];
-        let start = HEADER_LEN + stored * width;
+        let start = HEADER_LEN + stored * if wide { 4 } else { 2 };
         let lengths = bytes.get(HEADER_LEN..start).ok_or(RecordError::Params)?;
-        let data = &bytes[start..];
-        let mut offsets = [0u16; MAX_PARAMS + 1];
-        let mut end = 0u64;
-        if width == 2 {
-            for (offset, l) in offsets[1..].iter_mut().zip(lengths.as_chunks::<2>().0) {
-                end += u64::from(u16::from_le_bytes(*l));
-                *offset = end as u16;
-            }
-        } else {
-            for (offset, l) in offsets[1..].iter_mut().zip(lengths.as_chunks::<4>().0) {
-                end += u64::from(u32::from_le_bytes(*l));
-                *offset = end as u16;
-            }
-        }
-        if end > data.len() as u64 {
+        if sum(lengths, wide) > (len - start) as u64 {
             return Err(RecordError::Params);
         }
-        let long = end > u64::from(u16::MAX);
         let count = stored.min(info.params.len()) as u8;
-        Ok(Self { ts, tid, code, info, cpu, flags, bytes, data, count, long, offsets })
+        Ok(Self {
+            ts,
+            tid,
+            code,
+            info,
+            cpu,
+            flags,
+            bytes,
+            start: start as u32,
+            count,
+            wide,
+        })
     }
 
     /// The whole record as it was stored, header included.
@@ -188,25 +177,23 @@ impl<'a> Record<'a> {
         if index >= usize::from(self.count) {
             return &[];
         }
-        if self.long {
-            return self.long_param(index);
-        }
-        &self.data[usize::from(self.offsets[index])..usize::from(self.offsets[index + 1])]
-    }
-
-    #[cold]
-    fn long_param(&self, index: usize) -> &'a [u8] {
-        let wide = self.info.flags.contains(EventFlags::LARGE_PAYLOAD);
-        let lengths = &self.bytes[HEADER_LEN..self.bytes.len() - self.data.len()];
-        let length = |i: usize| -> usize {
-            if wide {
-                lengths.as_chunks::<4>().0.get(i).map_or(0, |l| u32::from_le_bytes(*l) as usize)
-            } else {
-                lengths.as_chunks::<2>().0.get(i).map_or(0, |l| u16::from_le_bytes(*l).into())
-            }
+        // Summing a few lengths is cheaper than keeping 33 offsets with every record: most
+        // parameters that anyone asks for are among the first.
+        let lengths = &self.bytes[HEADER_LEN..self.start as usize];
+        let (from, len) = if self.wide {
+            let lengths = lengths.as_chunks::<4>().0;
+            (
+                sum_wide(&lengths[..index]) as usize,
+                u32::from_le_bytes(lengths[index]) as usize,
+            )
+        } else {
+            let lengths = lengths.as_chunks::<2>().0;
+            (
+                sum_narrow(&lengths[..index]) as usize,
+                usize::from(u16::from_le_bytes(lengths[index])),
+            )
         };
-        let start: usize = (0..index).map(length).sum();
-        &self.data[start..start + length(index)]
+        &self.bytes[self.start as usize + from..][..len]
     }
 
     /// Bytes of the parameter with this name.
@@ -287,3 +274,31 @@ impl<'a> Record<'a> {
         }
     }
 }
+
+fn sum(lengths: &[u8], wide: bool) -> u64 {
+    if wide {
+        sum_wide(lengths.as_chunks().0)
+    } else {
+        u64::from(sum_narrow(lengths.as_chunks().0))
+    }
+}
+
+/// At most 32 lengths: no overflow.
+#[inline]
+fn sum_narrow(lengths: &[[u8; 2]]) -> u32 {
+    lengths
+        .iter()
+        .map(|&length| u32::from(u16::from_le_bytes(length)))
+        .sum()
+}
+
+#[inline]
+fn sum_wide(lengths: &[[u8; 4]]) -> u64 {
+    lengths
+        .iter()
+        .map(|&length| u64::from(u32::from_le_bytes(length)))
+        .sum()
+}
+
+/// The record is handed around by value; a larger one shows in every stage's figures.
+const _: () = assert!(size_of::<Record<'_>>() <= 64);

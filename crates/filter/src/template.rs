@@ -84,6 +84,8 @@ struct Token {
     format: Format,
     /// Bytes that the text is padded or cut to.
     width: Option<usize>,
+    /// The expression, where it is more than a field.
+    call: Option<Box<str>>,
 }
 
 /// What a missing value prints as.
@@ -159,6 +161,19 @@ impl Template {
     #[must_use]
     pub fn fields(&self) -> &[Arc<FieldDef>] {
         &self.fields
+    }
+
+    /// What the tokens print, in the order of the text: fields, and transformer expressions
+    /// together with the fields inside them; repeated ones too. For listings.
+    pub fn mentions(&self) -> impl Iterator<Item = &str> {
+        let tokens = self.parts.iter().filter_map(|part| match part {
+            Part::Token(token) => Some(token),
+            Part::Literal(_) => None,
+        });
+        tokens.flat_map(|token| {
+            let fields = token.value.fields.iter().map(|field| field.name.as_str());
+            token.call.as_deref().into_iter().chain(fields)
+        })
     }
 
     /// Whether missing values print as `<NA>`.
@@ -267,11 +282,18 @@ fn token(text: &str, compiler: &mut TermCompiler<'_>) -> Result<(Token, usize), 
         (Term::Field(_), Some(def)) => def.format,
         _ => Format::Decimal,
     };
+    let call = match value.term {
+        Term::Field(_) => None,
+        _ => parse_operand(&expression[..length])
+            .ok()
+            .map(|operand| operand.to_string().into()),
+    };
     Ok((
         Token {
             value,
             format,
             width,
+            call,
         },
         digits + length,
     ))

@@ -46,7 +46,11 @@ pub(crate) fn compile(
         texts: Vec::new(),
     };
     compiler.macros();
-    let rules = state.rules.iter().filter_map(|rule| compiler.rule(rule)).collect();
+    let rules = state
+        .rules
+        .iter()
+        .filter_map(|rule| compiler.rule(rule))
+        .collect();
     if !compiler.findings.iter().any(Finding::is_error) {
         compiler.warn_unused();
     }
@@ -164,7 +168,9 @@ impl<'c> Compiler<'c, '_> {
         parts: &[Written],
         (start, end): (usize, usize),
     ) -> Finding {
-        let Some(found) = text.find(parts, self.map, start, end) else { return finding };
+        let Some(found) = text.find(parts, self.map, start, end) else {
+            return finding;
+        };
         let finding = finding.at(found.span, "");
         let list = found.list.and_then(|n| self.state.lists.iter().nth(n));
         match list {
@@ -199,7 +205,12 @@ impl<'c> Compiler<'c, '_> {
                 }
                 Fault::Loop { name, start, end } => {
                     let message = format!("macro `{name}` leads back to itself");
-                    (&code::MACRO_LOOP, message, Some((start, end)), String::new())
+                    (
+                        &code::MACRO_LOOP,
+                        message,
+                        Some((start, end)),
+                        String::new(),
+                    )
                 }
                 Fault::TooLarge => {
                     let message = format!("the condition expands to more than {LARGEST} parts");
@@ -250,8 +261,11 @@ impl<'c> Compiler<'c, '_> {
         if definition.unknown_source {
             return None;
         }
-        let schema =
-            self.sources.iter().find(|(name, _)| *name == definition.source).map(|(_, s)| *s)?;
+        let schema = self
+            .sources
+            .iter()
+            .find(|(name, _)| *name == definition.source)
+            .map(|(_, s)| *s)?;
         let (template, extra_fields) =
             output::assemble(definition, self.options, &mut self.findings);
         let mut text = Assembled::new(&definition.condition.parts);
@@ -266,7 +280,11 @@ impl<'c> Compiler<'c, '_> {
                 return None;
             }
         };
-        let own = Own { definition, text: &text, ast: &own };
+        let own = Own {
+            definition,
+            text: &text,
+            ast: &own,
+        };
         if depth(&ast) > DEEPEST {
             self.findings.push(Finding::new(
                 &code::TOO_LARGE,
@@ -304,7 +322,8 @@ impl<'c> Compiler<'c, '_> {
                 let first = failures.into_iter().next()?;
                 return self.refuse(first, definition);
             }
-            self.findings.extend(failures.into_iter().map(|f| *f.finding));
+            self.findings
+                .extend(failures.into_iter().map(|f| *f.finding));
             return None;
         }
         self.warn_old_fields(&rule.ast, &own);
@@ -315,7 +334,11 @@ impl<'c> Compiler<'c, '_> {
     /// Reports a failure, as a warning if the rule asks for it.
     fn refuse(&mut self, failure: Failure, definition: &RuleDef) -> Option<Rule> {
         let skip = definition.skip_if_unknown && failure.unknown;
-        self.findings.push(if skip { failure.skipped() } else { *failure.finding });
+        self.findings.push(if skip {
+            failure.skipped()
+        } else {
+            *failure.finding
+        });
         None
     }
 
@@ -346,8 +369,10 @@ impl<'c> Compiler<'c, '_> {
         schema: &dyn Schema,
     ) -> Result<(), Vec<Failure>> {
         let (errors, warnings) = filter::check(ast, schema);
-        let mut failures: Vec<Failure> =
-            errors.iter().map(|error| self.condition_error(error, ast, own)).collect();
+        let mut failures: Vec<Failure> = errors
+            .iter()
+            .map(|error| self.condition_error(error, ast, own))
+            .collect();
         if let Some((expr, why)) = events::unanswerable(ast) {
             let message = match why {
                 Unanswerable::RightSide => "the event type can be compared with constants only",
@@ -355,12 +380,19 @@ impl<'c> Compiler<'c, '_> {
             };
             let place = (expr.span.start as usize, expr.span.end as usize);
             let finding = self.in_condition(
-                (&code::CONDITION_TYPE, Class::ErrCompileCondition, message.to_owned()),
+                (
+                    &code::CONDITION_TYPE,
+                    Class::ErrCompileCondition,
+                    message.to_owned(),
+                ),
                 expr.source,
                 (place.0, place),
                 own,
             );
-            failures.push(Failure { finding: Box::new(finding), unknown: false });
+            failures.push(Failure {
+                finding: Box::new(finding),
+                unknown: false,
+            });
         }
         if !failures.is_empty() {
             return Err(failures);
@@ -401,14 +433,22 @@ impl<'c> Compiler<'c, '_> {
                 | CompileErrorKind::FieldArgument { .. }
                 | CompileErrorKind::Refused { .. }
         );
-        let code = if unknown { &code::UNKNOWN_FIELD } else { &code::CONDITION_TYPE };
+        let code = if unknown {
+            &code::UNKNOWN_FIELD
+        } else {
+            &code::CONDITION_TYPE
+        };
         let mut finding = self.in_condition(
             (code, Class::ErrCompileCondition, error.to_string()),
             error.source_id,
             (begin, place),
             own,
         );
-        if let CompileErrorKind::UnknownField { suggestion: Some(near), .. } = &error.kind {
+        if let CompileErrorKind::UnknownField {
+            suggestion: Some(near),
+            ..
+        } = &error.kind
+        {
             finding = finding.with(|d| match &d.primary {
                 Some(primary) => {
                     let span = primary.span;
@@ -417,7 +457,10 @@ impl<'c> Compiler<'c, '_> {
                 None => d,
             });
         }
-        Failure { finding: Box::new(finding), unknown }
+        Failure {
+            finding: Box::new(finding),
+            unknown,
+        }
     }
 
     /// A finding in an expanded condition: in the rule's own text, or in that of a macro.
@@ -431,20 +474,38 @@ impl<'c> Compiler<'c, '_> {
         let number = source.0 as usize;
         let definition = own.definition;
         let through = self.state.macros.iter().nth(number);
-        let text = if through.is_some() { &self.texts[number] } else { own.text };
+        let text = if through.is_some() {
+            &self.texts[number]
+        } else {
+            own.text
+        };
         let parts = through.map_or(&definition.condition.parts, |m| &m.condition.parts);
         let written = definition.condition.text();
-        let context = expression(&definition.condition.context, self.map, &written, &text.text, begin);
+        let context = expression(
+            &definition.condition.context,
+            self.map,
+            &written,
+            &text.text,
+            begin,
+        );
         let finding = Finding::new(code, class, &context, message);
         let finding = self.point(finding, text, parts, place);
-        let Some(through) = through else { return finding };
+        let Some(through) = through else {
+            return finding;
+        };
         let finding = finding.with(|d| d.note(format!("in macro `{}`", through.name)));
         match self.leads_to(own, number) {
             Some(mention) => {
                 let (start, end) = (mention.start as usize, mention.end as usize);
-                match own.text.find(&definition.condition.parts, self.map, start, end) {
+                match own
+                    .text
+                    .find(&definition.condition.parts, self.map, start, end)
+                {
                     Some(found) => finding.with(|d| {
-                        d.label(found.span, format!("used by rule `{}` here", definition.name))
+                        d.label(
+                            found.span,
+                            format!("used by rule `{}` here", definition.name),
+                        )
                     }),
                     None => finding,
                 }
@@ -475,7 +536,9 @@ impl<'c> Compiler<'c, '_> {
     fn warn_unsafe_na(&mut self, ast: &Ast, own: &Own<'_>) {
         use filter::Operator as Op;
         let unsafe_check = ast.checks().any(|(_, check)| {
-            let Operand::Field(field) = &check.left else { return false };
+            let Operand::Field(field) = &check.left else {
+                return false;
+            };
             let equality = check.operator.is_equality() || check.operator == Op::NotEqual;
             (field.name.starts_with("ka.") || field.name.starts_with("jevt."))
                 && (equality || check.operator.takes_list())
@@ -579,21 +642,29 @@ impl<'c> Compiler<'c, '_> {
     }
 
     fn rule_set(&self, rules: Vec<Rule>) -> RuleSet {
-        let macros = self.state.macros.iter().enumerate().map(|(n, definition)| Macro {
-            name: definition.name.clone(),
-            condition: definition.condition.text(),
-            parsed: self.macros.parsed[n].clone(),
-            ast: self.macros.resolved.get(n).cloned().flatten(),
-            used: self.macros.used[n],
-        });
-        let lists = self.state.lists.iter().zip(self.lists.entries()).map(|(definition, list)| {
-            List {
+        let macros = self
+            .state
+            .macros
+            .iter()
+            .enumerate()
+            .map(|(n, definition)| Macro {
+                name: definition.name.clone(),
+                condition: definition.condition.text(),
+                parsed: self.macros.parsed[n].clone(),
+                ast: self.macros.resolved.get(n).cloned().flatten(),
+                used: self.macros.used[n],
+            });
+        let lists = self
+            .state
+            .lists
+            .iter()
+            .zip(self.lists.entries())
+            .map(|(definition, list)| List {
                 name: definition.name.clone(),
                 items: definition.items.iter().map(|i| i.value.clone()).collect(),
                 expanded: list.items.clone(),
                 used: list.used,
-            }
-        });
+            });
         RuleSet {
             macros: macros.collect(),
             lists: lists.collect(),
@@ -608,7 +679,10 @@ fn requirement(group: &crate::definition::PluginGroup) -> PluginRequirement {
     let alternatives = group
         .alternatives
         .iter()
-        .map(|(name, version)| PluginVersion { name: name.clone(), version: version.to_string() })
+        .map(|(name, version)| PluginVersion {
+            name: name.clone(),
+            version: version.to_string(),
+        })
         .collect();
     PluginRequirement { alternatives }
 }
@@ -636,7 +710,12 @@ fn exceptions(definition: &RuleDef) -> Vec<Exception> {
 fn depth(ast: &Ast) -> usize {
     let mut depths: Vec<usize> = Vec::with_capacity(ast.exprs().len());
     for (_, expr) in ast.exprs() {
-        let inner = expr.kind.children().iter().map(|id| depths[id.index()]).max();
+        let inner = expr
+            .kind
+            .children()
+            .iter()
+            .map(|id| depths[id.index()])
+            .max();
         depths.push(match expr.kind {
             ExprKind::Check(_) | ExprKind::Macro(_) => 1,
             _ => inner.unwrap_or(0) + 1,

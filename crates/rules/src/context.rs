@@ -88,7 +88,12 @@ enum StepPlace {
     File { start: usize, end: usize },
     /// A place in a condition: the condition's own text, and the position found by adding the
     /// parser's to that of the step above.
-    Condition { text: String, offset: usize, line: usize, column: usize },
+    Condition {
+        text: String,
+        offset: usize,
+        line: usize,
+        column: usize,
+    },
 }
 
 /// One step, as results print it.
@@ -124,15 +129,29 @@ impl Context {
     #[must_use]
     pub fn file(source: SourceId) -> Self {
         let place = StepPlace::File { start: 0, end: 0 };
-        Self { source, steps: vec![Step { item: Item::RulesContent, name: String::new(), place }] }
+        Self {
+            source,
+            steps: vec![Step {
+                item: Item::RulesContent,
+                name: String::new(),
+                place,
+            }],
+        }
     }
 
     /// A part of it.
     #[must_use]
     pub fn step(&self, item: Item, name: &str, start: usize, end: usize) -> Self {
         let mut steps = self.steps.clone();
-        steps.push(Step { item, name: name.to_owned(), place: StepPlace::File { start, end } });
-        Self { source: self.source, steps }
+        steps.push(Step {
+            item,
+            name: name.to_owned(),
+            place: StepPlace::File { start, end },
+        });
+        Self {
+            source: self.source,
+            steps,
+        }
     }
 
     /// A place in a condition. `at` is what the parser says: byte, line and column, the latter two
@@ -152,7 +171,10 @@ impl Context {
                 column: column + at.2,
             },
         });
-        Self { source: self.source, steps }
+        Self {
+            source: self.source,
+            steps,
+        }
     }
 
     /// The bytes of the innermost step that lies in the file.
@@ -180,16 +202,30 @@ impl Context {
                 let position = match &step.place {
                     StepPlace::File { start, .. } => {
                         let (line, column) = source.line_and_byte(*start);
-                        Position { name: source.name.clone(), line, column, offset: *start }
+                        Position {
+                            name: source.name.clone(),
+                            line,
+                            column,
+                            offset: *start,
+                        }
                     }
-                    StepPlace::Condition { text, offset, line, column } => Position {
+                    StepPlace::Condition {
+                        text,
+                        offset,
+                        line,
+                        column,
+                    } => Position {
                         name: abbreviated(text),
                         line: *line,
                         column: *column,
                         offset: *offset,
                     },
                 };
-                Location { item_type: step.item.name(), item_name: step.name.clone(), position }
+                Location {
+                    item_type: step.item.name(),
+                    item_name: step.name.clone(),
+                    position,
+                }
             })
             .collect()
     }
@@ -224,19 +260,38 @@ fn abbreviated(text: &str) -> String {
 /// last one that is no line break: the numbers of condition expressions regularly point there.
 fn snippet(text: &str, offset: usize) -> String {
     let bytes = text.as_bytes();
-    let Some(last) = bytes.iter().rposition(|&b| b != b'\n') else { return String::new() };
+    let Some(last) = bytes.iter().rposition(|&b| b != b'\n') else {
+        return String::new();
+    };
     let at = offset.min(last);
-    let from = bytes[..at].iter().rposition(|&b| b == b'\n').map_or(0, |n| n + 1);
-    let to = bytes[at..].iter().position(|&b| b == b'\n').map_or(bytes.len(), |n| at + n);
+    let from = bytes[..at]
+        .iter()
+        .rposition(|&b| b == b'\n')
+        .map_or(0, |n| n + 1);
+    let to = bytes[at..]
+        .iter()
+        .position(|&b| b == b'\n')
+        .map_or(bytes.len(), |n| at + n);
     let half = SNIPPET_WIDTH / 2;
     let cut_left = at - from > half;
     let cut_right = to.saturating_sub(at + 1) > half;
-    let left = if cut_left { at - (half - ELLIPSIS.len()) } else { from };
-    let right = if cut_right { at + 1 + (half - ELLIPSIS.len()) } else { to };
+    let left = if cut_left {
+        at - (half - ELLIPSIS.len())
+    } else {
+        from
+    };
+    let right = if cut_right {
+        at + 1 + (half - ELLIPSIS.len())
+    } else {
+        to
+    };
     let head = if cut_left { ELLIPSIS } else { "" };
     let tail = if cut_right { ELLIPSIS } else { "" };
     let line = String::from_utf8_lossy(&bytes[left..right.max(left)]);
-    format!("{head}{line}{tail}\n{}^\n", " ".repeat(at - left + head.len()))
+    format!(
+        "{head}{line}{tail}\n{}^\n",
+        " ".repeat(at - left + head.len())
+    )
 }
 
 /// A scalar of a file, with its value: a condition, an output or a part of one.
@@ -260,8 +315,12 @@ impl Written {
             // The end of the last character, not the beginning of the next: between the two may
             // lie a line break and the next line's indentation.
             let last = (start..end).rev().find(|&n| self.value.is_char_boundary(n));
-            let at = self.place.source_offset(text, &self.value, last.unwrap_or(start));
-            text.get(at..).and_then(|t| t.chars().next()).map_or(at, |c| at + c.len_utf8())
+            let at = self
+                .place
+                .source_offset(text, &self.value, last.unwrap_or(start));
+            text.get(at..)
+                .and_then(|t| t.chars().next())
+                .map_or(at, |c| at + c.len_utf8())
         } else {
             from
         };

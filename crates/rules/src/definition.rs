@@ -257,7 +257,11 @@ impl Version {
     /// A version of three numbers.
     #[must_use]
     pub const fn new(major: u32, minor: u32, patch: u32) -> Self {
-        Self { major, minor, patch }
+        Self {
+            major,
+            minor,
+            patch,
+        }
     }
 
     /// Reads `x.y.z`; a suffix after `-` or `+`, as semantic versions may have one, is dropped.

@@ -21,7 +21,10 @@ pub type Sources<'s> = [(&'s str, &'s dyn Schema)];
 pub fn all(set: &RuleSet, sources: &Sources<'_>) -> Value {
     let plugins = set.required_plugin_versions.iter().map(|group| {
         let version = |v: &crate::PluginVersion| json!({"name": v.name, "version": v.version});
-        let mut value = group.alternatives.first().map_or_else(|| json!({}), version);
+        let mut value = group
+            .alternatives
+            .first()
+            .map_or_else(|| json!({}), version);
         value["alternatives"] = group.alternatives.iter().skip(1).map(version).collect();
         value
     });
@@ -44,11 +47,16 @@ pub fn rule(set: &RuleSet, name: &str, sources: &Sources<'_>) -> Option<Value> {
 
 fn one(set: &RuleSet, rule: &Rule, sources: &Sources<'_>) -> Value {
     let compiled = Usage::of(&rule.ast);
-    let schema = sources.iter().find(|(name, _)| *name == rule.source).map(|(_, s)| *s);
-    let output_fields: BTreeSet<String> = schema
+    let schema = sources
+        .iter()
+        .find(|(name, _)| *name == rule.source)
+        .map(|(_, s)| *s);
+    // A field that the output prints twice is listed twice.
+    let mut output_fields: Vec<String> = schema
         .and_then(|schema| Template::parse(&rule.output_template, schema).ok())
-        .map(|template| template.fields().iter().map(|f| f.name.clone()).collect())
+        .map(|template| template.mentions().map(str::to_owned).collect())
         .unwrap_or_default();
+    output_fields.sort_unstable();
     let used = || rule.exceptions.iter();
     let strings = |of: fn(&crate::Exception) -> &[String]| -> BTreeSet<&String> {
         used().flat_map(of).collect()
@@ -71,7 +79,7 @@ fn one(set: &RuleSet, rule: &Rule, sources: &Sources<'_>) -> Value {
         "events": events,
         "condition_compiled": rule.ast.to_string(),
         "output_compiled": rule.output_template,
-        "plugins": plugins(&compiled.fields),
+        "plugins": plugins(compiled.fields.iter().chain(&output_fields)),
     });
     let extra: serde_json::Map<String, Value> = rule
         .extra_fields
@@ -101,7 +109,10 @@ fn one(set: &RuleSet, rule: &Rule, sources: &Sources<'_>) -> Value {
 fn macro_(set: &RuleSet, one: &Macro) -> Value {
     let (macros, lists) = mentions(set, &one.condition);
     let compiled = one.ast.as_ref().map(Usage::of).unwrap_or_default();
-    let events = one.ast.as_ref().map(|ast| event_names(&codes_of(ast, &Events, false)));
+    let events = one
+        .ast
+        .as_ref()
+        .map(|ast| event_names(&codes_of(ast, &Events, false)));
     json!({
         "info": { "name": one.name, "condition": one.condition },
         "details": {
@@ -118,10 +129,13 @@ fn macro_(set: &RuleSet, one: &Macro) -> Value {
 }
 
 fn list(set: &RuleSet, one: &List) -> Value {
-    let lists: BTreeSet<&String> =
-        one.items.iter().filter(|item| set.lists.iter().any(|l| l.name == **item)).collect();
+    let (lists, items): (Vec<&String>, Vec<&String>) = one
+        .items
+        .iter()
+        .partition(|item| set.lists.iter().any(|l| l.name == **item));
+    let lists: BTreeSet<&String> = lists.into_iter().collect();
     json!({
-        "info": { "name": one.name, "items": one.items },
+        "info": { "name": one.name, "items": items },
         "details": {
             "used": one.used,
             "lists": lists,
@@ -134,7 +148,9 @@ fn list(set: &RuleSet, one: &List) -> Value {
 /// Macros and lists that a condition as written mentions itself.
 fn mentions(set: &RuleSet, condition: &str) -> (BTreeSet<String>, BTreeSet<String>) {
     // A condition that needs its lists to be one at all mentions what nobody can tell.
-    let Ok(ast) = filter::parse(condition) else { return Default::default() };
+    let Ok(ast) = filter::parse(condition) else {
+        return Default::default();
+    };
     let macros = ast.macros().map(|(_, name)| name.to_owned()).collect();
     let constants = ast.checks().flat_map(|(_, check)| check.right.constants());
     let lists = constants
@@ -197,13 +213,17 @@ impl Usage {
 
 /// Plugins that provide some of the fields. Container metadata is built in; listings still name
 /// the plugin that provides it elsewhere.
-fn plugins(fields: &BTreeSet<String>) -> Vec<&'static str> {
+fn plugins<'f>(mut fields: impl Iterator<Item = &'f String>) -> Vec<&'static str> {
     let container = |field: &String| {
         field.starts_with("container.")
             || field.starts_with("k8s.")
             || field.starts_with("proc.is_container_")
     };
-    if fields.iter().any(container) { vec!["container"] } else { Vec::new() }
+    if fields.any(container) {
+        vec!["container"]
+    } else {
+        Vec::new()
+    }
 }
 
 /// System calls that come as an event of another name, so that the generic one is not theirs.
@@ -244,10 +264,16 @@ fn event_names(set: &CodeSet) -> BTreeSet<&'static str> {
         .filter_map(|code| EVENTS.get(usize::from(code)))
         .map(|event| event.name)
         .collect();
+    // The first form of accept4 bears the name of accept.
+    if set.contains(codes::SOCKET_ACCEPT4_X) {
+        names.insert("accept4");
+    }
     if generic.iter().any(|&code| set.contains(code)) {
         let own = |name: &str| EVENTS.iter().any(|e| e.name == name);
         names.extend(
-            syscalls::SYSCALL_NAMES.iter().filter(|n| !RENAMED.contains(n) && !own(n)),
+            syscalls::SYSCALL_NAMES
+                .iter()
+                .filter(|n| !RENAMED.contains(n) && !own(n)),
         );
     }
     names

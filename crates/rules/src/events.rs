@@ -7,8 +7,8 @@
 use std::sync::LazyLock;
 
 use event::{EVENTS, Source, codes, syscalls};
-use hashbrown::HashMap;
 use filter::{Ast, Check, Expr, ExprKind, Operand, Operator, Right, Transformer};
+use hashbrown::HashMap;
 
 use crate::codes::CodeSet;
 
@@ -46,7 +46,9 @@ static EVENT_NAMES: LazyLock<HashMap<&'static str, CodeSet>> = LazyLock::new(|| 
     }
     // System calls without an event type of their own come as the generic one.
     for name in syscalls::SYSCALL_NAMES {
-        names.entry(name).or_insert_with(|| [codes::GENERIC_E, codes::GENERIC_X].into_iter().collect());
+        names
+            .entry(name)
+            .or_insert_with(|| [codes::GENERIC_E, codes::GENERIC_X].into_iter().collect());
     }
     names
 });
@@ -59,7 +61,9 @@ static CALL_NAMES: LazyLock<HashMap<&'static str, CodeSet>> = LazyLock::new(|| {
     }
     for call in &syscalls::X86_64_SYSCALLS {
         for code in [call.enter, call.exit] {
-            let event = EVENTS.get(usize::from(code)).filter(|e| e.source == Source::Syscall);
+            let event = EVENTS
+                .get(usize::from(code))
+                .filter(|e| e.source == Source::Syscall);
             if let Some(event) = event.filter(|e| e.code > codes::GENERIC_X) {
                 names.entry(event.name).or_default().insert(call.code);
             }
@@ -97,8 +101,12 @@ pub(crate) fn codes_of(ast: &Ast, alphabet: &dyn Alphabet, literal: bool) -> Cod
     for (_, expr) in ast.exprs() {
         let operands = || expr.kind.children().iter().map(|id| &sets[id.index()]);
         let pair = match &expr.kind {
-            ExprKind::And(_) => operands().fold((all, CodeSet::EMPTY), |(yes, no), (y, n)| (yes.and(y), no.or(n))),
-            ExprKind::Or(_) => operands().fold((CodeSet::EMPTY, all), |(yes, no), (y, n)| (yes.or(y), no.and(n))),
+            ExprKind::And(_) => operands().fold((all, CodeSet::EMPTY), |(yes, no), (y, n)| {
+                (yes.and(y), no.or(n))
+            }),
+            ExprKind::Or(_) => operands().fold((CodeSet::EMPTY, all), |(yes, no), (y, n)| {
+                (yes.or(y), no.and(n))
+            }),
             ExprKind::Not(_) => operands().next().map_or((all, all), |(y, n)| (*n, *y)),
             ExprKind::Macro(_) => (all, all),
             ExprKind::Check(check) => check_codes(check, alphabet, &all, literal),
@@ -114,7 +122,9 @@ fn check_codes(
     all: &CodeSet,
     literal: bool,
 ) -> (CodeSet, CodeSet) {
-    let Operand::Field(field) = &check.left else { return (*all, *all) };
+    let Operand::Field(field) = &check.left else {
+        return (*all, *all);
+    };
     if field.argument.is_some() || check.modifier.is_some() {
         return (*all, *all);
     }

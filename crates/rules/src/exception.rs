@@ -38,8 +38,7 @@ fn refuse<T>(
     at: diag::Span,
     message: impl Into<String>,
 ) -> Refused<T> {
-    let finding =
-        Finding::new(code, Class::ErrValidate, &exception.context, message).at(at, "");
+    let finding = Finding::new(code, Class::ErrValidate, &exception.context, message).at(at, "");
     Err(Box::new(finding))
 }
 
@@ -70,12 +69,15 @@ pub(crate) fn check(exception: &mut ExceptionDef, schema: Option<&dyn Schema>) -
     let span = fields.span();
     match &fields {
         Entry::Many(names, _) => {
-            let comparisons = exception
-                .comparisons
-                .get_or_insert_with(|| {
-                    let equal = || Entry::One(Text { value: "=".to_owned(), span });
-                    Entry::Many(names.iter().map(|_| equal()).collect(), span)
-                });
+            let comparisons = exception.comparisons.get_or_insert_with(|| {
+                let equal = || {
+                    Entry::One(Text {
+                        value: "=".to_owned(),
+                        span,
+                    })
+                };
+                Entry::Many(names.iter().map(|_| equal()).collect(), span)
+            });
             trim(comparisons);
             let comparisons = comparisons.clone();
             if comparisons.elements().len() != names.len() {
@@ -84,7 +86,12 @@ pub(crate) fn check(exception: &mut ExceptionDef, schema: Option<&dyn Schema>) -
                     names.len(),
                     comparisons.elements().len()
                 );
-                return refuse(&code::EXCEPTION_LENGTHS, exception, comparisons.span(), message);
+                return refuse(
+                    &code::EXCEPTION_LENGTHS,
+                    exception,
+                    comparisons.span(),
+                    message,
+                );
             }
             for comparison in comparisons.elements() {
                 if !is_operator(comparison.text()) {
@@ -99,7 +106,10 @@ pub(crate) fn check(exception: &mut ExceptionDef, schema: Option<&dyn Schema>) -
         }
         Entry::One(_) => {
             let comparison = exception.comparisons.get_or_insert_with(|| {
-                Entry::One(Text { value: "in".to_owned(), span })
+                Entry::One(Text {
+                    value: "in".to_owned(),
+                    span,
+                })
             });
             trim(comparison);
             let comparison = comparison.clone();
@@ -143,9 +153,13 @@ fn check_field(
         return Ok(());
     }
     let message = format!("`{}` is no field of the rule's event source", field.text());
-    let mut finding =
-        Finding::new(&code::EXCEPTION_FIELD, Class::ErrValidate, &exception.context, message)
-            .at(field.span(), "");
+    let mut finding = Finding::new(
+        &code::EXCEPTION_FIELD,
+        Class::ErrValidate,
+        &exception.context,
+        message,
+    )
+    .at(field.span(), "");
     if let Some(near) = diag::nearest::nearest(field.text(), schema.names()) {
         let span = field.span();
         finding = finding.with(|d| d.suggest(span, near, format!("there is a field `{near}`")));
@@ -197,7 +211,10 @@ pub(crate) fn translate(exception: &ExceptionDef) -> Refused<String> {
                     ));
                 }
                 text.push_str(if n > 0 { " or (" } else { "(" });
-                let parts = names.iter().zip(comparisons.elements()).zip(values.elements());
+                let parts = names
+                    .iter()
+                    .zip(comparisons.elements())
+                    .zip(values.elements());
                 for (k, ((field, comparison), value)) in parts.enumerate() {
                     text.push_str(if k > 0 { " and " } else { "" });
                     let operand = operand(comparison.text(), value);

@@ -65,9 +65,11 @@ impl Class {
 
     const fn texts(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Self::ErrFileRead => {
-                ("LOAD_ERR_FILE_READ", "cannot read the file", "cannot read the file")
-            }
+            Self::ErrFileRead => (
+                "LOAD_ERR_FILE_READ",
+                "cannot read the file",
+                "cannot read the file",
+            ),
             Self::ErrYamlParse => ("LOAD_ERR_YAML_PARSE", "not YAML", "not YAML"),
             Self::ErrYamlValidate => (
                 "LOAD_ERR_YAML_VALIDATE",
@@ -109,12 +111,16 @@ impl Class {
                 "unknown field or event type",
                 "A rule uses a field or event type that does not exist; as it asks for it by skip-if-unknown-filter, it is left out.",
             ),
-            Self::UnusedMacro => {
-                ("LOAD_UNUSED_MACRO", "unused macro", "No rule and no macro uses the macro.")
-            }
-            Self::UnusedList => {
-                ("LOAD_UNUSED_LIST", "unused list", "No rule, macro or list uses the list.")
-            }
+            Self::UnusedMacro => (
+                "LOAD_UNUSED_MACRO",
+                "unused macro",
+                "No rule and no macro uses the macro.",
+            ),
+            Self::UnusedList => (
+                "LOAD_UNUSED_LIST",
+                "unused list",
+                "No rule, macro or list uses the list.",
+            ),
             Self::UnknownItem => (
                 "LOAD_UNKNOWN_ITEM",
                 "unknown kind of item",
@@ -181,19 +187,32 @@ impl Finding {
         context: &Context,
         message: impl Into<String>,
     ) -> Self {
-        let severity = if class.is_error() { Severity::Error } else { Severity::Warning };
+        let severity = if class.is_error() {
+            Severity::Error
+        } else {
+            Severity::Warning
+        };
         let diagnostic = Diagnostic::new(code, severity, message)
             .falco(class.name())
             .at(context.span(), "");
-        Self { diagnostic, class: Some(class), context: context.clone(), deprecated_field: None }
+        Self {
+            diagnostic,
+            class: Some(class),
+            context: context.clone(),
+            deprecated_field: None,
+        }
     }
 
     /// A warning that Falco does not have.
     #[must_use]
     pub fn own(code: &'static Code, context: &Context, message: impl Into<String>) -> Self {
-        let diagnostic =
-            Diagnostic::new(code, Severity::Warning, message).at(context.span(), "");
-        Self { diagnostic, class: None, context: context.clone(), deprecated_field: None }
+        let diagnostic = Diagnostic::new(code, Severity::Warning, message).at(context.span(), "");
+        Self {
+            diagnostic,
+            class: None,
+            context: context.clone(),
+            deprecated_field: None,
+        }
     }
 
     /// Points somewhere else than the context does.

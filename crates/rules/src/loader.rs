@@ -46,7 +46,10 @@ impl<'s> Loader<'s> {
     /// A loader for rules of these event sources.
     #[must_use]
     pub fn new(sources: &[(&str, &'s dyn Schema)], options: Options) -> Self {
-        let sources = sources.iter().map(|&(name, schema)| (name.to_owned(), schema)).collect();
+        let sources = sources
+            .iter()
+            .map(|&(name, schema)| (name.to_owned(), schema))
+            .collect();
         Self {
             sources,
             options,
@@ -58,7 +61,11 @@ impl<'s> Loader<'s> {
 
     /// Loads a file: takes its items in, then compiles everything loaded so far.
     pub fn load(&mut self, name: &str, bytes: &[u8]) -> Loaded {
-        let mut loaded = Loaded { name: name.to_owned(), findings: Vec::new(), schema: None };
+        let mut loaded = Loaded {
+            name: name.to_owned(),
+            findings: Vec::new(),
+            schema: None,
+        };
         if let Err(finding) = self.read(name, bytes, &mut loaded) {
             loaded.findings.push(*finding);
         }
@@ -73,13 +80,23 @@ impl<'s> Loader<'s> {
         let source = map.source(id);
         let file = Context::file(id);
         let tree = yaml::parse(&source.text, &self.options.limits).map_err(|fault| {
-            let step = file.step(crate::context::Item::ValueFor, "", fault.offset, fault.offset);
+            let step = file.step(
+                crate::context::Item::ValueFor,
+                "",
+                fault.offset,
+                fault.offset,
+            );
             let code = match fault.kind {
                 FaultKind::Syntax => &code::YAML_SYNTAX,
                 FaultKind::Limit => &code::YAML_LIMIT,
                 FaultKind::Encoding => &code::NOT_TEXT,
             };
-            Box::new(Finding::new(code, Class::ErrYamlParse, &step, fault.message))
+            Box::new(Finding::new(
+                code,
+                Class::ErrYamlParse,
+                &step,
+                fault.message,
+            ))
         })?;
         loaded.schema = schema::check(&tree);
 
@@ -101,8 +118,8 @@ impl<'s> Loader<'s> {
                 let decoded = reader.item(item, &file);
                 loaded.findings.append(&mut reader.findings);
                 let state = trial.as_mut().unwrap_or(&mut self.state);
-                let taken = decoded
-                    .and_then(|d| state.take(d, &self.sources, &mut loaded.findings));
+                let taken =
+                    decoded.and_then(|d| state.take(d, &self.sources, &mut loaded.findings));
                 if let Err(finding) = taken {
                     loaded.findings.push(*finding);
                     trial.get_or_insert_with(|| self.state.clone());
@@ -138,19 +155,35 @@ impl<'s> Loader<'s> {
             Box::new(finding)
         };
         if bytes.len() > limit {
-            let message = format!("the file has {} bytes; at most {limit} are read", bytes.len());
-            return Err(refused(&mut self.map, String::new(), 0, &code::YAML_LIMIT, message));
+            let message = format!(
+                "the file has {} bytes; at most {limit} are read",
+                bytes.len()
+            );
+            return Err(refused(
+                &mut self.map,
+                String::new(),
+                0,
+                &code::YAML_LIMIT,
+                message,
+            ));
         }
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        std::str::from_utf8(bytes).map(str::to_owned).map_err(|error| {
-            let offset = error.valid_up_to();
-            let message = format!("byte {offset} is not UTF-8; the file is binary or in another encoding");
-            // Only the line with the bad byte is kept to be shown.
-            let start = bytes[..offset].iter().rposition(|&b| b == b'\n').map_or(0, |n| n + 1);
-            let shown = String::from_utf8_lossy(&bytes[start..offset]).into_owned();
-            let at = shown.len();
-            refused(&mut self.map, shown, at, &code::NOT_TEXT, message)
-        })
+        std::str::from_utf8(bytes)
+            .map(str::to_owned)
+            .map_err(|error| {
+                let offset = error.valid_up_to();
+                let message = format!(
+                    "byte {offset} is not UTF-8; the file is binary or in another encoding"
+                );
+                // Only the line with the bad byte is kept to be shown.
+                let start = bytes[..offset]
+                    .iter()
+                    .rposition(|&b| b == b'\n')
+                    .map_or(0, |n| n + 1);
+                let shown = String::from_utf8_lossy(&bytes[start..offset]).into_owned();
+                let at = shown.len();
+                refused(&mut self.map, shown, at, &code::NOT_TEXT, message)
+            })
     }
 
     /// The rules as of the last file that was accepted.

@@ -31,7 +31,10 @@ impl Options {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            plugins: vec![Plugin { name: "container".to_owned(), version: None }],
+            plugins: vec![Plugin {
+                name: "container".to_owned(),
+                version: None,
+            }],
             ..Self::default()
         }
     }

@@ -31,13 +31,19 @@ pub(crate) fn assemble(
     let mut text = rule.output.clone();
     let mut extra: Vec<ExtraField> = Vec::new();
     let entries = &options.append_output;
-    for entry in entries.iter().filter(|e| e.matches(&rule.name, &rule.source, &rule.tags)) {
+    for entry in entries
+        .iter()
+        .filter(|e| e.matches(&rule.name, &rule.source, &rule.tags))
+    {
         if !entry.extra_output.is_empty() {
             text.push(' ');
             text.push_str(&entry.extra_output);
         }
         if entry.suggested_output {
-            let fields = options.suggested.iter().filter(|(source, _)| *source == rule.source);
+            let fields = options
+                .suggested
+                .iter()
+                .filter(|(source, _)| *source == rule.source);
             for field in fields.flat_map(|(_, fields)| fields) {
                 text.extend([" ", &field.replace('.', "_"), "=%", field]);
             }
@@ -93,8 +99,17 @@ pub(crate) fn compile(
             &definition.output_context,
             error.to_string(),
         );
-        let finding = point(finding, definition, sources, &rule.output_template, &error.span);
-        return Err(Failure { finding: Box::new(finding), unknown });
+        let finding = point(
+            finding,
+            definition,
+            sources,
+            &rule.output_template,
+            &error.span,
+        );
+        return Err(Failure {
+            finding: Box::new(finding),
+            unknown,
+        });
     }
     for field in &rule.extra_fields {
         let (text, what) = match &field.format {
@@ -108,7 +123,10 @@ pub(crate) fn compile(
                 &definition.output_context,
                 format!("{what} `{}` of the configuration: {error}", field.key),
             );
-            return Err(Failure { finding: Box::new(finding), unknown: false });
+            return Err(Failure {
+                finding: Box::new(finding),
+                unknown: false,
+            });
         }
     }
     Ok(())
@@ -129,8 +147,9 @@ impl Failure {
         finding.diagnostic.code = &code::SKIPPED;
         finding.diagnostic.falco_code = Some(Class::UnknownFilter.name());
         finding.diagnostic.severity = diag::Severity::Warning;
-        finding.diagnostic =
-            finding.diagnostic.note("the rule is left out, as `skip-if-unknown-filter` asks for");
+        finding.diagnostic = finding
+            .diagnostic
+            .note("the rule is left out, as `skip-if-unknown-filter` asks for");
         finding
     }
 }
@@ -143,7 +162,9 @@ fn point(
     template: &str,
     span: &filter::Span,
 ) -> Finding {
-    let Some(token) = template.get(span.range()) else { return finding };
+    let Some(token) = template.get(span.range()) else {
+        return finding;
+    };
     let place = definition.output_parts.iter().find_map(|part| {
         let at = part.value.find(token)?;
         Some(part.span(sources, at, at + token.len()))
@@ -172,7 +193,11 @@ pub(crate) fn check_plugins(state: &state::State, options: &Options) -> Vec<Find
     let mut findings = Vec::new();
     for group in &state.plugins {
         let present = group.alternatives.iter().find_map(|(name, version)| {
-            options.plugins.iter().find(|p| p.name == *name).map(|p| (p, *version))
+            options
+                .plugins
+                .iter()
+                .find(|p| p.name == *name)
+                .map(|p| (p, *version))
         });
         let message = match present {
             Some((plugin, required)) => match plugin.version {
@@ -188,7 +213,10 @@ pub(crate) fn check_plugins(state: &state::State, options: &Options) -> Vec<Find
                     .iter()
                     .map(|(name, version)| format!("{name} (at least {version})"))
                     .collect();
-                format!("a plugin is missing; one of these is required: {}", all.join(", "))
+                format!(
+                    "a plugin is missing; one of these is required: {}",
+                    all.join(", ")
+                )
             }
         };
         findings.push(Finding::new(

@@ -48,8 +48,11 @@ impl Loaded {
     pub fn text(&self, sources: &SourceMap, colour: bool) -> String {
         let (errors, warnings): (Vec<&Finding>, Vec<&Finding>) =
             self.findings.iter().partition(|f| f.is_error());
-        let texts: Vec<String> =
-            warnings.into_iter().chain(errors).map(|f| f.text(sources, colour)).collect();
+        let texts: Vec<String> = warnings
+            .into_iter()
+            .chain(errors)
+            .map(|f| f.text(sources, colour))
+            .collect();
         texts.join("\n\n")
     }
 }
@@ -58,7 +61,9 @@ impl Finding {
     /// Its entry in `errors` or `warnings`; an empty object if Falco has no class for it.
     #[must_use]
     pub fn json(&self, sources: &SourceMap) -> Value {
-        let Some(class) = self.class else { return json!({}) };
+        let Some(class) = self.class else {
+            return json!({});
+        };
         let mut value = json!({
             "code": class.name(),
             "codedesc": class.long(),

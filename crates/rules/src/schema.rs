@@ -28,7 +28,11 @@ enum Shape {
     OneOf(&'static [&'static str]),
     Sequence(&'static Shape),
     /// Keys with their shapes, those that must be there, and how many there must be at least.
-    Mapping { keys: &'static [(&'static str, Shape)], required: &'static [&'static str], least: usize },
+    Mapping {
+        keys: &'static [(&'static str, Shape)],
+        required: &'static [&'static str],
+        least: usize,
+    },
 }
 
 const PRIORITIES: &[&str] = &[
@@ -52,7 +56,11 @@ static PLUGIN: Shape = Shape::Mapping {
 };
 
 static REQUIREMENT: Shape = Shape::Mapping {
-    keys: &[("alternatives", Shape::Sequence(&PLUGIN)), ("name", Shape::Text), ("version", Shape::Text)],
+    keys: &[
+        ("alternatives", Shape::Sequence(&PLUGIN)),
+        ("name", Shape::Text),
+        ("version", Shape::Text),
+    ],
     required: &["name", "version"],
     least: 0,
 };
@@ -125,7 +133,10 @@ pub fn check(tree: &Tree<'_>) -> Option<Validity> {
     if tree.documents.is_empty() || (empty && tree.documents.len() == 1) {
         return None;
     }
-    let mut validity = Validity { valid: true, messages: Vec::new() };
+    let mut validity = Validity {
+        valid: true,
+        messages: Vec::new(),
+    };
     for &document in &tree.documents {
         let before = validity.messages.len();
         conforms(tree, document, &RULES, "<root>", &mut validity.messages);
@@ -168,11 +179,11 @@ fn conforms(
             fail("Failed to validate against any schemas allowed by anyOf constraint.".to_owned())
         }
         (Shape::OneOf(words), Some(text)) if words.contains(&text) => true,
-        (Shape::OneOf(_), Some(_)) => {
-            fail("Failed to match against any enum values.".to_owned())
-        }
+        (Shape::OneOf(_), Some(_)) => fail("Failed to match against any enum values.".to_owned()),
         (Shape::Sequence(inner), None) => {
-            let Kind::Sequence(items) = kind else { return fail(TYPE.to_owned()) };
+            let Kind::Sequence(items) = kind else {
+                return fail(TYPE.to_owned());
+            };
             let mut all = true;
             for (n, &item) in items.iter().enumerate() {
                 if !conforms(tree, item, inner, &format!("{path}[{n}]"), messages) {
@@ -184,8 +195,17 @@ fn conforms(
             }
             all
         }
-        (Shape::Mapping { keys, required, least }, None) => {
-            let Kind::Mapping(_) = kind else { return fail(TYPE.to_owned()) };
+        (
+            Shape::Mapping {
+                keys,
+                required,
+                least,
+            },
+            None,
+        ) => {
+            let Kind::Mapping(_) = kind else {
+                return fail(TYPE.to_owned());
+            };
             mapping(tree, id, keys, required, *least, path, messages)
         }
         _ => fail(TYPE.to_owned()),
@@ -204,10 +224,14 @@ fn mapping(
     let entries = tree.entries(id);
     let before = messages.len();
     if entries.len() < least {
-        messages.push(format!("failed for {path}: Object should have no fewer than {least} properties."));
+        messages.push(format!(
+            "failed for {path}: Object should have no fewer than {least} properties."
+        ));
     }
     for (key, shape) in keys {
-        let Some(value) = tree.value(id, key) else { continue };
+        let Some(value) = tree.value(id, key) else {
+            continue;
+        };
         if !conforms(tree, value, shape, &format!("{path}[{key}]"), messages) {
             messages.push(format!(
                 "failed for {path}: Failed to validate against schema associated with property name '{key}'."
@@ -216,7 +240,10 @@ fn mapping(
     }
     // One stranger is named, the first.
     let known = |name: &str| keys.iter().any(|(k, _)| *k == name);
-    let stranger = entries.iter().filter_map(|&(k, _)| tree.text(k)).find(|name| !known(name));
+    let stranger = entries
+        .iter()
+        .filter_map(|&(k, _)| tree.text(k))
+        .find(|name| !known(name));
     if let Some(name) = stranger {
         messages.push(format!(
             "failed for {path}: Object contains a property that could not be validated using 'properties' or 'additionalProperties' constraints: '{name}'."
@@ -224,7 +251,9 @@ fn mapping(
     }
     for name in required {
         if tree.value(id, name).is_none() {
-            messages.push(format!("failed for {path}: Missing required property '{name}'."));
+            messages.push(format!(
+                "failed for {path}: Missing required property '{name}'."
+            ));
         }
     }
     messages.len() == before

@@ -69,8 +69,9 @@ impl RuleSet {
     ///
     /// The flags of the rules are set as well.
     pub fn select(&mut self, selections: &[Selection]) -> Vec<usize> {
-        let mut order: Vec<usize> =
-            (0..self.rules.len()).filter(|&n| self.rules[n].enabled).collect();
+        let mut order: Vec<usize> = (0..self.rules.len())
+            .filter(|&n| self.rules[n].enabled)
+            .collect();
         for selection in selections {
             self.switch(&mut order, selection.enable, |rule| match &selection.by {
                 By::Rule(pattern) => fits(&rule.name, pattern),
@@ -82,14 +83,17 @@ impl RuleSet {
 
     /// Applies the old switches; the result is as that of [`select`](Self::select).
     pub fn select_old(&mut self, switches: &OldSwitches) -> Vec<usize> {
-        let mut order: Vec<usize> =
-            (0..self.rules.len()).filter(|&n| self.rules[n].enabled).collect();
+        let mut order: Vec<usize> = (0..self.rules.len())
+            .filter(|&n| self.rules[n].enabled)
+            .collect();
         for text in &switches.disabled {
             self.switch(&mut order, false, |rule| rule.name.contains(text.as_str()));
         }
         let tagged = |rule: &Rule, tags: &[String]| rule.tags.iter().any(|t| tags.contains(t));
         if !switches.disabled_tags.is_empty() {
-            self.switch(&mut order, false, |rule| tagged(rule, &switches.disabled_tags));
+            self.switch(&mut order, false, |rule| {
+                tagged(rule, &switches.disabled_tags)
+            });
         }
         if !switches.tags.is_empty() {
             self.switch(&mut order, false, |_| true);
@@ -118,7 +122,9 @@ impl RuleSet {
 pub fn fits(name: &str, pattern: &str) -> bool {
     let mut pieces = pattern.split('*');
     let first = pieces.next().unwrap_or_default();
-    let Some(mut rest) = name.strip_prefix(first) else { return false };
+    let Some(mut rest) = name.strip_prefix(first) else {
+        return false;
+    };
     if !pattern.contains('*') {
         return rest.is_empty();
     }

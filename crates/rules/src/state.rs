@@ -27,7 +27,10 @@ pub(crate) struct Named<T> {
 
 impl<T> Default for Named<T> {
     fn default() -> Self {
-        Self { all: Vec::new(), by_name: HashMap::new() }
+        Self {
+            all: Vec::new(),
+            by_name: HashMap::new(),
+        }
     }
 }
 
@@ -70,7 +73,12 @@ fn refuse<T>(
     context: &Context,
     message: impl Into<String>,
 ) -> Refused<T> {
-    Err(Box::new(Finding::new(code, Class::ErrValidate, context, message)))
+    Err(Box::new(Finding::new(
+        code,
+        Class::ErrValidate,
+        context,
+        message,
+    )))
 }
 
 /// Adds to the message which similar name exists.
@@ -119,7 +127,11 @@ impl State {
                     None => Ok(()),
                 }
             }
-            Decoded::Enable { name, enabled, context } => {
+            Decoded::Enable {
+                name,
+                enabled,
+                context,
+            } => {
                 let number = self.next();
                 match self.rules.find_mut(&name) {
                     Some(rule) => {
@@ -165,7 +177,10 @@ impl State {
                 old.order.visibility = number;
             }
             Some(old) => {
-                list.order = Order { index: old.order.index, visibility: number };
+                list.order = Order {
+                    index: old.order.index,
+                    visibility: number,
+                };
                 *old = list;
             }
             None if append => {
@@ -173,7 +188,10 @@ impl State {
                 return Err(missing_target("list", &list.name, &list.context, known));
             }
             None => {
-                list.order = Order { index: number, visibility: number };
+                list.order = Order {
+                    index: number,
+                    visibility: number,
+                };
                 let name = list.name.clone();
                 self.lists.push(&name, list);
             }
@@ -189,7 +207,10 @@ impl State {
                 old.order.visibility = number;
             }
             Some(old) => {
-                new.order = Order { index: old.order.index, visibility: number };
+                new.order = Order {
+                    index: old.order.index,
+                    visibility: number,
+                };
                 *old = new;
             }
             None if append => {
@@ -197,7 +218,10 @@ impl State {
                 return Err(missing_target("macro", &new.name, &new.context, known));
             }
             None => {
-                new.order = Order { index: number, visibility: number };
+                new.order = Order {
+                    index: number,
+                    visibility: number,
+                };
                 let name = new.name.clone();
                 self.macros.push(&name, new);
             }
@@ -212,14 +236,25 @@ impl State {
         findings: &mut Vec<Finding>,
     ) -> Refused<()> {
         self.same_source(&rule.name, Some(&rule.source), &rule.context)?;
-        let schema = sources.iter().find(|(name, _)| *name == rule.source).map(|(_, s)| *s);
+        let schema = sources
+            .iter()
+            .find(|(name, _)| *name == rule.source)
+            .map(|(_, s)| *s);
         if schema.is_none() {
             rule.unknown_source = true;
             let names: Vec<&str> = sources.iter().map(|(n, _)| n.as_str()).collect();
-            let message = format!("there is no event source `{}`; the rule is left out", rule.source);
+            let message = format!(
+                "there is no event source `{}`; the rule is left out",
+                rule.source
+            );
             findings.push(
-                Finding::new(&code::UNKNOWN_SOURCE, Class::UnknownSource, &rule.context, message)
-                    .with(|d| d.note(format!("event sources are: {}", names.join(", ")))),
+                Finding::new(
+                    &code::UNKNOWN_SOURCE,
+                    Class::UnknownSource,
+                    &rule.context,
+                    message,
+                )
+                .with(|d| d.note(format!("event sources are: {}", names.join(", ")))),
             );
         }
         for exception in &mut rule.exceptions {
@@ -228,11 +263,17 @@ impl State {
         let number = self.next();
         match self.rules.find_mut(&rule.name) {
             Some(old) => {
-                rule.order = Order { index: old.order.index, visibility: number };
+                rule.order = Order {
+                    index: old.order.index,
+                    visibility: number,
+                };
                 *old = rule;
             }
             None => {
-                rule.order = Order { index: number, visibility: number };
+                rule.order = Order {
+                    index: number,
+                    visibility: number,
+                };
                 let name = rule.name.clone();
                 self.rules.push(&name, rule);
             }
@@ -242,12 +283,16 @@ impl State {
 
     /// A rule keeps the source of its first definition.
     fn same_source(&self, name: &str, source: Option<&String>, context: &Context) -> Refused<()> {
-        let (Some(old), Some(source)) = (self.rules.find(name), source) else { return Ok(()) };
+        let (Some(old), Some(source)) = (self.rules.find(name), source) else {
+            return Ok(());
+        };
         if old.source == *source {
             return Ok(());
         }
-        let message =
-            format!("rule `{name}` has the source `{}` and cannot get `{source}`", old.source);
+        let message = format!(
+            "rule `{name}` has the source `{}` and cannot get `{source}`",
+            old.source
+        );
         let there = old.context.span();
         Err(Box::new(
             Finding::new(&code::SOURCE_CHANGED, Class::ErrValidate, context, message)
@@ -274,7 +319,10 @@ impl State {
     fn append(&mut self, update: RuleUpdate, sources: &Sources<'_>) -> Refused<()> {
         let number = self.next();
         let rule = self.target(&update)?;
-        let schema = sources.iter().find(|(name, _)| *name == rule.source).map(|(_, s)| *s);
+        let schema = sources
+            .iter()
+            .find(|(name, _)| *name == rule.source)
+            .map(|(_, s)| *s);
         if let Some(mut condition) = update.condition {
             rule.condition.parts.append(&mut condition.parts);
         }
@@ -353,9 +401,14 @@ fn append_exception(
             new.name
         );
         return Err(Box::new(
-            Finding::new(&code::EXCEPTION_FIXED, Class::ErrValidate, &new.context, message)
-                .at(entry.span(), "")
-                .with(|d| d.label(there, "defined here")),
+            Finding::new(
+                &code::EXCEPTION_FIXED,
+                Class::ErrValidate,
+                &new.context,
+                message,
+            )
+            .at(entry.span(), "")
+            .with(|d| d.label(there, "defined here")),
         ));
     }
     old.values.append(&mut new.values);

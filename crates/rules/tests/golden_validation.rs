@@ -17,7 +17,9 @@ fn essence(entry: &Value) -> Value {
 
 #[test]
 fn results_equal_falcos() {
-    let Some(folder) = corpus::folder() else { return };
+    let Some(folder) = corpus::folder() else {
+        return;
+    };
     let golden = corpus::json(&folder.join("golden/validation/files.json.gz"));
     let catalogue = corpus::catalogue();
     let (mut passed, mut failed) = (0, Vec::new());
@@ -39,7 +41,11 @@ fn results_equal_falcos() {
         let mut wrong = Vec::new();
         for key in ["name", "successful", "schema_valid", "schema_warnings"] {
             if want.get(key) != have.get(key) {
-                wrong.push(format!("{key}: {:?} instead of {:?}", have.get(key), want.get(key)));
+                wrong.push(format!(
+                    "{key}: {:?} instead of {:?}",
+                    have.get(key),
+                    want.get(key)
+                ));
             }
         }
         for key in ["errors", "warnings"] {

@@ -14,7 +14,10 @@ fn class_of(text: &str) -> Class {
         ("exception with no values", Class::AppendNoValues),
         ("is not a supported comparison operator", Class::ErrValidate),
         ("comps must be one of", Class::ErrValidate),
-        ("Multiple definitions of exception", Class::ExceptionNameNotUnique),
+        (
+            "Multiple definitions of exception",
+            Class::ExceptionNameNotUnique,
+        ),
         ("misused as a const string value", Class::CompileCondition),
         ("no list by that name already exists", Class::ErrValidate),
         ("no rule by that name already exists", Class::ErrValidate),
@@ -31,7 +34,9 @@ fn class_of(text: &str) -> Class {
         ("was specified but", Class::ErrYamlValidate),
     ];
     let found = classes.iter().find(|(part, _)| text.contains(part));
-    found.unwrap_or_else(|| panic!("what class has the text {text:?}?")).1
+    found
+        .unwrap_or_else(|| panic!("what class has the text {text:?}?"))
+        .1
 }
 
 fn has(loaded: &Loaded, text: &str, error: bool) -> bool {
@@ -43,7 +48,11 @@ fn has(loaded: &Loaded, text: &str, error: bool) -> bool {
 }
 
 fn texts<'v>(expected: &'v Value, key: &str) -> impl Iterator<Item = &'v str> {
-    expected[key].as_array().into_iter().flatten().filter_map(Value::as_str)
+    expected[key]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
 }
 
 fn step(loader: &mut Loader<'_>, step: &Value, wrong: &mut Vec<String>) {
@@ -55,10 +64,16 @@ fn step(loader: &mut Loader<'_>, step: &Value, wrong: &mut Vec<String>) {
             wrong.push(what);
         }
     };
-    let texts_found: Vec<String> =
-        loaded.findings.iter().map(|f| f.diagnostic.message.clone()).collect();
+    let texts_found: Vec<String> = loaded
+        .findings
+        .iter()
+        .map(|f| f.diagnostic.message.clone())
+        .collect();
     if let Some(loads) = expected["loads"].as_bool() {
-        check(loaded.successful() == loads, format!("loads: {texts_found:?}"));
+        check(
+            loaded.successful() == loads,
+            format!("loads: {texts_found:?}"),
+        );
     }
     if let Some(schema) = expected["schema_validation"].as_str() {
         let ours = match &loaded.schema {
@@ -73,22 +88,53 @@ fn step(loader: &mut Loader<'_>, step: &Value, wrong: &mut Vec<String>) {
         check(ours == warns, format!("warnings: {texts_found:?}"));
     }
     for text in texts(expected, "errors_contain") {
-        check(has(&loaded, text, true), format!("lacks the error {text}: {texts_found:?}"));
+        check(
+            has(&loaded, text, true),
+            format!("lacks the error {text}: {texts_found:?}"),
+        );
     }
     for text in texts(expected, "warnings_contain") {
-        check(has(&loaded, text, false), format!("lacks the warning {text}: {texts_found:?}"));
+        check(
+            has(&loaded, text, false),
+            format!("lacks the warning {text}: {texts_found:?}"),
+        );
     }
     for text in texts(expected, "warnings_do_not_contain") {
-        check(!has(&loaded, text, false), format!("has the warning {text}"));
+        check(
+            !has(&loaded, text, false),
+            format!("has the warning {text}"),
+        );
     }
     let set = loader.rule_set();
-    for (rule, condition) in expected["compiled_condition"].as_object().into_iter().flatten() {
-        let ours = set.rules.iter().find(|r| r.name == *rule).map(|r| r.ast.to_string());
-        check(ours.as_deref() == condition.as_str(), format!("{rule}: {ours:?}, not {condition}"));
+    for (rule, condition) in expected["compiled_condition"]
+        .as_object()
+        .into_iter()
+        .flatten()
+    {
+        let ours = set
+            .rules
+            .iter()
+            .find(|r| r.name == *rule)
+            .map(|r| r.ast.to_string());
+        check(
+            ours.as_deref() == condition.as_str(),
+            format!("{rule}: {ours:?}, not {condition}"),
+        );
     }
-    for (rule, output) in expected["compiled_output"].as_object().into_iter().flatten() {
-        let ours = set.rules.iter().find(|r| r.name == *rule).map(|r| r.output_template.clone());
-        check(ours.as_deref() == output.as_str(), format!("{rule}: {ours:?}, not {output}"));
+    for (rule, output) in expected["compiled_output"]
+        .as_object()
+        .into_iter()
+        .flatten()
+    {
+        let ours = set
+            .rules
+            .iter()
+            .find(|r| r.name == *rule)
+            .map(|r| r.output_template.clone());
+        check(
+            ours.as_deref() == output.as_str(),
+            format!("{rule}: {ours:?}, not {output}"),
+        );
     }
     if let Some(count) = expected["enabled_rules"].as_u64() {
         let ours = set.rules.iter().filter(|r| r.enabled).count() as u64;
@@ -102,11 +148,22 @@ fn step(loader: &mut Loader<'_>, step: &Value, wrong: &mut Vec<String>) {
             .as_array()
             .unwrap()
             .iter()
-            .map(|p| format!("/{}", p.as_str().map_or_else(|| p.to_string(), str::to_owned)))
+            .map(|p| {
+                format!(
+                    "/{}",
+                    p.as_str().map_or_else(|| p.to_string(), str::to_owned)
+                )
+            })
             .collect();
-        let found = described.as_ref().and_then(|d| d.pointer(&pointer)).cloned();
+        let found = described
+            .as_ref()
+            .and_then(|d| d.pointer(&pointer))
+            .cloned();
         if let Some(size) = entry["size"].as_u64() {
-            let ours = found.as_ref().and_then(Value::as_array).map(|a| a.len() as u64);
+            let ours = found
+                .as_ref()
+                .and_then(Value::as_array)
+                .map(|a| a.len() as u64);
             check(ours == Some(size), format!("{pointer}: {found:?}"));
         } else {
             // Numbers of the source's language carry a suffix.
@@ -122,7 +179,9 @@ fn step(loader: &mut Loader<'_>, step: &Value, wrong: &mut Vec<String>) {
 
 #[test]
 fn cases_pass() {
-    let Some(folder) = corpus::folder() else { return };
+    let Some(folder) = corpus::folder() else {
+        return;
+    };
     let cases = corpus::json(&folder.join("regression/loader-cases.json"));
     let catalogue = corpus::catalogue();
     let (mut passed, mut failed) = (0, Vec::new());

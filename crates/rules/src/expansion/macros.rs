@@ -15,9 +15,17 @@ const DEEPEST: usize = 100;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// A word that is no visible macro: its name and where it stands in its text.
-    Undefined { name: String, start: usize, end: usize },
+    Undefined {
+        name: String,
+        start: usize,
+        end: usize,
+    },
     /// The macro leads back to itself.
-    Loop { name: String, start: usize, end: usize },
+    Loop {
+        name: String,
+        start: usize,
+        end: usize,
+    },
     /// The macro was refused itself, for a reason already given.
     Refused,
     /// The condition becomes too large.
@@ -38,7 +46,11 @@ impl Macros {
     /// Macros that are parsed but not resolved.
     pub(crate) fn new(parsed: Vec<Option<Ast>>) -> Self {
         let used = vec![false; parsed.len()];
-        Self { resolved: Vec::with_capacity(parsed.len()), parsed, used }
+        Self {
+            resolved: Vec::with_capacity(parsed.len()),
+            parsed,
+            used,
+        }
     }
 
     /// Resolves the next macro in order. It sees the macros that were first defined before its own

@@ -17,7 +17,9 @@ impl Reader<'_, '_> {
         context: &Context,
         appending: bool,
     ) -> Refused<Option<Vec<ExceptionDef>>> {
-        let Some(value) = self.tree.value(item, "exceptions") else { return Ok(None) };
+        let Some(value) = self.tree.value(item, "exceptions") else {
+            return Ok(None);
+        };
         let step = self.step(context, Item::Exceptions, "", value);
         let elements = match &self.tree.node(value).kind {
             Kind::Null => return Ok(None),
@@ -98,7 +100,13 @@ impl Reader<'_, '_> {
             }
             None => {}
         }
-        Ok(ExceptionDef { name, context, fields, comparisons, values })
+        Ok(ExceptionDef {
+            name,
+            context,
+            fields,
+            comparisons,
+            values,
+        })
     }
 
     fn entry(
@@ -109,7 +117,11 @@ impl Reader<'_, '_> {
         optional: bool,
     ) -> Refused<Option<Entry>> {
         let Some(value) = self.tree.value(element, key) else {
-            return if optional { Ok(None) } else { Err(self.missing(element, key, context)) };
+            return if optional {
+                Ok(None)
+            } else {
+                Err(self.missing(element, key, context))
+            };
         };
         if self.tree.is_null(value) {
             let message = format!("key `{key}` has no value");
@@ -121,9 +133,10 @@ impl Reader<'_, '_> {
 
     fn decode(&self, node: NodeId, context: &Context, depth: usize) -> Refused<Entry> {
         match &self.tree.node(node).kind {
-            Kind::Scalar(scalar) => {
-                Ok(Entry::One(Text { value: scalar.value.to_string(), span: self.span(node) }))
-            }
+            Kind::Scalar(scalar) => Ok(Entry::One(Text {
+                value: scalar.value.to_string(),
+                span: self.span(node),
+            })),
             Kind::Sequence(elements) if depth < DEEPEST => {
                 let entries = elements
                     .iter()

@@ -9,8 +9,13 @@ use crate::finding::{Class, Finding};
 use crate::yaml::NodeId;
 
 /// Keys that say what an item is.
-pub(super) const KINDS: &[&str] =
-    &["rule", "macro", "list", "required_engine_version", "required_plugin_versions"];
+pub(super) const KINDS: &[&str] = &[
+    "rule",
+    "macro",
+    "list",
+    "required_engine_version",
+    "required_plugin_versions",
+];
 
 pub(super) const ENGINE: &[&str] = &["required_engine_version"];
 pub(super) const PLUGINS: &[&str] = &["required_plugin_versions"];
@@ -86,14 +91,22 @@ impl Reader<'_, '_> {
     pub(super) fn warn_repeated(&mut self, item: NodeId, file: &Context) {
         let entries = self.tree.entries(item);
         for (n, &(key, _)) in entries.iter().enumerate() {
-            let Some(name) = self.tree.text(key) else { continue };
-            let first = entries[..n].iter().find(|(k, _)| self.tree.text(*k) == Some(name));
+            let Some(name) = self.tree.text(key) else {
+                continue;
+            };
+            let first = entries[..n]
+                .iter()
+                .find(|(k, _)| self.tree.text(*k) == Some(name));
             if let Some(&(first, _)) = first {
                 let (here, there) = (self.span(key), self.span(first));
                 self.findings.push(
-                    Finding::own(&code::REPEATED_KEY, file, format!("key `{name}` stands twice"))
-                        .at(here, "ignored")
-                        .with(|d| d.label(there, "this one counts")),
+                    Finding::own(
+                        &code::REPEATED_KEY,
+                        file,
+                        format!("key `{name}` stands twice"),
+                    )
+                    .at(here, "ignored")
+                    .with(|d| d.label(there, "this one counts")),
                 );
             }
         }
@@ -166,7 +179,9 @@ impl Reader<'_, '_> {
         context: &Context,
     ) -> Refused<Overrides> {
         let mut overrides = Overrides::default();
-        let Some(value) = self.tree.value(item, "override") else { return Ok(overrides) };
+        let Some(value) = self.tree.value(item, "override") else {
+            return Ok(overrides);
+        };
         let step = self.step(context, Item::Overrides, "", item);
         for &(key, operation) in self.tree.entries(value) {
             let (name, text) = (

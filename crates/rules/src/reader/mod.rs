@@ -24,11 +24,24 @@ pub(crate) use keys::Overrides;
 pub(crate) enum Decoded {
     Engine(Version, Context),
     Plugins(Vec<PluginGroup>),
-    List { list: ListDef, append: bool },
-    Macro { definition: MacroDef, append: bool },
+    List {
+        list: ListDef,
+        append: bool,
+    },
+    Macro {
+        definition: MacroDef,
+        append: bool,
+    },
     Rule(Box<RuleDef>),
-    Updates { append: Option<Box<RuleUpdate>>, replace: Option<Box<RuleUpdate>> },
-    Enable { name: String, enabled: bool, context: Context },
+    Updates {
+        append: Option<Box<RuleUpdate>>,
+        replace: Option<Box<RuleUpdate>>,
+    },
+    Enable {
+        name: String,
+        enabled: bool,
+        context: Context,
+    },
     /// Nothing to do: an unknown kind of item.
     Nothing,
 }
@@ -54,7 +67,11 @@ pub(crate) fn invalid(
 
 impl<'r, 't> Reader<'r, 't> {
     pub(crate) fn new(tree: &'r Tree<'t>, source: SourceId) -> Self {
-        Self { tree, source, findings: Vec::new() }
+        Self {
+            tree,
+            source,
+            findings: Vec::new(),
+        }
     }
 
     /// The items of a document. `None` for a null document.
@@ -62,10 +79,18 @@ impl<'r, 't> Reader<'r, 't> {
         match &self.tree.node(document).kind {
             Kind::Null => Ok(&[]),
             Kind::Sequence(items) => Ok(items),
-            Kind::Scalar(_) => Err(invalid(&code::NOT_RULES, file, "the file holds a single text, not a list of rules")
-                .at_node(self, document)),
-            Kind::Mapping(_) => Err(invalid(&code::NOT_RULES, file, "the file holds a mapping, not a list of rules; each item begins with a dash")
-                .at_node(self, document)),
+            Kind::Scalar(_) => Err(invalid(
+                &code::NOT_RULES,
+                file,
+                "the file holds a single text, not a list of rules",
+            )
+            .at_node(self, document)),
+            Kind::Mapping(_) => Err(invalid(
+                &code::NOT_RULES,
+                file,
+                "the file holds a mapping, not a list of rules; each item begins with a dash",
+            )
+            .at_node(self, document)),
         }
     }
 
@@ -93,15 +118,18 @@ impl<'r, 't> Reader<'r, 't> {
             self.rule(item, file)
         } else {
             let context = self.step(file, Item::RulesContentItem, "", item);
-            let mut finding =
-                Finding::new(&code::UNKNOWN_ITEM, Class::UnknownItem, &context, "unknown kind of item");
+            let mut finding = Finding::new(
+                &code::UNKNOWN_ITEM,
+                Class::UnknownItem,
+                &context,
+                "unknown kind of item",
+            );
             for &(key, _) in self.tree.entries(item) {
                 let name = self.tree.text(key).unwrap_or_default();
                 if let Some(kind) = nearest(name, keys::KINDS.iter().copied()) {
                     let span = self.span(key);
-                    finding = finding.with(|d| {
-                        d.suggest(span, kind, format!("`{kind}` is a kind of item"))
-                    });
+                    finding = finding
+                        .with(|d| d.suggest(span, kind, format!("`{kind}` is a kind of item")));
                     break;
                 }
             }
@@ -140,16 +168,17 @@ impl<'r, 't> Reader<'r, 't> {
         let mut groups = Vec::new();
         for &entry in entries {
             let step = self.step(&context, Item::RequiredPluginVersionsEntry, "", entry);
-            let mut group =
-                PluginGroup { alternatives: vec![self.plugin(entry, &step)?], context: step.clone() };
+            let mut group = PluginGroup {
+                alternatives: vec![self.plugin(entry, &step)?],
+                context: step.clone(),
+            };
             if let Some(others) = self.tree.value(entry, "alternatives") {
                 let Kind::Sequence(others) = &self.tree.node(others).kind else {
                     let message = "`alternatives` takes a list of plugins";
                     return Err(invalid(&code::NOT_A_SEQUENCE, &step, message));
                 };
                 for &other in others {
-                    let step =
-                        self.step(&step, Item::RequiredPluginVersionsAlternative, "", other);
+                    let step = self.step(&step, Item::RequiredPluginVersionsAlternative, "", other);
                     let plugin = self.plugin(other, &step)?;
                     if group.alternatives.iter().any(|(name, _)| *name == plugin.0) {
                         let message = format!("plugin `{}` stands twice in one group", plugin.0);
@@ -201,12 +230,17 @@ impl<'r, 't> Reader<'r, 't> {
         }
         let items = self.sequence(item, "items", &context)?.unwrap_or_default();
         let append = self.append_flag(item, &context)?;
-        let overrides = self.overrides(item, keys::LIST_OVERRIDES, keys::LIST_OVERRIDES, &context)?;
+        let overrides =
+            self.overrides(item, keys::LIST_OVERRIDES, keys::LIST_OVERRIDES, &context)?;
         self.not_both(append, &overrides, &context)?;
         let append = append || overrides.append.iter().any(|k| k == "items");
         self.warn_unknown(item, keys::LIST, &context);
-        let list =
-            ListDef { name: name.to_owned(), items, context, order: Order::default() };
+        let list = ListDef {
+            name: name.to_owned(),
+            items,
+            context,
+            order: Order::default(),
+        };
         Ok(Decoded::List { list, append })
     }
 
@@ -220,7 +254,9 @@ impl<'r, 't> Reader<'r, 't> {
                     &code::MACRO_NAME,
                     Class::InvalidMacroName,
                     &context,
-                    format!("`{name}` is no word of letters, digits and `_`, so no condition can use it"),
+                    format!(
+                        "`{name}` is no word of letters, digits and `_`, so no condition can use it"
+                    ),
                 )
                 .at(self.span(node), ""),
             );
@@ -232,15 +268,22 @@ impl<'r, 't> Reader<'r, 't> {
         self.not_both(append, &overrides, &context)?;
         let append = append || overrides.append.iter().any(|k| k == "condition");
         self.warn_unknown(item, keys::MACRO, &context);
-        let definition =
-            MacroDef { name: name.to_owned(), condition, context, order: Order::default() };
+        let definition = MacroDef {
+            name: name.to_owned(),
+            condition,
+            context,
+            order: Order::default(),
+        };
         Ok(Decoded::Macro { definition, append })
     }
 
     /// A condition with its place.
     fn condition(&self, item: NodeId, kind: Item, context: &Context) -> Refused<Condition> {
         let (written, node) = self.written(item, "condition", context)?;
-        Ok(Condition { parts: vec![written], context: self.step(context, kind, "", node) })
+        Ok(Condition {
+            parts: vec![written],
+            context: self.step(context, kind, "", node),
+        })
     }
 
     /// A sequence of texts; `None` where the key is absent and `items` is not asked for.
@@ -262,7 +305,10 @@ impl<'r, 't> Reader<'r, 't> {
                 let message = format!("an element of `{key}` is not a text");
                 return Err(invalid(&code::NOT_A_SCALAR, &step, message).at_node(self, element));
             };
-            texts.push(Text { value: text.to_owned(), span: self.span(element) });
+            texts.push(Text {
+                value: text.to_owned(),
+                span: self.span(element),
+            });
         }
         Ok(Some(texts))
     }

@@ -15,8 +15,7 @@ impl Reader<'_, '_> {
         let context = self.step(file, Item::Rule, name, item);
         let name = name.to_owned();
         let append = self.append_flag(item, &context)?;
-        let overrides =
-            self.overrides(item, keys::RULE_APPENDS, keys::RULE_REPLACES, &context)?;
+        let overrides = self.overrides(item, keys::RULE_APPENDS, keys::RULE_REPLACES, &context)?;
         self.not_both(append, &overrides, &context)?;
         let has = |key| self.tree.value(item, key).is_some();
         let decoded = if !overrides.is_empty() {
@@ -37,7 +36,9 @@ impl Reader<'_, '_> {
         let (output, output_context) = self.output(item, context)?;
         let description = self.scalar(item, "desc", context)?.0.to_owned();
         let priority = self.priority(item, context)?;
-        let source = self.optional(item, "source", context)?.map_or("syscall", |(s, _)| s);
+        let source = self
+            .optional(item, "source", context)?
+            .map_or("syscall", |(s, _)| s);
         Ok(RuleDef {
             name,
             context: context.clone(),
@@ -51,7 +52,9 @@ impl Reader<'_, '_> {
             source: source.to_owned(),
             unknown_source: false,
             enabled: self.boolean(item, "enabled", context)?.unwrap_or(true),
-            warn_evttypes: self.boolean(item, "warn_evttypes", context)?.unwrap_or(true),
+            warn_evttypes: self
+                .boolean(item, "warn_evttypes", context)?
+                .unwrap_or(true),
             skip_if_unknown: self
                 .boolean(item, "skip-if-unknown-filter", context)?
                 .unwrap_or(false),
@@ -70,7 +73,10 @@ impl Reader<'_, '_> {
             update.condition = Some(self.condition(item, Item::RuleCondition, context)?);
         }
         update.exceptions = self.exceptions(item, context, true)?;
-        Ok(Decoded::Updates { append: Some(Box::new(update)), replace: None })
+        Ok(Decoded::Updates {
+            append: Some(Box::new(update)),
+            replace: None,
+        })
     }
 
     fn updates(
@@ -80,7 +86,10 @@ impl Reader<'_, '_> {
         overrides: &Overrides,
         context: &Context,
     ) -> Refused<Decoded> {
-        for (keys, way) in [(&overrides.append, "append"), (&overrides.replace, "replace")] {
+        for (keys, way) in [
+            (&overrides.append, "append"),
+            (&overrides.replace, "replace"),
+        ] {
             if let Some(key) = keys.iter().find(|k| self.tree.value(item, k).is_none()) {
                 let message = format!("`{key}` has the override `{way}` but is not in the item");
                 return Err(invalid(&code::OVERRIDE_WITHOUT_KEY, context, message));
@@ -99,7 +108,10 @@ impl Reader<'_, '_> {
         }
         let source = self.update_source(item, context)?;
         let mut updates = [None, None];
-        for (slot, keys) in updates.iter_mut().zip([&overrides.append, &overrides.replace]) {
+        for (slot, keys) in updates
+            .iter_mut()
+            .zip([&overrides.append, &overrides.replace])
+        {
             if !keys.is_empty() {
                 let appending = std::ptr::eq(keys, &overrides.append);
                 let mut update = self.update(item, name, keys, appending, context)?;
@@ -174,7 +186,11 @@ impl Reader<'_, '_> {
             .at(self.key_span(item, "enabled"), "")
             .with(|d| d.note("add `override: {enabled: replace}`")),
         );
-        Ok(Decoded::Enable { name, enabled, context: context.clone() })
+        Ok(Decoded::Enable {
+            name,
+            enabled,
+            context: context.clone(),
+        })
     }
 
     fn output(&self, item: NodeId, context: &Context) -> Refused<(Written, Context)> {
@@ -193,28 +209,39 @@ impl Reader<'_, '_> {
             let finding = Finding::own(
                 &code::PRIORITY_PREFIX,
                 &step,
-                format!("`{text}` is an abbreviation, taken as `{}`", priority.name()),
+                format!(
+                    "`{text}` is an abbreviation, taken as `{}`",
+                    priority.name()
+                ),
             )
             .with(|d| d.suggest(span, priority.name().to_uppercase(), "write it out"));
             self.findings.push(finding);
             return Ok(priority);
         }
         let names = Priority::ALL.map(Priority::name);
-        let mut finding = invalid(&code::BAD_PRIORITY, &step, format!("`{text}` is no priority"));
+        let mut finding = invalid(
+            &code::BAD_PRIORITY,
+            &step,
+            format!("`{text}` is no priority"),
+        );
         finding.diagnostic = match diag::nearest::nearest(text, names) {
             Some(near) => finding.diagnostic.suggest(
                 span,
                 near.to_uppercase(),
                 format!("there is a priority `{}`", near.to_uppercase()),
             ),
-            None => finding.diagnostic.note(format!("priorities are {}", names.join(", "))),
+            None => finding
+                .diagnostic
+                .note(format!("priorities are {}", names.join(", "))),
         };
         Err(finding)
     }
 
     /// Sorted, each once.
     fn tags(&self, item: NodeId, context: &Context) -> Refused<Option<Vec<String>>> {
-        let Some(texts) = self.sequence(item, "tags", context)? else { return Ok(None) };
+        let Some(texts) = self.sequence(item, "tags", context)? else {
+            return Ok(None);
+        };
         let mut tags: Vec<String> = texts.into_iter().map(|t| t.value).collect();
         tags.sort_unstable();
         tags.dedup();

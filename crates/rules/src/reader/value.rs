@@ -29,13 +29,20 @@ impl<'r> Reader<'r, '_> {
 
     /// The bytes of a key of an item, or of the item's beginning.
     pub(super) fn key_span(&self, item: NodeId, key: &str) -> Span {
-        let found = self.tree.entries(item).iter().find(|(k, _)| self.tree.text(*k) == Some(key));
+        let found = self
+            .tree
+            .entries(item)
+            .iter()
+            .find(|(k, _)| self.tree.text(*k) == Some(key));
         self.span(found.map_or(item, |&(k, _)| k))
     }
 
     pub(super) fn missing(&self, item: NodeId, key: &str, context: &Context) -> Box<Finding> {
-        let mut finding =
-            invalid(&code::MISSING_KEY, context, format!("the item lacks the key `{key}`"));
+        let mut finding = invalid(
+            &code::MISSING_KEY,
+            context,
+            format!("the item lacks the key `{key}`"),
+        );
         let near = self.tree.entries(item).iter().find_map(|&(k, _)| {
             let name = self.tree.text(k)?;
             diag::nearest::nearest(name, [key]).map(|_| k)
@@ -43,7 +50,9 @@ impl<'r> Reader<'r, '_> {
         if let Some(near) = near {
             let span = self.span(near);
             finding.diagnostic =
-                finding.diagnostic.suggest(span, key, "a key of a similar name is there");
+                finding
+                    .diagnostic
+                    .suggest(span, key, "a key of a similar name is there");
         }
         finding
     }
@@ -70,14 +79,21 @@ impl<'r> Reader<'r, '_> {
     ) -> Refused<(&'r str, NodeId)> {
         match &self.tree.node(value).kind {
             Kind::Null => {
-                let mut finding =
-                    invalid(&code::EMPTY_KEY, context, format!("key `{key}` has no value"));
+                let mut finding = invalid(
+                    &code::EMPTY_KEY,
+                    context,
+                    format!("key `{key}` has no value"),
+                );
                 finding.diagnostic = finding.diagnostic.at(self.key_span(item, key), "");
                 Err(finding)
             }
             Kind::Scalar(scalar) if scalar.value.is_empty() => {
                 let step = self.step(context, Item::ValueFor, key, value);
-                Err(invalid(&code::EMPTY_VALUE, &step, format!("`{key}` must not be empty")))
+                Err(invalid(
+                    &code::EMPTY_VALUE,
+                    &step,
+                    format!("`{key}` must not be empty"),
+                ))
             }
             Kind::Scalar(scalar) => Ok((&scalar.value, value)),
             Kind::Sequence(_) | Kind::Mapping(_) => {
@@ -97,7 +113,14 @@ impl<'r> Reader<'r, '_> {
     ) -> Refused<(Written, NodeId)> {
         let (text, node) = self.scalar(item, key, context)?;
         let place = ScalarPlace::of(self.tree, node);
-        Ok((Written { source: self.source, place, value: text.to_owned() }, node))
+        Ok((
+            Written {
+                source: self.source,
+                place,
+                value: text.to_owned(),
+            },
+            node,
+        ))
     }
 
     /// A text that may be absent.
@@ -120,7 +143,9 @@ impl<'r> Reader<'r, '_> {
         key: &str,
         context: &Context,
     ) -> Refused<Option<bool>> {
-        let Some((text, node)) = self.optional(item, key, context)? else { return Ok(None) };
+        let Some((text, node)) = self.optional(item, key, context)? else {
+            return Ok(None);
+        };
         match scalar::boolean(text) {
             Some(value) => Ok(Some(value)),
             None => {
@@ -138,7 +163,9 @@ impl<'r> Reader<'r, '_> {
         key: &str,
         context: &Context,
     ) -> Refused<Option<u32>> {
-        let Some((text, node)) = self.optional(item, key, context)? else { return Ok(None) };
+        let Some((text, node)) = self.optional(item, key, context)? else {
+            return Ok(None);
+        };
         match scalar::unsigned(text) {
             Some(value) => Ok(Some(value)),
             None => {

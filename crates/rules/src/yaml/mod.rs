@@ -89,7 +89,10 @@ impl<'t> Tree<'t> {
     /// The value of a key of a mapping: the first one where keys repeat. `None` for other nodes.
     #[must_use]
     pub fn value(&self, mapping: NodeId, key: &str) -> Option<NodeId> {
-        self.entries(mapping).iter().find(|(k, _)| self.text(*k) == Some(key)).map(|&(_, v)| v)
+        self.entries(mapping)
+            .iter()
+            .find(|(k, _)| self.text(*k) == Some(key))
+            .map(|&(_, v)| v)
     }
 
     /// Keys and values of a mapping; nothing for other nodes.

@@ -21,7 +21,12 @@ pub struct Limits {
 impl Default for Limits {
     /// Far above any rule file: a hundred thousand rules pass.
     fn default() -> Self {
-        Self { bytes: 32 << 20, nodes: 4_000_000, expanded: 8_000_000, depth: 200 }
+        Self {
+            bytes: 32 << 20,
+            nodes: 4_000_000,
+            expanded: 8_000_000,
+            depth: 200,
+        }
     }
 }
 
@@ -54,13 +59,21 @@ pub enum FaultKind {
 pub fn parse<'t>(text: &'t str, limits: &Limits) -> Result<Tree<'t>, Fault> {
     if text.len() > limits.bytes {
         return Err(limit(
-            format!("the text has {} bytes, more than the {} allowed", text.len(), limits.bytes),
+            format!(
+                "the text has {} bytes, more than the {} allowed",
+                text.len(),
+                limits.bytes
+            ),
             0,
         ));
     }
     if let Some(offset) = text.bytes().position(|b| b == 0) {
         let message = "a zero byte: this is a binary file, not YAML".to_owned();
-        return Err(Fault { kind: FaultKind::Encoding, message, offset });
+        return Err(Fault {
+            kind: FaultKind::Encoding,
+            message,
+            offset,
+        });
     }
     let mut options = granit_parser::options! {
         flow_nesting_limit: limits.depth,
@@ -78,7 +91,11 @@ pub fn parse<'t>(text: &'t str, limits: &Limits) -> Result<Tree<'t>, Fault> {
 }
 
 fn limit(message: String, offset: usize) -> Fault {
-    Fault { kind: FaultKind::Limit, message, offset }
+    Fault {
+        kind: FaultKind::Limit,
+        message,
+        offset,
+    }
 }
 
 fn syntax(error: &ScanError, text: &str) -> Fault {
@@ -89,7 +106,11 @@ fn syntax(error: &ScanError, text: &str) -> Fault {
     } else {
         FaultKind::Syntax
     };
-    Fault { kind, message, offset }
+    Fault {
+        kind,
+        message,
+        offset,
+    }
 }
 
 struct Builder<'t, 'l> {
@@ -140,18 +161,43 @@ impl<'t, 'l> Builder<'t, 'l> {
                 let kind = if style == Style::Plain && tag.is_none() && scalar::is_null(&value) {
                     Kind::Null
                 } else {
-                    Kind::Scalar(Scalar { value, style, content: start })
+                    Kind::Scalar(Scalar {
+                        value,
+                        style,
+                        content: start,
+                    })
                 };
                 let end = self.without_blanks(start, end);
-                let id = self.push(Node { kind, start: begin, end }, anchor)?;
+                let id = self.push(
+                    Node {
+                        kind,
+                        start: begin,
+                        end,
+                    },
+                    anchor,
+                )?;
                 self.attach(id, 1)?;
             }
             Event::SequenceStart(_, anchor, _) => {
-                let id = self.push(Node { kind: Kind::Sequence(Vec::new()), start, end }, 0)?;
+                let id = self.push(
+                    Node {
+                        kind: Kind::Sequence(Vec::new()),
+                        start,
+                        end,
+                    },
+                    0,
+                )?;
                 self.begin(id, anchor)?;
             }
             Event::MappingStart(_, anchor, _) => {
-                let id = self.push(Node { kind: Kind::Mapping(Vec::new()), start, end }, 0)?;
+                let id = self.push(
+                    Node {
+                        kind: Kind::Mapping(Vec::new()),
+                        start,
+                        end,
+                    },
+                    0,
+                )?;
                 self.begin(id, anchor)?;
             }
             Event::SequenceEnd | Event::MappingEnd => {
@@ -172,7 +218,11 @@ impl<'t, 'l> Builder<'t, 'l> {
                 }
                 _ => {
                     let message = "an alias inside the node it stands for".to_owned();
-                    return Err(Fault { kind: FaultKind::Syntax, message, offset: start });
+                    return Err(Fault {
+                        kind: FaultKind::Syntax,
+                        message,
+                        offset: start,
+                    });
                 }
             },
             _ => {}
@@ -204,7 +254,10 @@ impl<'t, 'l> Builder<'t, 'l> {
         if anchor != 0 {
             self.anchors.insert(anchor, id);
         }
-        self.open.push(Open { node: id, key: None });
+        self.open.push(Open {
+            node: id,
+            key: None,
+        });
         Ok(())
     }
 
@@ -263,6 +316,8 @@ impl<'t, 'l> Builder<'t, 'l> {
 
     /// The end of a scalar without the blanks behind it.
     fn without_blanks(&self, start: usize, end: usize) -> usize {
-        self.text.get(start..end).map_or(end, |s| start + s.trim_end().len())
+        self.text
+            .get(start..end)
+            .map_or(end, |s| start + s.trim_end().len())
     }
 }

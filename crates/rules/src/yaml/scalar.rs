@@ -37,8 +37,13 @@ pub fn unsigned(text: &str) -> Option<u32> {
     if !digits.bytes().next()?.is_ascii_digit() {
         return None;
     }
-    if let Some(hex) = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
-        return u32::from_str_radix(hex, 16).ok().filter(|_| !hex.starts_with('+'));
+    if let Some(hex) = digits
+        .strip_prefix("0x")
+        .or_else(|| digits.strip_prefix("0X"))
+    {
+        return u32::from_str_radix(hex, 16)
+            .ok()
+            .filter(|_| !hex.starts_with('+'));
     }
     if digits.len() > 1 && digits.starts_with('0') {
         return u32::from_str_radix(digits, 8).ok();
@@ -52,10 +57,14 @@ mod tests {
 
     #[test]
     fn truth() {
-        for yes in ["y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"] {
+        for yes in [
+            "y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON",
+        ] {
             assert_eq!(boolean(yes), Some(true), "{yes}");
         }
-        for no in ["n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"] {
+        for no in [
+            "n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF",
+        ] {
             assert_eq!(boolean(no), Some(false), "{no}");
         }
         for neither in ["", "yEs", "tRUE", "1", "0", "truee", " true", "é"] {
@@ -69,7 +78,18 @@ mod tests {
         assert_eq!(unsigned("0x10"), Some(16));
         assert_eq!(unsigned("010"), Some(8));
         assert_eq!(unsigned("0"), Some(0));
-        for none in ["", "-1", "1.5", "7 ", " 7", "4294967296", "seven", "0x", "0x+1", "+"] {
+        for none in [
+            "",
+            "-1",
+            "1.5",
+            "7 ",
+            " 7",
+            "4294967296",
+            "seven",
+            "0x",
+            "0x+1",
+            "+",
+        ] {
             assert_eq!(unsigned(none), None, "{none}");
         }
     }

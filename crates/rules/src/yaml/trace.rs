@@ -64,9 +64,15 @@ impl ScalarPlace {
 /// pieces the value has line breaks and, when folded, blanks.
 fn block(text: &str, place: &ScalarPlace, value: &str, offset: usize) -> usize {
     let (header, end) = (place.start, place.end.min(text.len()));
-    let line_start = text.get(..place.content).and_then(|t| t.rfind('\n')).map_or(0, |n| n + 1);
+    let line_start = text
+        .get(..place.content)
+        .and_then(|t| t.rfind('\n'))
+        .map_or(0, |n| n + 1);
     let indent = place.content.saturating_sub(line_start);
-    let first = text.get(header..).and_then(|t| t.find('\n')).map_or(end, |n| header + n + 1);
+    let first = text
+        .get(header..)
+        .and_then(|t| t.find('\n'))
+        .map_or(end, |n| header + n + 1);
     let mut line = first;
     let mut at = 0;
     let mut last = first;
@@ -76,7 +82,9 @@ fn block(text: &str, place: &ScalarPlace, value: &str, offset: usize) -> usize {
         let blanks = whole.bytes().take_while(|&b| b == b' ').count().min(indent);
         let content = &whole[blanks..];
         if !content.is_empty() {
-            let Some(skip) = value.get(at..).and_then(|rest| gap(rest, content)) else { break };
+            let Some(skip) = value.get(at..).and_then(|rest| gap(rest, content)) else {
+                break;
+            };
             at += skip;
             if offset < at {
                 return last;
@@ -94,7 +102,10 @@ fn block(text: &str, place: &ScalarPlace, value: &str, offset: usize) -> usize {
 
 /// How many line breaks and blanks of the value stand before `content`.
 fn gap(rest: &str, content: &str) -> Option<usize> {
-    let separators = rest.bytes().take_while(|&b| b == b'\n' || b == b' ').count();
+    let separators = rest
+        .bytes()
+        .take_while(|&b| b == b'\n' || b == b' ')
+        .count();
     (0..=separators).find(|&n| rest.get(n..).is_some_and(|r| r.starts_with(content)))
 }
 
@@ -123,7 +134,10 @@ fn step(bytes: &[u8], at: usize, end: usize, quote: Option<u8>) -> (usize, usize
         (b'\'', Some(b'\'')) if next == Some(b'\'') => (2, 1),
         (b'\\', Some(b'"')) => escape(bytes, at, end),
         (b' ' | b'\t' | b'\r' | b'\n', _) => {
-            let run = bytes[at..end].iter().take_while(|b| b.is_ascii_whitespace()).count();
+            let run = bytes[at..end]
+                .iter()
+                .take_while(|b| b.is_ascii_whitespace())
+                .count();
             let breaks = bytes[at..at + run].iter().filter(|&&b| b == b'\n').count();
             match breaks {
                 0 => (1, 1),
@@ -142,7 +156,10 @@ fn escape(bytes: &[u8], at: usize, end: usize) -> (usize, usize) {
         Some(b'U') => 8,
         // A line break that is escaped vanishes with the blanks behind it.
         Some(b'\n' | b'\r') => {
-            let run = bytes[at + 1..end].iter().take_while(|b| b.is_ascii_whitespace()).count();
+            let run = bytes[at + 1..end]
+                .iter()
+                .take_while(|b| b.is_ascii_whitespace())
+                .count();
             return (1 + run, 0);
         }
         Some(b'_' | b'N') => return (2, 2),
@@ -171,7 +188,10 @@ mod tests {
         for (offset, letter) in value.char_indices().filter(|(_, c)| c.is_alphanumeric()) {
             let at = ScalarPlace::of(&tree, id).source_offset(text, value, offset);
             let found = text[at..].chars().next();
-            assert!(found == Some(letter) || found == Some('\\'), "{text:?} byte {offset}");
+            assert!(
+                found == Some(letter) || found == Some('\\'),
+                "{text:?} byte {offset}"
+            );
         }
         let end = ScalarPlace::of(&tree, id).source_offset(text, value, value.len());
         assert!(end <= text.len());
@@ -179,7 +199,10 @@ mod tests {
 
     #[test]
     fn block_scalars() {
-        check("k: >\n  ab cd\n  ef\n\n  gh\n   more\n  ij\nl: x\n", "ab cd ef\ngh\n more\nij\n");
+        check(
+            "k: >\n  ab cd\n  ef\n\n  gh\n   more\n  ij\nl: x\n",
+            "ab cd ef\ngh\n more\nij\n",
+        );
         check("k: |\n  ab\n   cd\n\n\n  ef\nl: x\n", "ab\n cd\n\n\nef\n");
         check("k: >-\n\n\n    ab\n    cd", "\n\nab cd");
         check("k: |+ # word\n  ab\r\n  cd\r\n\n", "ab\ncd\n\n");
@@ -193,6 +216,9 @@ mod tests {
         check("k: ab cd\n", "ab cd");
         check("k: ab\n   cd\n\n   ef\n", "ab cd\nef");
         check("k: 'ab''cd\n   ef'\n", "ab'cd ef");
-        check("k: \"a\\x41b\\tc\\u00e9d\\\n    e  f\n\n g\"\n", "aAb\tcédef\ng".replace("ef", "e  f").as_str());
+        check(
+            "k: \"a\\x41b\\tc\\u00e9d\\\n    e  f\n\n g\"\n",
+            "aAb\tcédef\ng".replace("ef", "e  f").as_str(),
+        );
     }
 }
