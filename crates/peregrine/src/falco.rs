@@ -122,7 +122,7 @@ fn start(flags: Flags) -> Result<()> {
         return output::print(&format!("{}\n", support::document(&loaded, &files)));
     }
     let mut rules = loading.into_set();
-    ruleset::select(&mut rules, settings, &flags.past.switches())?;
+    let order = ruleset::select(&mut rules, settings, &flags.past.switches())?;
     if settings.outputs.http.is_some() {
         log::warning("http_output is not available in this version yet; no alert goes there");
     }
@@ -148,6 +148,7 @@ fn start(flags: Flags) -> Result<()> {
         settings,
         catalogue: &catalogue,
         rules: &rules,
+        order: &order,
         seconds: flags.seconds,
         ending: Ending::Falco,
     })?;

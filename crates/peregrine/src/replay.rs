@@ -46,8 +46,10 @@ pub(crate) struct Replay<'a> {
     pub(crate) settings: &'a Settings,
     /// The fields.
     pub(crate) catalogue: &'a Catalogue,
-    /// The rules, selected.
+    /// The rules.
     pub(crate) rules: &'a RuleSet,
+    /// Those that run, in the order of trying.
+    pub(crate) order: &'a [usize],
     /// Seconds of event time after which it ends; zero: never.
     pub(crate) seconds: u64,
     /// What is said at the end.
@@ -77,7 +79,7 @@ pub(crate) fn replay(plan: Replay<'_>) -> Result<Ended> {
         RuleMatching::First => Matching::First,
         RuleMatching::All => Matching::All,
     };
-    let engine = Engine::new(plan.rules, plan.catalogue, "syscall", matching)?;
+    let engine = Engine::new(plan.rules, plan.order, plan.catalogue, "syscall", matching)?;
     let capture = source::open(plan.file, false)?;
     let progress = Progress::new(capture.size, &capture.position);
     let outputs = channels::start(settings).context("cannot start the outputs")?;

@@ -149,7 +149,8 @@ fn append_output(entry: &AppendOutput) -> rules::AppendOutput {
     }
 }
 
-/// Enables and disables rules.
+/// Enables and disables rules. The result lists those that run, in the order in which they are
+/// tried: positions in the set.
 ///
 /// # Errors
 /// When old switches contradict each other or the configuration.
@@ -157,7 +158,7 @@ pub(crate) fn select(
     set: &mut rules::RuleSet,
     settings: &Settings,
     old: &OldSwitches,
-) -> Result<()> {
+) -> Result<Vec<usize>> {
     let selections: Vec<rules::select::Selection> = settings.rules.iter().map(selection).collect();
     if let Some(conflict) = old.conflict(&selections) {
         bail!(
@@ -170,12 +171,13 @@ pub(crate) fn select(
             }
         );
     }
-    if old.is_empty() {
-        set.select(&selections);
+    let mut order = if old.is_empty() {
+        set.select(&selections)
     } else {
-        set.select_old(&searched(set, old));
-    }
-    Ok(())
+        set.select_old(&searched(set, old))
+    };
+    order.retain(|at| set.rules[*at].priority <= settings.priority);
+    Ok(order)
 }
 
 /// Early releases searched `-D` as a regular expression, later ones as a text: names that either

@@ -34,12 +34,13 @@ pub(crate) fn run(args: &cli::Replay) -> Result<u8> {
         return Ok(1);
     };
     let mut rules = loading.into_set();
-    ruleset::select(&mut rules, settings, &OldSwitches::default())?;
+    let order = ruleset::select(&mut rules, settings, &OldSwitches::default())?;
     let ended = replay(Replay {
         file: &args.file,
         settings,
         catalogue: &catalogue,
         rules: &rules,
+        order: &order,
         seconds: args.seconds,
         ending: if args.quiet {
             Ending::Nothing
