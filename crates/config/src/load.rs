@@ -24,6 +24,9 @@ use crate::tree::{Entry, Node, Value};
 /// Size a configuration file may have.
 const MAX_SIZE: u64 = 16 << 20;
 
+/// Looks up a variable of the environment.
+pub type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
+
 /// What is loaded, and how.
 #[derive(Default)]
 pub struct Request<'a> {
@@ -34,7 +37,7 @@ pub struct Request<'a> {
     /// `-o`, in order.
     pub overrides: &'a [Override],
     /// Environment.
-    pub variable: Option<&'a dyn Fn(&str) -> Option<String>>,
+    pub variable: Option<Variables<'a>>,
 }
 
 /// A loaded configuration.
@@ -115,7 +118,7 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, Box<Rejected>> {
 }
 
 struct Loader<'a> {
-    variable: Option<&'a dyn Fn(&str) -> Option<String>>,
+    variable: Option<Variables<'a>>,
     sources: SourceMap,
     files: Vec<(PathBuf, SchemaStatus)>,
     findings: Vec<Diagnostic>,

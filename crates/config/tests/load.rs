@@ -1,5 +1,7 @@
 //! Loading from files: layers, strategies, environment, fatal checks.
 
+#![allow(clippy::unwrap_used, reason = "in tests a panic is the finding")]
+
 use std::fs;
 use std::path::Path;
 

@@ -382,7 +382,8 @@ mod tests {
         Rule {
             name: "A \"rule\"".to_owned(),
             description: String::new(),
-            condition: String::new(),
+            condition: "t.num = 1".to_owned(),
+            ast: filter::parse("t.num = 1").unwrap(),
             output: String::new(),
             output_template: "*seen %t.name (%t.num %t.none)".to_owned(),
             extra_fields: vec![

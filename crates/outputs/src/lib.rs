@@ -69,8 +69,11 @@ impl Outputs {
     /// Delivers what waits and ends the workers; false when a channel took longer than `timeout`.
     #[must_use]
     pub fn finish(self, timeout: Option<Duration>) -> bool {
-        self.queues
-            .into_iter()
-            .fold(true, |all, queue| queue.finish(timeout) && all)
+        // Every queue is finished, whatever became of the others.
+        let mut all = true;
+        for queue in self.queues {
+            all &= queue.finish(timeout);
+        }
+        all
     }
 }

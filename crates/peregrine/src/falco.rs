@@ -33,7 +33,7 @@ impl std::error::Error for Shown {}
 pub(crate) fn run(args: &[String]) -> u8 {
     match Flags::parse(args)
         .map_err(anyhow::Error::from)
-        .and_then(start)
+        .and_then(|flags| start(&flags))
     {
         Ok(()) => 0,
         Err(error) => {
@@ -45,11 +45,11 @@ pub(crate) fn run(args: &[String]) -> u8 {
     }
 }
 
-fn start(flags: Flags) -> Result<()> {
-    if early(&flags)? {
+fn start(flags: &Flags) -> Result<()> {
+    if early(flags)? {
         return Ok(());
     }
-    let loaded = load_configuration(&flags)?;
+    let loaded = load_configuration(flags)?;
     let settings = &loaded.settings;
     log::start(settings, flags.verbose);
     flags
@@ -84,7 +84,7 @@ fn start(flags: Flags) -> Result<()> {
         if !source.is_empty() && source != "syscall" {
             bail!("the value of --list must be an event source; the only one is syscall");
         }
-        let form = form(&flags)?;
+        let form = form(flags)?;
         let list = if flags.names_only {
             listing::field_names(&catalogue, form)
         } else {
@@ -92,11 +92,11 @@ fn start(flags: Flags) -> Result<()> {
         };
         return output::print(&list);
     }
-    check_sources(&flags, settings.engine.kind)?;
+    check_sources(flags, settings.engine.kind)?;
     if !flags.validate.is_empty() {
-        return validate(&flags, &loaded, &catalogue);
+        return validate(flags, &loaded, &catalogue);
     }
-    let files = rule_files(&flags, &loaded)?;
+    let files = rule_files(flags, &loaded)?;
     let loading = Loading::of(&files, settings, &catalogue, OnError::Stop);
     loading
         .texts(false)
@@ -143,7 +143,7 @@ fn start(flags: Flags) -> Result<()> {
         std::fs::write(path, format!("{}\n", std::process::id()))
             .with_context(|| format!("cannot write the process id to {path}"))?;
     }
-    let ended = replay(Replay {
+    let ended = replay(&Replay {
         file: &settings.engine.capture_file,
         settings,
         catalogue: &catalogue,

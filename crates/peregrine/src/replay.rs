@@ -66,7 +66,7 @@ pub(crate) struct Ended {
 ///
 /// # Errors
 /// When it cannot begin.
-pub(crate) fn replay(plan: Replay<'_>) -> Result<Ended> {
+pub(crate) fn replay(plan: &Replay<'_>) -> Result<Ended> {
     let settings = plan.settings;
     let form = channels::form(settings, hostname());
     let mut rule_outputs = Vec::new();

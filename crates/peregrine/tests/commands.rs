@@ -1,5 +1,7 @@
 //! The commands for people from outside.
 
+#![allow(clippy::unwrap_used, reason = "in tests a panic is the finding")]
+
 mod support;
 
 use support::Place;

@@ -1,5 +1,7 @@
 //! Falco's form from outside: flags, exit codes, streams, bad input.
 
+#![allow(clippy::unwrap_used, reason = "in tests a panic is the finding")]
+
 mod support;
 
 use support::Place;

@@ -20,13 +20,21 @@ impl Stream {
     /// Standard output.
     #[must_use]
     pub fn stdout(colour: bool) -> Self {
-        Self { name: "stdout", colour, coloured: Vec::new() }
+        Self {
+            name: "stdout",
+            colour,
+            coloured: Vec::new(),
+        }
     }
 
     /// Standard error.
     #[must_use]
     pub fn stderr(colour: bool) -> Self {
-        Self { name: "stderr", colour, coloured: Vec::new() }
+        Self {
+            name: "stderr",
+            colour,
+            coloured: Vec::new(),
+        }
     }
 }
 
@@ -38,7 +46,9 @@ impl Channel for Stream {
     fn deliver(&mut self, batch: &Batch) -> io::Result<()> {
         let bytes = if self.colour {
             self.coloured.clear();
-            batch.messages().for_each(|message| paint(message, &mut self.coloured));
+            batch
+                .messages()
+                .for_each(|message| paint(message, &mut self.coloured));
             self.coloured.as_slice()
         } else {
             batch.lines()
@@ -78,8 +88,20 @@ mod tests {
     #[test]
     fn colours_enclose_the_line() {
         let mut out = Vec::new();
-        paint(Message { priority: Priority::Error, line: b"x" }, &mut out);
-        paint(Message { priority: Priority::Informational, line: b"y" }, &mut out);
+        paint(
+            Message {
+                priority: Priority::Error,
+                line: b"x",
+            },
+            &mut out,
+        );
+        paint(
+            Message {
+                priority: Priority::Informational,
+                line: b"y",
+            },
+            &mut out,
+        );
         assert_eq!(out, b"\x1b[31mx\x1b[0m\ny\n");
     }
 }

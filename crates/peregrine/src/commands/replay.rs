@@ -35,7 +35,7 @@ pub(crate) fn run(args: &cli::Replay) -> Result<u8> {
     };
     let mut rules = loading.into_set();
     let order = ruleset::select(&mut rules, settings, &OldSwitches::default())?;
-    let ended = replay(Replay {
+    let ended = replay(&Replay {
         file: &args.file,
         settings,
         catalogue: &catalogue,
