@@ -136,7 +136,7 @@ fn raw_value(
         return out.extend_from_slice(absent(ty));
     }
     match ty {
-        T::CharBuf | T::FsPath | T::FsRelPath => bytes::clean(text(bytes), out),
+        T::CharBuf | T::FsPath | T::FsRelPath => out.extend_from_slice(text(bytes)),
         T::ByteBuf if view.env.base64_buffers => bytes::base64(bytes, out),
         T::ByteBuf | T::CharBufArray | T::CharBufPairArray => bytes::dotted(bytes, out),
         T::SockAddr => socket::address(bytes, out),
