@@ -33,7 +33,11 @@ fn generated(count: usize) -> String {
 fn load(catalogue: &Catalogue, text: &[u8]) -> usize {
     let mut loader = Loader::new(&[("syscall", catalogue)], Options::new());
     let loaded = loader.load("bench.yaml", black_box(text));
-    assert!(loaded.successful(), "{}", loaded.text(loader.sources(), false));
+    assert!(
+        loaded.successful(),
+        "{}",
+        loaded.text(loader.sources(), false)
+    );
     loader.finish().rules.len()
 }
 
