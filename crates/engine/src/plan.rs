@@ -28,7 +28,7 @@ pub struct Plan {
 }
 
 /// Below this number of entries that could be filed, looking values up costs more than it saves.
-const WORTH_AN_INDEX: usize = 12;
+const WORTH_AN_INDEX: usize = 1;
 
 impl Plan {
     /// Whether no rule can match this type.
@@ -36,6 +36,12 @@ impl Plan {
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Entries that no index can spare.
+    #[must_use]
+    pub fn always(&self) -> &[u32] {
+        &self.always
     }
 
     /// Entries that can match the event, ascending, into `out`.
