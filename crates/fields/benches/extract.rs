@@ -1,5 +1,5 @@
-#![allow(missing_docs, reason = "the macro makes a public function")]
 //! How long the fields that nearly every rule asks for take, on an openat of a process with four ancestors.
+#![allow(missing_docs, reason = "the macro makes a public function")]
 
 use bumpalo::Bump;
 use std::hint::black_box;
