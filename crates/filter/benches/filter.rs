@@ -1,5 +1,7 @@
 //! Parsing, compiling and evaluating conditions of the size that rule files have.
 
+#![allow(missing_docs, reason = "criterion makes public functions")]
+
 use std::hint::black_box;
 
 use bumpalo::Bump;
