@@ -120,6 +120,16 @@ fn condition() -> impl Strategy<Value = String> {
     })
 }
 
+/// Half of the rules look as most rules do: an event type and something that a match requires, so
+/// that the index has its share.
+fn rule() -> impl Strategy<Value = String> {
+    let plain = (check(), condition()).prop_map(|(anchor, rest)| {
+        format!("evt.type in (open, openat, execve, connect) and {anchor} and {rest}")
+    });
+    let short = check().prop_map(|anchor| format!("evt.type in (openat, execve) and {anchor}"));
+    prop_oneof![condition(), plain, short]
+}
+
 fn load(catalogue: &Catalogue, conditions: &[String]) -> RuleSet {
     let mut text = String::new();
     for (i, condition) in conditions.iter().enumerate() {
@@ -153,7 +163,7 @@ proptest! {
 
     #[test]
     fn same_matches_as_the_naive_evaluator(
-        conditions in prop::collection::vec(condition(), 1..40),
+        conditions in prop::collection::vec(rule(), 1..80),
         seed in 1u64..1000,
         kind in select(vec![Kind::Mixed, Kind::Process, Kind::File, Kind::Network]),
     ) {

@@ -34,6 +34,10 @@ pub const MAX_LARGE_EVENT: usize = 64 << 20;
 /// One thing that a capture holds.
 #[derive(Debug)]
 #[non_exhaustive]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "lent one at a time, never collected"
+)]
 pub enum Item<'a> {
     /// The machine it was recorded on.
     Machine(MachineInfo),

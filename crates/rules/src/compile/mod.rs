@@ -1,23 +1,22 @@
 //! From definitions to a rule set: everything is compiled anew after each file.
 
+mod report;
+mod warn;
+
 use diag::SourceMap;
-use filter::{
-    Ast, CompileError, CompileErrorKind, ExprKind, Operand, ParseOptions, Schema, SourceId,
-    WarningKind,
-};
+use filter::{Ast, ExprKind, ParseOptions, Schema, SourceId, WarningKind};
 
 use crate::code;
 use crate::codes::CodeSet;
-use crate::context::{Context, Written};
 use crate::definition::{Condition, RuleDef};
 use crate::events::{self, Alphabet, Unanswerable};
 use crate::exception;
 use crate::expansion::lists::Lists;
-use crate::expansion::macros::{Fault, LARGEST, Macros};
+use crate::expansion::macros::Macros;
 use crate::expansion::text::{Assembled, Origin};
 use crate::finding::{Class, Finding};
 use crate::options::Options;
-use crate::output::{self, Failure, WHOLE, expression};
+use crate::output::{self, Failure, expression};
 use crate::ruleset::{Exception, List, Macro, PluginRequirement, PluginVersion, Rule, RuleSet};
 use crate::state::{Sources, State};
 
@@ -160,103 +159,6 @@ impl<'c> Compiler<'c, '_> {
         }
     }
 
-    /// Points a finding at bytes of an assembled text.
-    fn point(
-        &self,
-        finding: Finding,
-        text: &Assembled,
-        parts: &[Written],
-        (start, end): (usize, usize),
-    ) -> Finding {
-        let Some(found) = text.find(parts, self.map, start, end) else {
-            return finding;
-        };
-        let finding = finding.at(found.span, "");
-        let list = found.list.and_then(|n| self.state.lists.iter().nth(n));
-        match list {
-            Some(list) => {
-                let there = list.context.span();
-                let shown = text.text.get(start..end).unwrap_or_default().to_owned();
-                finding.with(|mut d| {
-                    if let Some(primary) = &mut d.primary {
-                        primary.text = format!("`{shown}` comes from the list `{}`", list.name);
-                    }
-                    d.label(there, "the list")
-                })
-            }
-            None => finding,
-        }
-    }
-
-    fn report_faults(
-        &mut self,
-        faults: Vec<Fault>,
-        context: &Context,
-        parts: &[Written],
-        text: &Assembled,
-    ) {
-        let written: Vec<&str> = parts.iter().map(|p| p.value.as_str()).collect();
-        let written = written.join(" ");
-        for fault in faults {
-            let (code, message, place, name) = match fault {
-                Fault::Undefined { name, start, end } => {
-                    let message = format!("macro `{name}` is not defined");
-                    (&code::UNDEFINED_MACRO, message, Some((start, end)), name)
-                }
-                Fault::Loop { name, start, end } => {
-                    let message = format!("macro `{name}` leads back to itself");
-                    (
-                        &code::MACRO_LOOP,
-                        message,
-                        Some((start, end)),
-                        String::new(),
-                    )
-                }
-                Fault::TooLarge => {
-                    let message = format!("the condition expands to more than {LARGEST} parts");
-                    (&code::TOO_LARGE, message, None, String::new())
-                }
-                Fault::Refused => continue,
-            };
-            let at = place.map_or(0, |(start, _)| start);
-            let step = expression(context, self.map, &written, &text.text, at);
-            let mut finding = Finding::new(code, Class::ErrValidate, &step, message);
-            if let Some(place) = place {
-                finding = self.point(finding, text, parts, place);
-            }
-            if !name.is_empty() {
-                finding = self.hint_macro(finding, &name);
-            }
-            self.findings.push(finding);
-        }
-    }
-
-    /// Says what an undefined macro could have been.
-    fn hint_macro(&self, finding: Finding, name: &str) -> Finding {
-        if let Some(later) = self.state.macros.find(name) {
-            let there = later.context.span();
-            return finding.with(|d| {
-                d.label(there, "defined here, after the macro that uses it")
-                    .note("a macro can use only macros that are defined before it")
-            });
-        }
-        let known = self.state.macros.iter().map(|m| m.name.as_str());
-        if let Some(near) = diag::nearest::nearest(name, known) {
-            let near = near.to_owned();
-            return finding.with(|d| match &d.primary {
-                Some(primary) => {
-                    let span = primary.span;
-                    d.suggest(span, &near, format!("there is a macro `{near}`"))
-                }
-                None => d,
-            });
-        }
-        if self.state.lists.find(name).is_some() {
-            return finding.with(|d| d.note(format!("`{name}` is a list; write `in ({name})`")));
-        }
-        finding
-    }
-
     fn rule(&mut self, definition: &'c RuleDef) -> Option<Rule> {
         if definition.unknown_source {
             return None;
@@ -315,7 +217,14 @@ impl<'c> Compiler<'c, '_> {
         };
         output::warn_old(&rule, definition, &mut self.findings);
         if let Err(failure) = output::compile(&rule, definition, schema, self.map) {
-            return self.refuse(failure, definition);
+            let skip = definition.skip_if_unknown && failure.unknown;
+            self.refuse(failure, definition);
+            if let Err(more) = self.check_condition(&rule.ast, &own, schema)
+                && !skip
+            {
+                self.findings.extend(more.into_iter().map(|f| *f.finding));
+            }
+            return None;
         }
         if let Err(failures) = self.check_condition(&rule.ast, &own, schema) {
             if definition.skip_if_unknown && failures.first().is_some_and(|f| f.unknown) {
@@ -415,175 +324,6 @@ impl<'c> Compiler<'c, '_> {
         Ok(())
     }
 
-    fn condition_error(&self, error: &CompileError, ast: &Ast, own: &Own<'_>) -> Failure {
-        let place = (error.span.start as usize, error.span.end as usize);
-        // Results tell where the comparison begins that the error is in.
-        let begin = ast
-            .checks()
-            .map(|(expr, _)| expr)
-            .find(|e| {
-                e.source == error.source_id
-                    && e.span.start <= error.span.start
-                    && e.span.end >= error.span.end
-            })
-            .map_or(place.0, |e| e.span.start as usize);
-        let unknown = matches!(
-            error.kind,
-            CompileErrorKind::UnknownField { .. }
-                | CompileErrorKind::FieldArgument { .. }
-                | CompileErrorKind::Refused { .. }
-        );
-        let code = if unknown {
-            &code::UNKNOWN_FIELD
-        } else {
-            &code::CONDITION_TYPE
-        };
-        let mut finding = self.in_condition(
-            (code, Class::ErrCompileCondition, error.to_string()),
-            error.source_id,
-            (begin, place),
-            own,
-        );
-        if let CompileErrorKind::UnknownField {
-            suggestion: Some(near),
-            ..
-        } = &error.kind
-        {
-            finding = finding.with(|d| match &d.primary {
-                Some(primary) => {
-                    let span = primary.span;
-                    d.suggest(span, near, format!("there is a field `{near}`"))
-                }
-                None => d,
-            });
-        }
-        Failure {
-            finding: Box::new(finding),
-            unknown,
-        }
-    }
-
-    /// A finding in an expanded condition: in the rule's own text, or in that of a macro.
-    fn in_condition(
-        &self,
-        (code, class, message): (&'static diag::Code, Class, String),
-        source: SourceId,
-        (begin, place): (usize, (usize, usize)),
-        own: &Own<'_>,
-    ) -> Finding {
-        let number = source.0 as usize;
-        let definition = own.definition;
-        let through = self.state.macros.iter().nth(number);
-        let text = if through.is_some() {
-            &self.texts[number]
-        } else {
-            own.text
-        };
-        let parts = through.map_or(&definition.condition.parts, |m| &m.condition.parts);
-        let written = definition.condition.text();
-        let context = expression(
-            &definition.condition.context,
-            self.map,
-            &written,
-            &text.text,
-            begin,
-        );
-        let finding = Finding::new(code, class, &context, message);
-        let finding = self.point(finding, text, parts, place);
-        let Some(through) = through else {
-            return finding;
-        };
-        let finding = finding.with(|d| d.note(format!("in macro `{}`", through.name)));
-        match self.leads_to(own, number) {
-            Some(mention) => {
-                let (start, end) = (mention.start as usize, mention.end as usize);
-                match own
-                    .text
-                    .find(&definition.condition.parts, self.map, start, end)
-                {
-                    Some(found) => finding.with(|d| {
-                        d.label(
-                            found.span,
-                            format!("used by rule `{}` here", definition.name),
-                        )
-                    }),
-                    None => finding,
-                }
-            }
-            None => finding,
-        }
-    }
-
-    /// The place in a rule's own condition through which it comes to use a macro.
-    fn leads_to(&self, own: &Own<'_>, target: usize) -> Option<filter::Span> {
-        own.ast.macros().find_map(|(expr, name)| {
-            let mut seen = vec![false; self.macros.parsed.len()];
-            let mut open = vec![self.state.macros.position(name)?];
-            while let Some(at) = open.pop() {
-                if at == target {
-                    return Some(expr.span);
-                }
-                if std::mem::replace(&mut seen[at], true) {
-                    continue;
-                }
-                let inner = self.macros.parsed[at].iter().flat_map(|ast| ast.macros());
-                open.extend(inner.filter_map(|(_, name)| self.state.macros.position(name)));
-            }
-            None
-        })
-    }
-
-    fn warn_unsafe_na(&mut self, ast: &Ast, own: &Own<'_>) {
-        use filter::Operator as Op;
-        let unsafe_check = ast.checks().any(|(_, check)| {
-            let Operand::Field(field) = &check.left else {
-                return false;
-            };
-            let equality = check.operator.is_equality() || check.operator == Op::NotEqual;
-            (field.name.starts_with("ka.") || field.name.starts_with("jevt."))
-                && (equality || check.operator.takes_list())
-                && check.right.constants().iter().any(|c| c.bytes == b"<NA>")
-        });
-        if unsafe_check {
-            self.findings.push(Finding::new(
-                &code::UNSAFE_NA,
-                Class::UnsafeNaCheck,
-                &own.definition.context,
-                "a comparison with `<NA>` is never true",
-            ));
-        }
-    }
-
-    /// One warning for each old field that the condition uses.
-    fn warn_old_fields(&mut self, ast: &Ast, own: &Own<'_>) {
-        for field in output::OLD_FIELDS {
-            let used = ast.checks().find(|(_, check)| match &check.left {
-                Operand::Field(f) => f.name == field,
-                Operand::Transformer(_) => false,
-            });
-            let Some((expr, _)) = used else { continue };
-            let definition = own.definition;
-            let place = (expr.span.start as usize, expr.span.end as usize);
-            let message = match field {
-                "evt.dir" => "`evt.dir = <` is always true and `evt.dir = >` never, as events are not split any more".to_owned(),
-                _ => format!("`{field}` is always 0"),
-            };
-            let mut finding = self.in_condition(
-                (&code::OLD_FIELD, Class::DeprecatedItem, message),
-                expr.source,
-                (0, place),
-                own,
-            );
-            finding.context = definition.condition.context.expression(
-                self.map,
-                &definition.condition.text(),
-                WHOLE,
-            );
-            finding.deprecated_field = Some(field.to_owned());
-            self.findings.push(finding);
-        }
-    }
-
     fn set_codes(&mut self, rule: &mut Rule, definition: &RuleDef) {
         if rule.source != "syscall" {
             rule.event_codes = [event::codes::PLUGINEVENT_E, event::codes::ASYNCEVENT_E]
@@ -616,32 +356,9 @@ impl<'c> Compiler<'c, '_> {
         rule.syscall_codes = events::codes_of(&rule.ast, &events::Syscalls, true);
     }
 
-    fn warn_unused(&mut self) {
-        for (definition, used) in self.state.macros.iter().zip(&self.macros.used) {
-            if !used {
-                let message = format!("macro `{}` is not used", definition.name);
-                self.findings.push(Finding::new(
-                    &code::UNUSED_MACRO,
-                    Class::UnusedMacro,
-                    &definition.context,
-                    message,
-                ));
-            }
-        }
-        for (definition, list) in self.state.lists.iter().zip(self.lists.entries()) {
-            if !list.used {
-                let message = format!("list `{}` is not used", definition.name);
-                self.findings.push(Finding::new(
-                    &code::UNUSED_LIST,
-                    Class::UnusedList,
-                    &definition.context,
-                    message,
-                ));
-            }
-        }
-    }
-
-    fn rule_set(&self, rules: Vec<Rule>) -> RuleSet {
+    fn rule_set(&mut self, rules: Vec<Rule>) -> RuleSet {
+        let mut parsed = std::mem::take(&mut self.macros.parsed);
+        let mut resolved = std::mem::take(&mut self.macros.resolved);
         let macros = self
             .state
             .macros
@@ -650,8 +367,8 @@ impl<'c> Compiler<'c, '_> {
             .map(|(n, definition)| Macro {
                 name: definition.name.clone(),
                 condition: definition.condition.text(),
-                parsed: self.macros.parsed[n].clone(),
-                ast: self.macros.resolved.get(n).cloned().flatten(),
+                parsed: parsed[n].take(),
+                ast: resolved.get_mut(n).and_then(Option::take),
                 used: self.macros.used[n],
             });
         let lists = self
