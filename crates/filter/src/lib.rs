@@ -133,5 +133,5 @@ pub use schema::{
     Argument, FieldDef, FieldRef, FieldSource, Format, Lifetime, Purpose, Quantifier, ResolveError,
     Schema,
 };
-pub use template::{Template, TemplateError, TemplateErrorKind};
+pub use template::{Rendering, Template, TemplateError, TemplateErrorKind};
 pub use value::{Type, Value};

@@ -311,7 +311,7 @@ fn is_local(view: &EventView<'_>, address: IpAddr) -> bool {
         let text = std::str::from_utf8(&container.ip).ok();
         text.and_then(|t| t.parse::<IpAddr>().ok()) == Some(address)
     };
-    match view.thread().map(|t| t.container_id()) {
+    match view.thread().map(state::Thread::container_id) {
         Some(id) if !id.is_empty() => match view.state.container(id) {
             Some(container) => is(container),
             None => view.state.containers().any(is),

@@ -146,7 +146,7 @@ pub fn compare_one(capture: &Path, golden: &Path) -> io::Result<Counts> {
                     match expected.next().transpose()? {
                         Some(line) => run.compare(&line, &view, &scratch),
                         None => {
-                            run.count("events", true, || format!("{} too many", context.number))
+                            run.count("events", true, || format!("{} too many", context.number));
                         }
                     }
                     scratch.reset();
