@@ -27,6 +27,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let mut rules = loader.finish();
     let mut engine = compile(&mut rules, &catalogue)?;
+    if std::env::var_os("PLANS").is_some() {
+        println!("{}", engine.describe_plans(&rules));
+    }
     println!(
         "{} rules in {:.1} ms",
         rules.rules.len(),
@@ -95,12 +98,7 @@ fn replay(capture: &[u8], mut engine: Option<&mut Engine>) -> Result<u64, Box<dy
                     continue;
                 };
                 if context.visible && engine.concerns(record.code) {
-                    let view = EventView {
-                        record: &record,
-                        state: &state,
-                        context: &context,
-                        env: &env,
-                    };
+                    let view = EventView::new(&record, &state, &context, &env);
                     engine.on_event(record.code, &view);
                 }
             }
@@ -113,5 +111,9 @@ fn replay(capture: &[u8], mut engine: Option<&mut Engine>) -> Result<u64, Box<dy
 /// CPU seconds of this thread so far; Linux counts them in nanoseconds.
 fn seconds() -> f64 {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    text.split(' ').next().and_then(|ns| ns.parse::<f64>().ok()).unwrap_or_default() / 1e9
+    text.split(' ')
+        .next()
+        .and_then(|ns| ns.parse::<f64>().ok())
+        .unwrap_or_default()
+        / 1e9
 }

@@ -34,6 +34,8 @@ pub mod cover;
 pub mod index;
 pub mod plan;
 
+use std::fmt::Write;
+
 use event::EventCode;
 use filter::{FieldSource, Graph, Memo, NodeId, Schema};
 use rules::RuleSet;
@@ -173,5 +175,30 @@ impl Engine {
     #[must_use]
     pub fn graph(&self) -> &Graph {
         &self.graph
+    }
+
+    /// What each event type asks of its rules, as text: for those who tune.
+    #[must_use]
+    pub fn describe_plans(&self, rules: &RuleSet) -> String {
+        let mut out = String::new();
+        for (code, plan) in self
+            .plans
+            .iter()
+            .enumerate()
+            .filter(|(_, plan)| !plan.is_empty())
+        {
+            let name = event::EVENTS.get(code).map_or("?", |info| info.id);
+            let _ = writeln!(
+                out,
+                "{name}: {} rules, {} always",
+                plan.entries.len(),
+                plan.always().len()
+            );
+            for &position in plan.always() {
+                let rule = plan.entries[position as usize].rule;
+                let _ = writeln!(out, "    {}", rules.rules[rule as usize].name);
+            }
+        }
+        out
     }
 }

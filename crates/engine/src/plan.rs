@@ -1,7 +1,7 @@
 //! What each event type does: its rules, folded and filed.
 
 use bumpalo::Bump;
-use event::{EVENTS, EventCode, Source};
+use event::{EVENTS, EventCode, EventFlags, Source};
 use filter::{FieldSource, Folded, Graph, NodeId, Predicate, Value};
 
 use crate::RuleIndex;
@@ -28,7 +28,7 @@ pub struct Plan {
 }
 
 /// Below this number of entries that could be filed, looking values up costs more than it saves.
-const WORTH_AN_INDEX: usize = 12;
+const WORTH_AN_INDEX: usize = 1;
 
 impl Plan {
     /// Whether no rule can match this type.
@@ -36,6 +36,12 @@ impl Plan {
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Entries that no index can spare.
+    #[must_use]
+    pub fn always(&self) -> &[u32] {
+        &self.always
     }
 
     /// Entries that can match the event, ascending, into `out`.
@@ -60,17 +66,33 @@ pub fn build(
     roots: &[(RuleIndex, NodeId)],
     possible: impl Fn(RuleIndex, EventCode) -> bool,
 ) -> Vec<Plan> {
-    (0..EVENTS.len())
-        .map(|code| {
-            let code = EventCode::new(u16::try_from(code).expect("the table is short"));
-            let concerned = roots
+    EVENTS
+        .iter()
+        .map(|info| {
+            let code = EventCode::new(info.code);
+            if !delivered(code) {
+                return Plan::default();
+            }
+            let concerned: Vec<_> = roots
                 .iter()
                 .copied()
                 .filter(|&(rule, _)| possible(rule, code))
-                .collect::<Vec<_>>();
+                .collect();
             plan(graph, &concerned, code)
         })
         .collect()
+}
+
+/// Whether rules ever see this type: old types are converted before, and entries of system calls
+/// only serve the state.
+fn delivered(code: EventCode) -> bool {
+    code.info().is_some_and(|info| {
+        let gone = info
+            .flags
+            .intersects(EventFlags::OLD_VERSION | EventFlags::UNUSED);
+        let entry = info.source == Source::Syscall && info.is_enter();
+        !gone && !entry
+    })
 }
 
 fn plan(graph: &mut Graph, roots: &[(RuleIndex, NodeId)], code: EventCode) -> Plan {

@@ -1,5 +1,5 @@
-#![allow(missing_docs, reason = "the macro makes a public function")]
 //! How long the fields that nearly every rule asks for take, on an openat of a process with four ancestors.
+#![allow(missing_docs, reason = "the macro makes a public function")]
 
 use bumpalo::Bump;
 use std::hint::black_box;
@@ -52,12 +52,7 @@ fn hot_fields(bench: &mut Criterion) {
     let record = Record::parse(&bytes, 0, RecordFlags::default()).expect("a record");
     let context = state.process(&record);
     let env = Environment::default();
-    let view = EventView {
-        record: &record,
-        state: &state,
-        context: &context,
-        env: &env,
-    };
+    let view = EventView::new(&record, &state, &context, &env);
     let catalogue = Catalogue::new([]);
     let mut scratch = Bump::new();
     let mut group = bench.benchmark_group("extract");

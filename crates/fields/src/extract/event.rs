@@ -326,17 +326,16 @@ fn error_count<'s>(view: &EventView<'s>, id: Id) -> Option<Value<'s>> {
     counted.then_some(Value::Unsigned(u64::from(failed)))
 }
 
-/// Positions of flags and mode of an event that opens a file.
+/// Flags of an event that opens a file, and the position of its mode.
 #[inline]
-fn open_flags(view: &EventView<'_>) -> Option<(u32, Option<u32>)> {
+fn open_flags(view: &EventView<'_>) -> Option<(u32, Option<usize>)> {
     let (flags, mode) = match view.record.code.number() {
         codes::SYSCALL_OPEN_X => (2, Some(3)),
         codes::SYSCALL_OPENAT_2_X | codes::SYSCALL_OPENAT2_X => (3, Some(4)),
         codes::SYSCALL_OPEN_BY_HANDLE_AT_X => (2, None),
         _ => return None,
     };
-    let flags = view.record.u32(flags).unwrap_or(0);
-    Some((flags, mode.and_then(|position| view.record.u32(position))))
+    Some((view.record.u32(flags).unwrap_or(0), mode))
 }
 
 /// Whether a file is opened with all bits of `access`.
@@ -351,7 +350,11 @@ fn is_open_exec(view: &EventView<'_>) -> bool {
         return view.record.u32(2).unwrap_or(0) & ANY_EXECUTE != 0;
     }
     open_flags(view).is_some_and(|(flags, mode)| {
-        flags & (c::O_CREAT | c::O_TMPFILE) != 0 && mode.unwrap_or(0) & ANY_EXECUTE != 0
+        let mode = || {
+            mode.and_then(|position| view.record.u32(position))
+                .unwrap_or(0)
+        };
+        flags & (c::O_CREAT | c::O_TMPFILE) != 0 && mode() & ANY_EXECUTE != 0
     })
 }
 
