@@ -21,7 +21,8 @@ use crate::source;
 /// Events that wait in front of the next one; the conversion keeps the order, so few are needed.
 const LOOK_AHEAD: usize = 64;
 
-/// A stream of events.
+/// A stream of events. Internal ones (process accounting, containers that were found) take a number
+/// and are not shown, as sysdig does it.
 pub(crate) trait Events {
     /// Hands each visible event to `visit` until it returns false.
     ///
@@ -65,6 +66,9 @@ impl<R: Read> Events for Converted<R> {
                 continue;
             }
             env.see(&record);
+            if record.info.internal {
+                continue;
+            }
             let view = EventView {
                 record: &record,
                 state: &self.state,
@@ -196,6 +200,9 @@ impl Events for Raw {
                 continue;
             }
             env.see(&record);
+            if record.info.internal {
+                continue;
+            }
             let view = EventView {
                 record: &record,
                 state: &self.state,
