@@ -86,12 +86,7 @@ impl<R: Read> Events for Converted<R> {
             if is_hidden(&record) {
                 continue;
             }
-            let view = EventView {
-                record: &record,
-                state: &self.state,
-                context: &context,
-                env,
-            };
+            let view = EventView::new(&record, &self.state, &context, env);
             if !visit(&view) {
                 break;
             }
@@ -220,12 +215,7 @@ impl Events for Raw {
             if is_hidden(&record) {
                 continue;
             }
-            let view = EventView {
-                record: &record,
-                state: &self.state,
-                context: &context,
-                env,
-            };
+            let view = EventView::new(&record, &self.state, &context, env);
             if !visit(&view) {
                 return Ok(());
             }
