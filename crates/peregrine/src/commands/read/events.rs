@@ -43,15 +43,6 @@ fn is_account(record: &Record<'_>) -> bool {
     )
 }
 
-/// Whether the event is about the state alone and nobody wants to read it.
-fn is_hidden(record: &Record<'_>) -> bool {
-    record.info.internal
-        || matches!(
-            record.code.number(),
-            codes::CONTAINER_JSON_E | codes::CONTAINER_JSON_2_E
-        )
-}
-
 /// Events in today's form.
 pub(crate) struct Converted<R: Read> {
     reader: Reader<R>,
@@ -83,7 +74,7 @@ impl<R: Read> Events for Converted<R> {
                 continue;
             }
             env.see(&record);
-            if is_hidden(&record) {
+            if record.info.internal {
                 continue;
             }
             let view = EventView::new(&record, &self.state, &context, env);
@@ -102,6 +93,8 @@ pub(crate) struct Raw {
     state: State,
     waiting: VecDeque<Waiting>,
     number: u64,
+    /// The initial state is complete.
+    loaded: bool,
 }
 
 /// An event of the converted stream, kept until its raw one comes.
@@ -135,6 +128,7 @@ impl Raw {
             state: State::new(state::Options::default()),
             waiting: VecDeque::new(),
             number: 0,
+            loaded: false,
         })
     }
 
@@ -184,6 +178,14 @@ impl Events for Raw {
             let (bytes, cpu, flags) = match self.raw.next()? {
                 None => return Ok(()),
                 Some(Item::Event(record)) => (record.bytes().to_vec(), record.cpu, record.flags),
+                Some(Item::Loaded) => {
+                    self.loaded = true;
+                    continue;
+                }
+                Some(Item::Restart) => {
+                    self.loaded = false;
+                    continue;
+                }
                 Some(_) => continue,
             };
             let record = Record::parse(&bytes, cpu, flags)?;
@@ -208,11 +210,11 @@ impl Events for Raw {
             }
             self.number += 1;
             context.number = self.number;
-            if record.flags.contains(RecordFlags::STATE_ONLY) {
+            if !self.loaded && capture::is_initial_state(record.code.number()) {
                 continue;
             }
             env.see(&record);
-            if is_hidden(&record) {
+            if record.info.internal {
                 continue;
             }
             let view = EventView::new(&record, &self.state, &context, env);
