@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Socket addresses as the user gave them, and both ends as the kernel knows them. */
+#pragma once
+#include "file.bpf.h"
+
+#define AF_UNIX 1
+#define AF_INET 2
+#define AF_INET6 10
+#define UNIX_PATH_MAX 108
+
+enum direction { OUTBOUND, INBOUND };
+
+struct user_sockaddr {
+	u16 family;
+	u16 port; /* network order */
+	u32 v4_or_flow;
+	u8 v6[16];
+};
+
+static inline struct sock *sock_of(s64 fd)
+{
+	struct file *file = file_of(fd);
+	if (!file || (READ(file, f_inode, i_mode) & S_IFMT_MASK) != S_IFSOCK_TYPE)
+		return NULL;
+	struct socket *socket = READ(file, private_data);
+	return socket ? READ(socket, sk) : NULL;
+}
+
+/* A unix path to its NUL; of an abstract name the NUL in front is left out. */
+static inline void add_unix_path(struct out *o, u32 *len, const void *path, bool user)
+{
+	u8 first = 0;
+	long n;
+	if (user)
+		bpf_probe_read_user(&first, 1, path);
+	else
+		bpf_probe_read_kernel(&first, 1, path);
+	if (!first)
+		path += 1;
+	if (user)
+		n = bpf_probe_read_user_str(AT(o), UNIX_PATH_MAX + 1, path);
+	else
+		n = bpf_probe_read_kernel_str(AT(o), UNIX_PATH_MAX + 1, path);
+	if (n <= 0)
+		n = 0;
+	o->at += n;
+	*len += n;
+}
+
+/* A parameter put together from pieces: remember the start, add, close. */
+#define PIECES(o) u32 _start = (o)->at, _len = 0
+#define PIECE(o, t, v)                                                                             \
+	do {                                                                                       \
+		*(t *)AT(o) = (v);                                                                 \
+		(o)->at += sizeof(t);                                                              \
+		_len += sizeof(t);                                                                 \
+	} while (0)
+#define PIECE_BYTES(o, ptr, n)                                                                     \
+	do {                                                                                       \
+		bpf_probe_read_kernel(AT(o), n, ptr);                                              \
+		(o)->at += n;                                                                      \
+		_len += n;                                                                         \
+	} while (0)
+#define PIECES_END(o)                                                                              \
+	do {                                                                                       \
+		(o)->at = _start;                                                                  \
+		put_len(o, _len);                                                                  \
+	} while (0)
+
+static inline void put_user_sockaddr(struct out *o, u64 ptr, u64 len)
+{
+	struct user_sockaddr a = {};
+	PIECES(o);
+	if (!ptr || !len)
+		goto out;
+	if (bpf_probe_read_user(&a.family, 2, (void *)ptr))
+		goto out;
+	switch (a.family) {
+	case AF_INET:
+		if (bpf_probe_read_user(&a, 8, (void *)ptr))
+			goto out;
+		PIECE(o, u8, AF_INET);
+		PIECE(o, u32, a.v4_or_flow);
+		PIECE(o, u16, bpf_ntohs(a.port));
+		break;
+	case AF_INET6:
+		if (bpf_probe_read_user(&a, 24, (void *)ptr))
+			goto out;
+		PIECE(o, u8, AF_INET6);
+		PIECE_BYTES(o, a.v6, 16);
+		PIECE(o, u16, bpf_ntohs(a.port));
+		break;
+	case AF_UNIX:
+		PIECE(o, u8, AF_UNIX);
+		add_unix_path(o, &_len, (void *)ptr + 2, true);
+		break;
+	}
+out:
+	PIECES_END(o);
+}
+
+static inline void put_inet_tuple(struct out *o, struct sock *sk, enum direction way, u64 user)
+{
+	struct inet_sock *inet = (void *)sk;
+	u32 local = READ(inet, inet_saddr), remote = READ(sk, __sk_common.skc_daddr);
+	u16 local_port = bpf_ntohs(READ(inet, inet_sport));
+	u16 remote_port = bpf_ntohs(READ(sk, __sk_common.skc_dport));
+	if (user && remote_port == 0) {
+		/* Not connected: the other end is in the call's own address. */
+		struct user_sockaddr a = {};
+		bpf_probe_read_user(&a, 8, (void *)user);
+		remote = a.v4_or_flow;
+		remote_port = bpf_ntohs(a.port);
+	}
+	PIECES(o);
+	PIECE(o, u8, AF_INET);
+	PIECE(o, u32, way == OUTBOUND ? local : remote);
+	PIECE(o, u16, way == OUTBOUND ? local_port : remote_port);
+	PIECE(o, u32, way == OUTBOUND ? remote : local);
+	PIECE(o, u16, way == OUTBOUND ? remote_port : local_port);
+	PIECES_END(o);
+}
+
+static inline void put_inet6_tuple(struct out *o, struct sock *sk, enum direction way, u64 user)
+{
+	struct inet_sock *inet = (void *)sk;
+	struct in6_addr local = {}, remote = {};
+	struct ipv6_pinfo *info = READ(inet, pinet6);
+	BPF_CORE_READ_INTO(&local, info, saddr);
+	BPF_CORE_READ_INTO(&remote, sk, __sk_common.skc_v6_daddr);
+	u16 local_port = bpf_ntohs(READ(inet, inet_sport));
+	u16 remote_port = bpf_ntohs(READ(sk, __sk_common.skc_dport));
+	if (user && remote_port == 0) {
+		struct user_sockaddr a = {};
+		bpf_probe_read_user(&a, 24, (void *)user);
+		__builtin_memcpy(&remote, a.v6, 16);
+		remote_port = bpf_ntohs(a.port);
+	}
+	PIECES(o);
+	PIECE(o, u8, AF_INET6);
+	if (way == OUTBOUND)
+		PIECE_BYTES(o, &local, 16);
+	else
+		PIECE_BYTES(o, &remote, 16);
+	PIECE(o, u16, way == OUTBOUND ? local_port : remote_port);
+	if (way == OUTBOUND)
+		PIECE_BYTES(o, &remote, 16);
+	else
+		PIECE_BYTES(o, &local, 16);
+	PIECE(o, u16, way == OUTBOUND ? remote_port : local_port);
+	PIECES_END(o);
+}
+
+static inline void put_unix_tuple(struct out *o, struct sock *sk, enum direction way, u64 user)
+{
+	struct unix_sock *local = (void *)sk;
+	struct unix_sock *peer = (void *)READ(local, peer);
+	struct unix_sock *named = way == OUTBOUND ? peer : local;
+	u64 user_path = way == OUTBOUND && user ? user + 2 : 0;
+	PIECES(o);
+	PIECE(o, u8, AF_UNIX);
+	PIECE(o, u64, way == OUTBOUND ? (u64)peer : (u64)local);
+	PIECE(o, u64, way == OUTBOUND ? (u64)local : (u64)peer);
+	if (user_path) {
+		add_unix_path(o, &_len, (void *)user_path, true);
+	} else {
+		struct unix_address *addr = READ(named, addr);
+		/* The path lies behind the length, the reference count's and the family's bytes. */
+		u32 offset = bpf_core_type_size(struct unix_address) + 2;
+		if (addr)
+			add_unix_path(o, &_len, (void *)addr + offset, false);
+		else
+			PIECE(o, u8, 0);
+	}
+	PIECES_END(o);
+}
+
+/* Both ends of a socket; `user` is the address given to the call, 0 where there is none. */
+static inline void put_tuple(struct out *o, s64 fd, enum direction way, u64 user)
+{
+	struct sock *sk = sock_of(fd);
+	if (!sk) {
+		put_empty(o);
+		return;
+	}
+	switch (READ(sk, __sk_common.skc_family)) {
+	case AF_INET:
+		put_inet_tuple(o, sk, way, user);
+		return;
+	case AF_INET6:
+		put_inet6_tuple(o, sk, way, user);
+		return;
+	case AF_UNIX:
+		put_unix_tuple(o, sk, way, user);
+		return;
+	}
+	put_empty(o);
+}

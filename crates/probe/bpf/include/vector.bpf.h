@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Scattered buffers: iovec arrays and message headers, of 64-bit and 32-bit callers. */
+#pragma once
+#include "sock.bpf.h"
+
+#define MAX_VECTORS 32
+
+/*
+ * Data of at most MAX_VECTORS buffers, `limit` bytes and the snap length, as one parameter;
+ * returns the sum of their lengths.
+ */
+static inline u64 put_vector(struct out *o, const struct call *c, u64 array, u64 count, u64 limit)
+{
+	u64 total = 0;
+	u32 start = o->at, len = 0;
+	u32 max = settings.snaplen;
+	if (limit < max)
+		max = limit;
+	if (max > MAX_EVENT - 1)
+		max = MAX_EVENT - 1;
+	for (u32 i = 0; i < MAX_VECTORS; i++) {
+		struct user_iovec v = {};
+		if (i >= count)
+			break;
+		if (c->compat) {
+			struct user_iovec32 narrow = {};
+			if (bpf_probe_read_user(&narrow, sizeof(narrow),
+						(void *)(array + i * sizeof(narrow))))
+				break;
+			v.base = narrow.base;
+			v.len = narrow.len;
+		} else if (bpf_probe_read_user(&v, sizeof(v), (void *)(array + i * sizeof(v)))) {
+			break;
+		}
+		total += v.len;
+		if (len >= max)
+			continue;
+		u32 n = max - len;
+		if (v.len < n)
+			n = v.len;
+		n &= MASK;
+		if (!n || bpf_probe_read_user(AT(o), n, (void *)v.base))
+			continue;
+		len += n;
+		o->at = start + len;
+	}
+	o->at = start;
+	put_len(o, len);
+	return total;
+}
+
+static inline bool read_msghdr(const struct call *c, u64 ptr, struct user_msghdr *m)
+{
+	if (c->compat) {
+		struct user_msghdr32 n = {};
+		if (bpf_probe_read_user(&n, sizeof(n), (void *)ptr))
+			return false;
+		m->name = n.name;
+		m->namelen = n.namelen;
+		m->iov = n.iov;
+		m->iovlen = n.iovlen;
+		m->control = n.control;
+		m->controllen = n.controllen;
+		return true;
+	}
+	return !bpf_probe_read_user(m, sizeof(*m), (void *)ptr);
+}
