@@ -5,8 +5,21 @@
 
 #![forbid(unsafe_code)]
 
+pub mod ast;
+pub mod error;
+mod lexer;
+pub mod operator;
+pub mod parser;
+mod print;
 pub mod schema;
+pub mod span;
 pub mod value;
+
+pub use ast::{Ast, Check, Expr, ExprId, ExprKind, Field, Literal, Operand, Right, Transformer};
+pub use error::{ParseError, ParseErrorKind};
+pub use operator::{Function, Modifier, Operator};
+pub use parser::{ParseOptions, parse, parse_with};
+pub use span::{Position, SourceId, Span};
 
 pub use schema::{
     Argument, FieldDef, FieldRef, FieldSource, Format, Lifetime, Purpose, Quantifier, ResolveError,

@@ -23,6 +23,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod conformance;
 pub mod corpus;
 pub mod golden;
 pub mod jsonl;
