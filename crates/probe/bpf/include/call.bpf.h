@@ -101,12 +101,11 @@ static inline void read_socketcall_args(struct call *c, const struct pt_regs *re
 /* Work of the monitor itself is not reported, or reporting it would be work to report. */
 static inline bool is_own(void)
 {
-	if (!settings.self)
+	u32 self = shared.self;
+	if (!self)
 		return false;
 	u64 id = bpf_get_current_pid_tgid();
-	if (settings.self_thread_only)
-		return (u32)id == settings.self;
-	return id >> 32 == settings.self;
+	return (shared.self_is_thread ? (u32)id : id >> 32) == self;
 }
 
 /* Per-call tests that the dispatcher makes for its tail calls. */

@@ -80,65 +80,63 @@ static inline u64 inode_number(s64 fd)
 #define MAX_COMPONENTS 96
 #define PATH_START 8192
 
-struct walk {
-	struct dentry *dentry, *root;
-	struct vfsmount *mnt, *root_mnt;
-	u32 at;
-};
-
 /* One step towards the root; false when there. */
-static inline bool walk_up(struct walk *w, struct draft *draft)
+static inline bool walk_up(struct draft *d, struct dentry *root, struct vfsmount *root_mnt)
 {
-	if (w->dentry == w->root && w->mnt == w->root_mnt)
+	struct dentry *dentry = d->walk_dentry;
+	struct vfsmount *mnt = d->walk_mnt;
+	if (dentry == root && mnt == root_mnt)
 		return false;
-	struct dentry *parent = READ(w->dentry, d_parent);
-	if (w->dentry == READ(w->mnt, mnt_root)) {
-		struct mount *mount =
-			(void *)w->mnt - bpf_core_field_offset(struct mount, mnt);
+	if (dentry == READ(mnt, mnt_root)) {
+		struct mount *mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
 		struct mount *up = READ(mount, mnt_parent);
 		if (up == mount)
 			return false;
-		w->dentry = READ(mount, mnt_mountpoint);
-		w->mnt = (void *)up + bpf_core_field_offset(struct mount, mnt);
+		d->walk_dentry = READ(mount, mnt_mountpoint);
+		d->walk_mnt = (void *)up + bpf_core_field_offset(struct mount, mnt);
 		return true;
 	}
-	if (w->dentry == parent)
+	struct dentry *parent = READ(dentry, d_parent);
+	if (dentry == parent)
 		return false;
-	u32 len = READ(w->dentry, d_name.len);
-	const unsigned char *name = READ(w->dentry, d_name.name);
-	len &= 0xff;
-	if (len + 1 > w->at)
+	u32 len = READ(dentry, d_name.len) & 0xff;
+	u32 at = d->loop_start;
+	if (len + 1 > at)
 		return false;
-	w->at -= len + 1;
-	u32 at = w->at & (PATH_START - 1);
-	draft->scratch[at] = '/';
-	bpf_probe_read_kernel(&draft->scratch[at + 1], len, name);
-	w->dentry = parent;
+	at -= len + 1;
+	d->loop_start = at;
+	at &= PATH_START - 1;
+	d->scratch[at] = '/';
+	bpf_probe_read_kernel(&d->scratch[at + 1], len, READ(dentry, d_name.name));
+	d->walk_dentry = parent;
 	return true;
 }
 
 /* The path as the task sees it; a file outside its root keeps what was found. */
 static inline void put_kernel_path(struct out *o, struct task_struct *task, struct file *file)
 {
-	struct walk w = {.at = PATH_START - 1};
+	struct draft *d = o->draft;
 	if (!file) {
 		put_empty(o);
 		return;
 	}
-	w.dentry = READ(file, f_path.dentry);
-	w.mnt = READ(file, f_path.mnt);
-	w.root = READ(task, fs, root.dentry);
-	w.root_mnt = READ(task, fs, root.mnt);
-	struct dentry *first = w.dentry;
-	if (first && first == READ(first, d_parent) && first != READ(w.mnt, mnt_root)) {
+	struct dentry *dentry = READ(file, f_path.dentry);
+	struct vfsmount *mnt = READ(file, f_path.mnt);
+	struct dentry *root = READ(task, fs, root.dentry);
+	struct vfsmount *root_mnt = READ(task, fs, root.mnt);
+	if (dentry == READ(dentry, d_parent) && dentry != READ(mnt, mnt_root)) {
 		/* Not in any tree (memfd): its name is all there is. */
-		put_kernel_str(o, READ(first, d_name.name));
+		put_kernel_str(o, READ(dentry, d_name.name));
 		return;
 	}
+	d->walk_dentry = dentry;
+	d->walk_mnt = mnt;
+	d->loop_start = PATH_START - 1;
 	for (int i = 0; i < MAX_COMPONENTS; i++)
-		if (!walk_up(&w, o->draft))
+		if (!walk_up(d, root, root_mnt))
 			break;
-	u32 len = PATH_START - 1 - w.at;
+	u32 start = d->loop_start;
+	u32 len = PATH_START - 1 - start;
 	if (len == 0) {
 		*(u16 *)AT(o) = '/';
 		put_len(o, 2);
@@ -146,10 +144,10 @@ static inline void put_kernel_path(struct out *o, struct task_struct *task, stru
 	}
 	if (len > MAX_PATH - 1)
 		len = MAX_PATH - 1;
-	bpf_probe_read_kernel(AT(o), len & (MAX_PATH - 1),
-			      &o->draft->scratch[w.at & (PATH_START - 1)]);
-	o->draft->data[(o->at + len) & MASK] = 0;
+	bpf_probe_read_kernel(AT(o), len & (MAX_PATH - 1), &d->scratch[start & (PATH_START - 1)]);
+	d->data[(o->at + len) & MASK] = 0;
 	put_len(o, len + 1);
+	forget(o);
 }
 
 /* Whether a user or group number has a meaning in the task's user namespace. */
@@ -201,7 +199,7 @@ static inline bool exe_writable(struct task_struct *task, struct inode *inode)
 		return true;
 	if (mode & 0002)
 		return true;
-	u64 caps = READ(cred, cap_effective);
+	u64 caps = CAPABILITIES(cred, cap_effective);
 	if (!(caps & (1 << CAP_DAC_OVERRIDE_NR | 1 << CAP_FOWNER_NR)))
 		return false;
 	struct user_namespace *ns = READ(cred, user_ns);

@@ -15,22 +15,16 @@
 /* An event, header included. */
 #define MAX_EVENT 65536
 
+/* Written by the loader before the verifier looks; mirrored in src/layout.rs. */
 struct settings {
 	u64 boot_time; /* ns since the epoch at which the boot clock was 0 */
 	u32 snaplen;
-	u32 self; /* thread group whose own work is left out; 0: none */
 	u8 drop_failed;
-	u8 self_thread_only;
-	u8 pad[6];
+	u8 pad[3];
+	s16 ia32_table[MAX_SYSCALLS]; /* 64-bit number of a 32-bit system call; -1: none */
+	u16 code_table[MAX_SYSCALLS]; /* portable code, for the generic event */
 };
-const volatile struct settings settings = {.snaplen = 80};
-/* 64-bit number of a 32-bit program's system call; -1: there is none. */
-const volatile s16 ia32_table[MAX_SYSCALLS] = {};
-/* Code of the portable table for the generic event. */
-const volatile u16 code_table[MAX_SYSCALLS] = {};
-
-/* Whether a system call is wanted, by its 64-bit number. */
-volatile u8 wanted[MAX_SYSCALLS] = {};
+const volatile struct settings settings SEC(".rodata.settings") = {.snaplen = 80};
 
 struct counters {
 	u64 lost_full[CLASS_COUNT]; /* the buffer was full */
@@ -38,10 +32,18 @@ struct counters {
 	u64 lost_other;		    /* no buffer for this CPU */
 	u64 pad[16 - CLASS_COUNT - 2];
 };
-volatile struct counters counters[MAX_CPUS] = {};
 
-/* Set by a reader about to sleep, taken back by the program that wakes it. */
-volatile u32 reader_sleeps = 0;
+/* Written by both sides while the programs run; mirrored in src/layout.rs. */
+struct shared {
+	u8 wanted[MAX_SYSCALLS]; /* by 64-bit number */
+	u32 self;		 /* thread or thread group whose own work is left out; 0: none */
+	u32 self_is_thread;
+	u8 pad1[56];
+	u32 reader_sleeps; /* set by a reader about to sleep, taken back by who wakes it */
+	u8 pad2[60];
+	struct counters counters[MAX_CPUS];
+};
+volatile struct shared shared SEC(".data.shared") = {};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -64,6 +66,16 @@ struct {
 
 /* Where an event of variable size is put together, and scratch space behind it. */
 struct draft {
+	/*
+	 * Sums of a loop over user-given pieces. Kept here and not in registers: what is read back
+	 * from memory is any number to the verifier, so that one turn of the loop looks like the
+	 * next, and 32 turns cost it little more than one.
+	 */
+	volatile u64 loop_total;
+	volatile u32 loop_len, loop_start, loop_at, loop_pad;
+	/* The same for the way from a file up to the root: see put_kernel_path(). */
+	struct dentry *volatile walk_dentry;
+	struct vfsmount *volatile walk_mnt;
 	u64 prefix;
 	u8 data[MAX_EVENT];
 	u8 scratch[MAX_EVENT + 4096];

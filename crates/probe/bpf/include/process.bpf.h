@@ -58,9 +58,9 @@ static inline void put_exec_credentials(struct out *o, struct task_struct *task)
 	put_u64(o, pid_virtual(task_pid(task, PIDTYPE_PGID)));
 	put_u32(o, task_loginuid(task));
 	put_u32(o, exe_flags(task, exe));
-	put_u64(o, capabilities(READ(cred, cap_inheritable)));
-	put_u64(o, capabilities(READ(cred, cap_permitted)));
-	put_u64(o, capabilities(READ(cred, cap_effective)));
+	put_u64(o, CAPABILITIES(cred, cap_inheritable));
+	put_u64(o, CAPABILITIES(cred, cap_permitted));
+	put_u64(o, CAPABILITIES(cred, cap_effective));
 	put_u64(o, READ(inode, i_ino));
 	put_u64(o, inode_ctime(inode));
 	put_u64(o, inode_mtime(inode));

@@ -23,7 +23,7 @@ static inline u64 now(void)
 
 static inline struct counters *cpu_counters(u32 cpu)
 {
-	return (struct counters *)&counters[cpu & (MAX_CPUS - 1)];
+	return (struct counters *)&shared.counters[cpu & (MAX_CPUS - 1)];
 }
 
 static inline void *ring_of(u16 code, u32 cpu)
@@ -40,9 +40,9 @@ static inline void *ring_of(u16 code, u32 cpu)
  */
 static inline void ring_bell(void)
 {
-	if (likely(!reader_sleeps))
+	if (likely(!shared.reader_sleeps))
 		return;
-	reader_sleeps = 0;
+	shared.reader_sleeps = 0;
 	u8 ding = 0;
 	bpf_ringbuf_output(&doorbell, &ding, sizeof(ding), BPF_RB_FORCE_WAKEUP);
 }
@@ -154,7 +154,18 @@ struct out {
 };
 
 #define MASK (MAX_EVENT - 1)
-#define AT(o) (&(o)->draft->data[(o)->at & MASK])
+
+/*
+ * Where the next parameter goes. The compiler must not see where the pointer comes from: it would
+ * find it unaligned and store byte by byte, which these machines need not.
+ */
+static inline void *out_at(struct out *o)
+{
+	void *at = &o->draft->data[o->at & MASK];
+	asm volatile("" : "+r"(at));
+	return at;
+}
+#define AT(o) out_at(o)
 
 static inline bool out_begin(struct out *o, u16 code, u32 nparams)
 {
@@ -171,6 +182,25 @@ static inline bool out_begin(struct out *o, u16 code, u32 nparams)
 	return true;
 }
 
+/*
+ * Makes the place an unknown number to the verifier. After something of variable length there are
+ * as many states as lengths; forgotten, they are one, and what follows is looked at once.
+ */
+static inline void forget(struct out *o)
+{
+	o->draft->loop_at = o->at;
+	o->at = o->draft->loop_at;
+}
+
+/* Ends a parameter whose bytes were added from `start` on. */
+static inline void end_param(struct out *o, u32 start)
+{
+	*(u16 *)&o->draft->data[HEADER_LEN + 2 * o->n] = o->at - start;
+	o->n++;
+	forget(o);
+}
+
+/* Ends a parameter of `len` bytes that lie at the place already. */
 static inline void put_len(struct out *o, u16 len)
 {
 	*(u16 *)&o->draft->data[HEADER_LEN + 2 * o->n] = len;
@@ -220,6 +250,7 @@ static inline u32 add_user_str(struct out *o, u64 ptr, u32 max)
 static inline void put_user_str(struct out *o, u64 ptr)
 {
 	put_len(o, add_user_str(o, ptr, MAX_PATH));
+	forget(o);
 }
 
 static inline void put_kernel_str(struct out *o, const void *ptr)
@@ -228,6 +259,7 @@ static inline void put_kernel_str(struct out *o, const void *ptr)
 	if (ptr)
 		n = bpf_probe_read_kernel_str(AT(o), MAX_PATH, ptr);
 	put_len(o, n <= 0 ? 0 : n);
+	forget(o);
 }
 
 /* `len` bytes of the user's memory, at most `max`; empty where they cannot be read. */
@@ -239,6 +271,7 @@ static inline void put_user_bytes(struct out *o, u64 ptr, u64 len, u32 max)
 	if (!ptr || n == 0 || bpf_probe_read_user(AT(o), n & MASK, (void *)ptr))
 		n = 0;
 	put_len(o, n);
+	forget(o);
 }
 
 /* Data of a read or a write: as much as the snap length allows. */
@@ -246,6 +279,18 @@ static inline void put_data(struct out *o, u64 ptr, u64 len)
 {
 	put_user_bytes(o, ptr, len, settings.snaplen);
 }
+
+/* A piece of a parameter; end_param() ends it. */
+#define ADD(o, t, v)                                                                               \
+	do {                                                                                       \
+		*(t *)AT(o) = (v);                                                                 \
+		(o)->at += sizeof(t);                                                              \
+	} while (0)
+#define ADD_BYTES(o, ptr, n)                                                                       \
+	do {                                                                                       \
+		bpf_probe_read_kernel(AT(o), n, ptr);                                              \
+		(o)->at += (n);                                                                    \
+	} while (0)
 
 static inline int out_send_flagged(struct out *o, u8 flags)
 {
@@ -262,7 +307,7 @@ static inline int out_send_flagged(struct out *o, u8 flags)
 	*(u32 *)&o->draft->data[16] = o->at;
 	o->draft->prefix = prefix(cpu, o->code, flags);
 	u32 size = (o->at & MASK) + PREFIX_LEN;
-	if (bpf_ringbuf_output(ring, o->draft, size, BPF_RB_NO_WAKEUP)) {
+	if (bpf_ringbuf_output(ring, &o->draft->prefix, size, BPF_RB_NO_WAKEUP)) {
 		__sync_fetch_and_add(&cpu_counters(cpu)->lost_full[class_of(o->code)], 1);
 		return 0;
 	}

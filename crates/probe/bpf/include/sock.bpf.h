@@ -27,7 +27,7 @@ static inline struct sock *sock_of(s64 fd)
 }
 
 /* A unix path to its NUL; of an abstract name the NUL in front is left out. */
-static inline void add_unix_path(struct out *o, u32 *len, const void *path, bool user)
+static inline void add_unix_path(struct out *o, const void *path, bool user)
 {
 	u8 first = 0;
 	long n;
@@ -44,33 +44,12 @@ static inline void add_unix_path(struct out *o, u32 *len, const void *path, bool
 	if (n <= 0)
 		n = 0;
 	o->at += n;
-	*len += n;
 }
-
-/* A parameter put together from pieces: remember the start, add, close. */
-#define PIECES(o) u32 _start = (o)->at, _len = 0
-#define PIECE(o, t, v)                                                                             \
-	do {                                                                                       \
-		*(t *)AT(o) = (v);                                                                 \
-		(o)->at += sizeof(t);                                                              \
-		_len += sizeof(t);                                                                 \
-	} while (0)
-#define PIECE_BYTES(o, ptr, n)                                                                     \
-	do {                                                                                       \
-		bpf_probe_read_kernel(AT(o), n, ptr);                                              \
-		(o)->at += n;                                                                      \
-		_len += n;                                                                         \
-	} while (0)
-#define PIECES_END(o)                                                                              \
-	do {                                                                                       \
-		(o)->at = _start;                                                                  \
-		put_len(o, _len);                                                                  \
-	} while (0)
 
 static inline void put_user_sockaddr(struct out *o, u64 ptr, u64 len)
 {
 	struct user_sockaddr a = {};
-	PIECES(o);
+	u32 start = o->at;
 	if (!ptr || !len)
 		goto out;
 	if (bpf_probe_read_user(&a.family, 2, (void *)ptr))
@@ -79,24 +58,24 @@ static inline void put_user_sockaddr(struct out *o, u64 ptr, u64 len)
 	case AF_INET:
 		if (bpf_probe_read_user(&a, 8, (void *)ptr))
 			goto out;
-		PIECE(o, u8, AF_INET);
-		PIECE(o, u32, a.v4_or_flow);
-		PIECE(o, u16, bpf_ntohs(a.port));
+		ADD(o, u8, AF_INET);
+		ADD(o, u32, a.v4_or_flow);
+		ADD(o, u16, bpf_ntohs(a.port));
 		break;
 	case AF_INET6:
 		if (bpf_probe_read_user(&a, 24, (void *)ptr))
 			goto out;
-		PIECE(o, u8, AF_INET6);
-		PIECE_BYTES(o, a.v6, 16);
-		PIECE(o, u16, bpf_ntohs(a.port));
+		ADD(o, u8, AF_INET6);
+		ADD_BYTES(o, a.v6, 16);
+		ADD(o, u16, bpf_ntohs(a.port));
 		break;
 	case AF_UNIX:
-		PIECE(o, u8, AF_UNIX);
-		add_unix_path(o, &_len, (void *)ptr + 2, true);
+		ADD(o, u8, AF_UNIX);
+		add_unix_path(o, (void *)ptr + 2, true);
 		break;
 	}
 out:
-	PIECES_END(o);
+	end_param(o, start);
 }
 
 static inline void put_inet_tuple(struct out *o, struct sock *sk, enum direction way, u64 user)
@@ -112,13 +91,13 @@ static inline void put_inet_tuple(struct out *o, struct sock *sk, enum direction
 		remote = a.v4_or_flow;
 		remote_port = bpf_ntohs(a.port);
 	}
-	PIECES(o);
-	PIECE(o, u8, AF_INET);
-	PIECE(o, u32, way == OUTBOUND ? local : remote);
-	PIECE(o, u16, way == OUTBOUND ? local_port : remote_port);
-	PIECE(o, u32, way == OUTBOUND ? remote : local);
-	PIECE(o, u16, way == OUTBOUND ? remote_port : local_port);
-	PIECES_END(o);
+	u32 start = o->at;
+	ADD(o, u8, AF_INET);
+	ADD(o, u32, way == OUTBOUND ? local : remote);
+	ADD(o, u16, way == OUTBOUND ? local_port : remote_port);
+	ADD(o, u32, way == OUTBOUND ? remote : local);
+	ADD(o, u16, way == OUTBOUND ? remote_port : local_port);
+	end_param(o, start);
 }
 
 static inline void put_inet6_tuple(struct out *o, struct sock *sk, enum direction way, u64 user)
@@ -136,19 +115,19 @@ static inline void put_inet6_tuple(struct out *o, struct sock *sk, enum directio
 		__builtin_memcpy(&remote, a.v6, 16);
 		remote_port = bpf_ntohs(a.port);
 	}
-	PIECES(o);
-	PIECE(o, u8, AF_INET6);
+	u32 start = o->at;
+	ADD(o, u8, AF_INET6);
 	if (way == OUTBOUND)
-		PIECE_BYTES(o, &local, 16);
+		ADD_BYTES(o, &local, 16);
 	else
-		PIECE_BYTES(o, &remote, 16);
-	PIECE(o, u16, way == OUTBOUND ? local_port : remote_port);
+		ADD_BYTES(o, &remote, 16);
+	ADD(o, u16, way == OUTBOUND ? local_port : remote_port);
 	if (way == OUTBOUND)
-		PIECE_BYTES(o, &remote, 16);
+		ADD_BYTES(o, &remote, 16);
 	else
-		PIECE_BYTES(o, &local, 16);
-	PIECE(o, u16, way == OUTBOUND ? remote_port : local_port);
-	PIECES_END(o);
+		ADD_BYTES(o, &local, 16);
+	ADD(o, u16, way == OUTBOUND ? remote_port : local_port);
+	end_param(o, start);
 }
 
 static inline void put_unix_tuple(struct out *o, struct sock *sk, enum direction way, u64 user)
@@ -157,22 +136,22 @@ static inline void put_unix_tuple(struct out *o, struct sock *sk, enum direction
 	struct unix_sock *peer = (void *)READ(local, peer);
 	struct unix_sock *named = way == OUTBOUND ? peer : local;
 	u64 user_path = way == OUTBOUND && user ? user + 2 : 0;
-	PIECES(o);
-	PIECE(o, u8, AF_UNIX);
-	PIECE(o, u64, way == OUTBOUND ? (u64)peer : (u64)local);
-	PIECE(o, u64, way == OUTBOUND ? (u64)local : (u64)peer);
+	u32 start = o->at;
+	ADD(o, u8, AF_UNIX);
+	ADD(o, u64, way == OUTBOUND ? (u64)peer : (u64)local);
+	ADD(o, u64, way == OUTBOUND ? (u64)local : (u64)peer);
 	if (user_path) {
-		add_unix_path(o, &_len, (void *)user_path, true);
+		add_unix_path(o, (void *)user_path, true);
 	} else {
 		struct unix_address *addr = READ(named, addr);
 		/* The path lies behind the length, the reference count's and the family's bytes. */
 		u32 offset = bpf_core_type_size(struct unix_address) + 2;
 		if (addr)
-			add_unix_path(o, &_len, (void *)addr + offset, false);
+			add_unix_path(o, (void *)addr + offset, false);
 		else
-			PIECE(o, u8, 0);
+			ADD(o, u8, 0);
 	}
-	PIECES_END(o);
+	end_param(o, start);
 }
 
 /* Both ends of a socket; `user` is the address given to the call, 0 where there is none. */

@@ -69,10 +69,13 @@ static inline u64 pidns_start(struct task_struct *task)
 }
 
 /* All capabilities the portable table has; its bits are the kernel's. */
-static inline u64 capabilities(u64 kernel)
-{
-	return kernel & 0x1ffffffffffULL;
-}
+#define ALL_CAPABILITIES 0x1ffffffffffULL
+#define CAPABILITIES(cred, set)                                                                    \
+	({                                                                                         \
+		u64 bits = 0;                                                                      \
+		BPF_CORE_READ_INTO(&bits, cred, set);                                              \
+		bits & ALL_CAPABILITIES;                                                           \
+	})
 
 static inline u32 task_tty(struct task_struct *task)
 {
@@ -86,85 +89,63 @@ static inline u32 task_tty(struct task_struct *task)
 
 #define MAX_CGROUP_NAMES 6
 
-static inline void add_text(struct out *o, u32 *len, const char *text, u32 size)
-{
-	bpf_probe_read_kernel(AT(o), size, text);
-	o->at += size;
-	*len += size;
-}
-
 /* `name=path`: from the leaf at most six names upwards, so the top of a deep path is missing. */
-static inline u32 add_cgroup(struct out *o, struct task_struct *task, u32 id, const char *name,
-			     u32 name_len)
+static inline void add_cgroup(struct out *o, struct task_struct *task, u32 id, const char *label,
+			      u32 label_len)
 {
 	if (id >= 16)
-		return 0;
+		return;
 	const char *names[MAX_CGROUP_NAMES] = {};
 	struct kernfs_node *node = READ(task, cgroups, subsys[id], cgroup, kn);
-	u32 count = 0;
 #pragma unroll
 	for (int i = 0; i < MAX_CGROUP_NAMES; i++) {
-		if (!node)
-			break;
 		struct kernfs_node *up = kernfs_parent(node);
 		if (!up)
 			break;
 		names[i] = READ(node, name);
-		count++;
 		node = up;
 	}
-	u32 len = 0;
-	bpf_probe_read_kernel(AT(o), name_len, name);
-	o->at += name_len;
-	len += name_len;
-	if (count == 0) {
-		*(u8 *)AT(o) = '/';
-		o->at++;
-		len++;
-	}
+	ADD_BYTES(o, label, label_len);
+	if (!names[0])
+		ADD(o, u8, '/');
+	forget(o);
 #pragma unroll
 	for (int i = MAX_CGROUP_NAMES - 1; i >= 0; i--) {
-		if (!names[i])
-			continue;
-		*(u8 *)AT(o) = '/';
-		o->at++;
-		len++;
-		long n = bpf_probe_read_kernel_str(AT(o), 256, names[i]);
-		if (n > 1) {
-			o->at += n - 1;
-			len += n - 1;
+		if (names[i]) {
+			ADD(o, u8, '/');
+			long n = bpf_probe_read_kernel_str(AT(o), 256, names[i]);
+			if (n > 1)
+				o->at += n - 1;
 		}
+		forget(o);
 	}
-	*(u8 *)AT(o) = 0;
-	o->at++;
-	return len + 1;
+	ADD(o, u8, 0);
 }
 
-#define ADD_CGROUP(o, task, subsystem, label)                                                      \
+#define ADD_CGROUP(o, task, subsystem)                                                             \
 	if (bpf_core_enum_value_exists(enum cgroup_subsys_id, subsystem##_cgrp_id)) {              \
-		static const char text[] = label "=";                                              \
-		len += add_cgroup(o, task,                                                         \
-				  bpf_core_enum_value(enum cgroup_subsys_id, subsystem##_cgrp_id), \
-				  text, sizeof(text) - 1);                                         \
+		static const char label[] = #subsystem "=";                                        \
+		add_cgroup(o, task,                                                                \
+			   bpf_core_enum_value(enum cgroup_subsys_id, subsystem##_cgrp_id), label, \
+			   sizeof(label) - 1);                                                     \
 	}
 
 static inline void put_cgroups(struct out *o, struct task_struct *task)
 {
-	u32 len = 0;
 	u32 start = o->at;
-	ADD_CGROUP(o, task, cpuset, "cpuset");
-	ADD_CGROUP(o, task, cpu, "cpu");
-	ADD_CGROUP(o, task, cpuacct, "cpuacct");
-	ADD_CGROUP(o, task, io, "io");
-	ADD_CGROUP(o, task, memory, "memory");
-	o->at = start;
-	put_len(o, len);
+	ADD_CGROUP(o, task, cpuset);
+	ADD_CGROUP(o, task, cpu);
+	ADD_CGROUP(o, task, cpuacct);
+	ADD_CGROUP(o, task, io);
+	ADD_CGROUP(o, task, memory);
+	end_param(o, start);
 }
 
 static inline void put_comm(struct out *o, struct task_struct *task)
 {
 	long n = bpf_probe_read_kernel_str(AT(o), 16, task->comm);
 	put_len(o, n <= 0 ? 0 : n);
+	forget(o);
 }
 
 /* exe and args: the first string and the rest of the argument area, 4,096 bytes together. */
@@ -182,19 +163,17 @@ static inline void put_arguments(struct out *o, struct task_struct *task)
 		total = MAX_PATH;
 	u32 exe = total ? add_user_str(o, start, MAX_PATH) : 0;
 	put_len(o, exe);
+	forget(o);
 	s64 rest = total - exe;
-	if (!exe || rest <= 0) {
+	if (!exe || rest <= 0 || rest >= MAX_PATH ||
+	    bpf_probe_read_user(AT(o), rest & (MAX_PATH - 1), (void *)(start + exe))) {
 		put_empty(o);
 		return;
 	}
-	if (bpf_probe_read_user(AT(o), rest & 0xfff, (void *)(start + exe))) {
-		put_empty(o);
-		return;
-	}
-	rest &= 0xfff;
 	/* Cut off or overwritten by the program: the last byte ends the last argument. */
 	o->draft->data[(o->at + rest - 1) & MASK] = 0;
 	put_len(o, rest);
+	forget(o);
 }
 
 static inline void put_environment(struct out *o, struct task_struct *task)
@@ -214,15 +193,18 @@ static inline void put_environment(struct out *o, struct task_struct *task)
 	}
 	o->draft->data[(o->at + total - 1) & MASK] = 0;
 	put_len(o, total);
+	forget(o);
 }
 
 /* argv or envp of a call that failed: `skip` pointers in, at most `count` strings. */
 static inline void put_user_array(struct out *o, const struct call *c, u64 array, u32 skip,
 				  u32 count, u32 max)
 {
-	u32 start = o->at, len = 0;
+	struct draft *d = o->draft;
+	u32 start = o->at;
 	if (max > MAX_PATH)
 		max = MAX_PATH;
+	d->loop_len = 0;
 	for (u32 i = 0; i < 16; i++) {
 		u64 ptr = 0;
 		if (i >= count || !array)
@@ -235,21 +217,23 @@ static inline void put_user_array(struct out *o, const struct call *c, u64 array
 		} else if (bpf_probe_read_user(&ptr, 8, (void *)(array + (skip + i) * 8))) {
 			break;
 		}
+		u32 len = d->loop_len;
 		if (!ptr || len >= max)
 			break;
-		long n = bpf_probe_read_user_str(AT(o), MAX_PATH, (void *)ptr);
+		long n = bpf_probe_read_user_str(&d->data[(start + len) & MASK], MAX_PATH,
+						 (void *)ptr);
 		if (n <= 0)
 			break;
 		u32 room = max - len;
 		if (n > room)
 			n = room;
-		len += n;
-		o->at = start + len;
+		d->loop_len = len + n;
 	}
+	u32 len = d->loop_len;
 	if (len)
-		o->draft->data[(start + len - 1) & MASK] = 0;
-	o->at = start;
+		d->data[(start + len - 1) & MASK] = 0;
 	put_len(o, len);
+	forget(o);
 }
 
 static inline bool is_kernel_thread(struct task_struct *task)

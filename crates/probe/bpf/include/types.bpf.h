@@ -30,8 +30,6 @@ typedef _Bool bool;
 #include <bpf/bpf_endian.h>
 
 #define inline __attribute__((always_inline)) __inline__
-#define likely(x) __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -120,6 +118,11 @@ struct fs_struct {
 	struct path root, pwd;
 };
 
+/* Two words before 6.3, one after: 8 bytes either way, and always read as a whole. */
+typedef struct {
+	u64 bits;
+} kernel_cap_t;
+
 struct user_namespace;
 struct group_info {
 	int ngroups;
@@ -138,8 +141,7 @@ struct user_namespace {
 struct cred {
 	kuid_t uid, suid, euid, fsuid;
 	kgid_t gid, sgid, egid, fsgid;
-	/* Two words before 6.3, one after: 8 bytes either way, see capabilities(). */
-	u64 cap_inheritable, cap_permitted, cap_effective;
+	kernel_cap_t cap_inheritable, cap_permitted, cap_effective;
 	struct user_namespace *user_ns;
 	struct group_info *group_info;
 };
@@ -303,4 +305,9 @@ struct user_msghdr32 {
 };
 
 #define BPF_CORE_ENUM(type, name) bpf_core_enum_value(type, name)
-#define READ(src, a, ...) BPF_CORE_READ(src, a, ##__VA_ARGS__)
+/* Copies the start first: the expression itself must not become part of the relocation. */
+#define READ(src, a, ...)                                                                          \
+	({                                                                                         \
+		typeof(src) _start_of_read = (src);                                                \
+		BPF_CORE_READ(_start_of_read, a, ##__VA_ARGS__);                                   \
+	})

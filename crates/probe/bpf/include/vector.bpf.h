@@ -11,13 +11,15 @@
  */
 static inline u64 put_vector(struct out *o, const struct call *c, u64 array, u64 count, u64 limit)
 {
-	u64 total = 0;
-	u32 start = o->at, len = 0;
+	struct draft *d = o->draft;
 	u32 max = settings.snaplen;
 	if (limit < max)
 		max = limit;
 	if (max > MAX_EVENT - 1)
 		max = MAX_EVENT - 1;
+	d->loop_total = 0;
+	d->loop_len = 0;
+	d->loop_start = o->at;
 	for (u32 i = 0; i < MAX_VECTORS; i++) {
 		struct user_iovec v = {};
 		if (i >= count)
@@ -32,21 +34,21 @@ static inline u64 put_vector(struct out *o, const struct call *c, u64 array, u64
 		} else if (bpf_probe_read_user(&v, sizeof(v), (void *)(array + i * sizeof(v)))) {
 			break;
 		}
-		total += v.len;
+		d->loop_total += v.len;
+		u32 len = d->loop_len;
 		if (len >= max)
 			continue;
 		u32 n = max - len;
 		if (v.len < n)
 			n = v.len;
-		n &= MASK;
-		if (!n || bpf_probe_read_user(AT(o), n, (void *)v.base))
+		u32 at = d->loop_start + len;
+		if (!n || bpf_probe_read_user(&d->data[at & MASK], n & MASK, (void *)v.base))
 			continue;
-		len += n;
-		o->at = start + len;
+		d->loop_len = len + n;
 	}
-	o->at = start;
-	put_len(o, len);
-	return total;
+	put_len(o, d->loop_len);
+	forget(o);
+	return d->loop_total;
 }
 
 static inline bool read_msghdr(const struct call *c, u64 ptr, struct user_msghdr *m)

@@ -74,18 +74,14 @@ static inline void put_poll_list(struct out *o, u64 array, u32 count)
 	if (!array || !count ||
 	    bpf_probe_read_user(fds, (count & 31) * sizeof(struct user_pollfd), (void *)array))
 		count = 0;
-	*(u16 *)AT(o) = count;
-	o->at += 2;
+	ADD(o, u16, count);
 	for (u32 i = 0; i < MAX_POLLFDS; i++) {
 		if (i >= count)
 			break;
-		*(s64 *)AT(o) = fds[i].fd;
-		o->at += 8;
-		*(u16 *)AT(o) = poll_events(fds[i].revents);
-		o->at += 2;
+		ADD(o, s64, fds[i].fd);
+		ADD(o, u16, poll_events(fds[i].revents));
 	}
-	o->at = start;
-	put_len(o, 2 + count * 10);
+	end_param(o, start);
 }
 
 EXIT(poll)

@@ -76,28 +76,21 @@ EXIT(getresgid)
 EXIT(capset)
 {
 	const struct cred *cred = READ(current(), cred);
-	u64 inheritable = capabilities(READ(cred, cap_inheritable));
-	u64 permitted = capabilities(READ(cred, cap_permitted));
-	u64 effective = capabilities(READ(cred, cap_effective));
+	u64 inheritable = CAPABILITIES(cred, cap_inheritable);
+	u64 permitted = CAPABILITIES(cred, cap_permitted);
+	u64 effective = CAPABILITIES(cred, cap_effective);
 	FIXED(SYSCALL_CAPSET_X, RET, I64(inheritable), I64(permitted), I64(effective));
 }
 
 static inline void put_key_arg(struct out *o, u64 value, bool text, bool used)
 {
 	u32 start = o->at;
-	if (text) {
-		*(u8 *)AT(o) = PPM_KEYCTL_IDX_CHARBUF;
-		o->at += 1;
-		u32 n = add_user_str(o, value, MAX_PATH);
-		o->at = start;
-		put_len(o, n + 1);
-		return;
-	}
-	*(u8 *)AT(o) = PPM_KEYCTL_IDX_INT64;
-	o->at += 1;
-	*(u64 *)AT(o) = used ? value : 0;
-	o->at = start;
-	put_len(o, 9);
+	ADD(o, u8, text ? PPM_KEYCTL_IDX_CHARBUF : PPM_KEYCTL_IDX_INT64);
+	if (text)
+		o->at += add_user_str(o, value, MAX_PATH);
+	else
+		ADD(o, u64, used ? value : 0);
+	end_param(o, start);
 }
 
 /* How many of arguments 2 to 5 an operation has. */

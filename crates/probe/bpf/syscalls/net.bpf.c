@@ -243,7 +243,7 @@ EXIT_NET(recvmmsg)
 /* The value's shape follows from the option: see the variants of the event table. */
 static inline void put_sockopt(struct out *o, s32 level, u32 name, u64 ptr, u32 len)
 {
-	u32 start = o->at, n = 1;
+	u32 start = o->at;
 	u8 kind;
 	switch (level == 1 ? name : 0) {
 	case PPM_SOCKOPT_SO_ERROR:
@@ -302,37 +302,32 @@ static inline void put_sockopt(struct out *o, s32 level, u32 name, u64 ptr, u32 
 	default:
 		kind = PPM_SOCKOPT_IDX_UNKNOWN;
 	}
-	*(u8 *)AT(o) = kind;
-	o->at += 1;
+	ADD(o, u8, kind);
 	if (kind == PPM_SOCKOPT_IDX_ERRNO) {
 		s32 value = 0;
 		bpf_probe_read_user(&value, 4, (void *)ptr);
-		*(s64 *)AT(o) = -(s64)value;
-		n += 8;
+		ADD(o, s64, -(s64)value);
 	} else if (kind == PPM_SOCKOPT_IDX_UINT32) {
 		u32 value = 0;
 		bpf_probe_read_user(&value, 4, (void *)ptr);
-		*(u32 *)AT(o) = value;
-		n += 4;
+		ADD(o, u32, value);
 	} else if (kind == PPM_SOCKOPT_IDX_UINT64) {
 		u64 value = 0;
 		bpf_probe_read_user(&value, 8, (void *)ptr);
-		*(u64 *)AT(o) = value;
-		n += 8;
+		ADD(o, u64, value);
 	} else if (kind == PPM_SOCKOPT_IDX_TIMEVAL) {
 		s64 t[2] = {};
 		bpf_probe_read_user(t, sizeof(t), (void *)ptr);
-		*(u64 *)AT(o) = t[0] * 1000000000 + t[1] * 1000;
-		n += 8;
+		ADD(o, u64, t[0] * 1000000000 + t[1] * 1000);
 	} else {
 		u32 max = settings.snaplen;
 		u32 size = len < max ? len : max;
-		size &= MASK;
-		if (size && !bpf_probe_read_user(AT(o), size, (void *)ptr))
-			n += size;
+		if (size > MAX_EVENT - 1)
+			size = MAX_EVENT - 1;
+		if (size && !bpf_probe_read_user(AT(o), size & MASK, (void *)ptr))
+			o->at += size;
 	}
-	o->at = start;
-	put_len(o, n);
+	end_param(o, start);
 }
 
 EXIT_NET(setsockopt)

@@ -121,17 +121,17 @@ EXIT(prctl)
 
 static inline void put_dyn_u64(struct out *o, u8 kind, u64 value)
 {
-	*(u8 *)AT(o) = kind;
-	o->at += 1;
-	*(u64 *)AT(o) = value;
-	o->at -= 1;
-	put_len(o, 9);
+	u32 start = o->at;
+	ADD(o, u8, kind);
+	ADD(o, u64, value);
+	end_param(o, start);
 }
 
 EXIT(ptrace)
 {
 	u16 request = ptrace_request(ARG(0));
 	u64 value = 0;
+	u32 start;
 	OUT_BEGIN(o, SYSCALL_PTRACE_X, 5);
 	put_u64(&o, c->ret);
 	put_dyn_u64(&o, PPM_PTRACE_IDX_UINT64, c->ret < 0 ? 0 : ARG(2));
@@ -146,11 +146,10 @@ EXIT(ptrace)
 	case PPM_PTRACE_SINGLESTEP:
 	case PPM_PTRACE_DETACH:
 	case PPM_PTRACE_SYSCALL:
-		*(u8 *)AT(&o) = PPM_PTRACE_IDX_SIGTYPE;
-		o.at += 1;
-		*(u8 *)AT(&o) = ARG(3);
-		o.at -= 1;
-		put_len(&o, 2);
+		start = o.at;
+		ADD(&o, u8, PPM_PTRACE_IDX_SIGTYPE);
+		ADD(&o, u8, ARG(3));
+		end_param(&o, start);
 		break;
 	default:
 		put_dyn_u64(&o, PPM_PTRACE_IDX_UINT64, c->ret < 0 ? 0 : ARG(3));

@@ -6,7 +6,7 @@
 
 static inline int send_generic(u32 number, u32 native)
 {
-	FIXED(GENERIC_X, I16(code_table[number & (MAX_SYSCALLS - 1)]), I16(native));
+	FIXED(GENERIC_X, I16(settings.code_table[number & (MAX_SYSCALLS - 1)]), I16(native));
 }
 
 #ifdef ATTACH_DISPATCH
@@ -34,11 +34,11 @@ int BPF_PROG(dispatch, struct pt_regs *regs, long ret)
 			/* Those two: a 64-bit program that has just become a 32-bit one. */
 			if (number >= MAX_SYSCALLS)
 				return 0;
-			number = ia32_table[number & (MAX_SYSCALLS - 1)];
+			number = settings.ia32_table[number & (MAX_SYSCALLS - 1)];
 		}
 		native = number;
 	}
-	if (number >= MAX_SYSCALLS || !wanted[number & (MAX_SYSCALLS - 1)])
+	if (number >= MAX_SYSCALLS || !shared.wanted[number & (MAX_SYSCALLS - 1)])
 		return 0;
 	if (is_unwanted(ret))
 		return 0;
@@ -75,5 +75,5 @@ SEC("?raw_tp/sys_enter")
 int t_whoami(void *ctx)
 {
 	u64 id = bpf_get_current_pid_tgid();
-	return settings.self_thread_only ? (u32)id : id >> 32;
+	return shared.self_is_thread ? (u32)id : id >> 32;
 }
