@@ -37,7 +37,9 @@ pub fn support() -> Support {
     Support {
         btf: Path::new("/sys/kernel/btf/vmlinux").exists(),
         ring_buffer: ring_buffer.unwrap_or(false),
-        tracing: ProgramType::Tracing.is_supported().unwrap_or(false),
+        // Not ProgramType::Tracing: that is tried out with fentry, which locked-down kernels refuse
+        // while typed tracepoints work.
+        tracing: ProgramType::RawTracepoint.is_supported().unwrap_or(false),
         privileged: privileged && may_load(),
         syscall_tracepoints: crate::tracefs::Tracefs::open()
             .and_then(|fs| fs.perf_event("syscalls", "sys_exit_getppid"))
