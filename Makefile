@@ -1,6 +1,7 @@
 # The common words of this repository; each is one command.
 
 CARGO ?= cargo
+FUZZ_SECONDS ?= 60
 PEREGRINE := target/release/peregrine
 
 .PHONY: run test conformance bench fuzz lint fmt tools clean
@@ -20,8 +21,10 @@ conformance: tools ## the binary against the corpus in $$PEREGRINE_CORPUS
 bench: tools ## figures for every stage
 	$(CARGO) bench --workspace
 
-fuzz: tools ## every fuzz target for FUZZ_SECONDS (60)
-	@fuzz/run
+fuzz: tools ## every fuzz target for FUZZ_SECONDS each; wants nightly and cargo-fuzz
+	for target in $$($(CARGO) +nightly fuzz list); do \
+	  $(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) \
+	    -timeout=10 -rss_limit_mb=512 || exit 1; done
 
 lint: ## format and warnings, as strict as CI
 	$(CARGO) fmt --all --check

@@ -59,7 +59,7 @@ fn converted_events_equal_the_golden_ones() {
     let mut differences = Vec::new();
     let (mut captures, mut events, mut params) = (0, 0u64, 0u64);
     for file in corpus.captures() {
-        let golden = corpus.path(&format!("golden/events/{}.jsonl.gz", file.name));
+        let golden = corpus.path(format!("golden/events/{}.jsonl.gz", file.name));
         if !golden.exists() {
             continue;
         }

@@ -109,6 +109,14 @@ impl Source {
         }
     }
 
+    /// Line and byte within the line, both from 0.
+    #[must_use]
+    pub fn line_and_byte(&self, offset: usize) -> (usize, usize) {
+        let offset = offset.min(self.text.len());
+        let line = self.line_starts.partition_point(|&start| start <= offset) - 1;
+        (line, offset - self.line_starts[line])
+    }
+
     /// The nearest character boundary at or before `offset`.
     #[must_use]
     pub fn floor(&self, offset: usize) -> usize {

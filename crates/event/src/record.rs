@@ -102,9 +102,10 @@ pub struct Record<'a> {
     /// Flags of the capture block.
     pub flags: RecordFlags,
     bytes: &'a [u8],
-    data: &'a [u8],
-    count: u32,
-    offsets: [u32; MAX_PARAMS + 1],
+    /// Where the parameters begin in `bytes`.
+    start: u32,
+    count: u8,
+    wide: bool,
 }
 
 impl<'a> Record<'a> {
@@ -112,6 +113,7 @@ impl<'a> Record<'a> {
     ///
     /// # Errors
     /// [`RecordError`] when a length does not fit or the type is unknown.
+    #[inline]
     pub fn parse(bytes: &'a [u8], cpu: u16, flags: RecordFlags) -> Result<Self, RecordError> {
         let head: &[u8; HEADER_LEN] = bytes.first_chunk().ok_or(RecordError::Short)?;
         let ts = u64::from_le_bytes(*head.first_chunk::<8>().expect("26 bytes"));
@@ -128,35 +130,14 @@ impl<'a> Record<'a> {
             return Err(RecordError::ParamCount(stored));
         }
         let stored = stored as usize;
-        let width = if info.flags.contains(EventFlags::LARGE_PAYLOAD) {
-            4
-        } else {
-            2
-        };
+        let wide = info.flags.contains(EventFlags::LARGE_PAYLOAD);
         let bytes = &bytes[..len];
-        let start = HEADER_LEN + stored * width;
+        let start = HEADER_LEN + stored * if wide { 4 } else { 2 };
         let lengths = bytes.get(HEADER_LEN..start).ok_or(RecordError::Params)?;
-        let data = &bytes[start..];
-        let mut offsets = [0u32; MAX_PARAMS + 1];
-        let mut end = 0u64;
-        if width == 2 {
-            for (i, l) in lengths.as_chunks::<2>().0.iter().enumerate() {
-                end += u64::from(u16::from_le_bytes(*l));
-                offsets[i + 1] = end as u32;
-            }
-        } else {
-            for (i, l) in lengths.as_chunks::<4>().0.iter().enumerate() {
-                end += u64::from(u32::from_le_bytes(*l));
-                if end > data.len() as u64 {
-                    return Err(RecordError::Params);
-                }
-                offsets[i + 1] = end as u32;
-            }
-        }
-        if end > data.len() as u64 {
+        if sum(lengths, wide) > (len - start) as u64 {
             return Err(RecordError::Params);
         }
-        let count = stored.min(info.params.len()) as u32;
+        let count = stored.min(info.params.len()) as u8;
         Ok(Self {
             ts,
             tid,
@@ -165,9 +146,9 @@ impl<'a> Record<'a> {
             cpu,
             flags,
             bytes,
-            data,
+            start: start as u32,
             count,
-            offsets,
+            wide,
         })
     }
 
@@ -180,7 +161,7 @@ impl<'a> Record<'a> {
     /// Number of parameters that both the record and the table have.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.count as usize
+        usize::from(self.count)
     }
 
     /// Whether there are no parameters.
@@ -193,10 +174,26 @@ impl<'a> Record<'a> {
     #[must_use]
     #[inline]
     pub fn param(&self, index: usize) -> &'a [u8] {
-        if index >= self.count as usize {
+        if index >= usize::from(self.count) {
             return &[];
         }
-        &self.data[self.offsets[index] as usize..self.offsets[index + 1] as usize]
+        // Summing a few lengths is cheaper than keeping 33 offsets with every record: most
+        // parameters that anyone asks for are among the first.
+        let lengths = &self.bytes[HEADER_LEN..self.start as usize];
+        let (from, len) = if self.wide {
+            let lengths = lengths.as_chunks::<4>().0;
+            (
+                sum_wide(&lengths[..index]) as usize,
+                u32::from_le_bytes(lengths[index]) as usize,
+            )
+        } else {
+            let lengths = lengths.as_chunks::<2>().0;
+            (
+                sum_narrow(&lengths[..index]) as usize,
+                usize::from(u16::from_le_bytes(lengths[index])),
+            )
+        };
+        &self.bytes[self.start as usize + from..][..len]
     }
 
     /// Bytes of the parameter with this name.
@@ -277,3 +274,31 @@ impl<'a> Record<'a> {
         }
     }
 }
+
+fn sum(lengths: &[u8], wide: bool) -> u64 {
+    if wide {
+        sum_wide(lengths.as_chunks().0)
+    } else {
+        u64::from(sum_narrow(lengths.as_chunks().0))
+    }
+}
+
+/// At most 32 lengths: no overflow.
+#[inline]
+fn sum_narrow(lengths: &[[u8; 2]]) -> u32 {
+    lengths
+        .iter()
+        .map(|&length| u32::from(u16::from_le_bytes(length)))
+        .sum()
+}
+
+#[inline]
+fn sum_wide(lengths: &[[u8; 4]]) -> u64 {
+    lengths
+        .iter()
+        .map(|&length| u64::from(u32::from_le_bytes(length)))
+        .sum()
+}
+
+/// The record is handed around by value; a larger one shows in every stage's figures.
+const _: () = assert!(size_of::<Record<'_>>() <= 64);

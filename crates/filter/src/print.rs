@@ -174,7 +174,7 @@ fn value(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
         )
     };
     let text = std::str::from_utf8(bytes);
-    if let (Ok(text), false) = (text, bytes.iter().any(|byte| special(byte))) {
+    if let (Ok(text), false) = (text, bytes.iter().any(special)) {
         return f.write_str(text);
     }
     f.write_char('"')?;

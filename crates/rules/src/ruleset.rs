@@ -1,5 +1,7 @@
 //! The checked rule set: what the engine runs and the listings show.
 
+use filter::Ast;
+
 use crate::codes::CodeSet;
 use crate::priority::Priority;
 
@@ -27,6 +29,10 @@ pub struct Rule {
     pub description: String,
     /// The condition as written, appended parts included.
     pub condition: String,
+    /// The condition with lists, macros and exceptions inserted. The source numbers of its parts
+    /// say where they come from: number `n` is the `n`-th of [`RuleSet::macros`]; numbers from
+    /// their count on are the rule's own text.
+    pub ast: Ast,
     /// The output as written, appended parts of rule files included.
     pub output: String,
     /// The template to render: [`output`](Self::output) with what the configuration appends.
@@ -71,6 +77,8 @@ pub struct Exception {
     pub fields: Vec<String>,
     /// Their operators, one for each field.
     pub comparisons: Vec<String>,
+    /// Whether it has values, without which it adds nothing to the condition.
+    pub used: bool,
 }
 
 /// A macro.
@@ -80,6 +88,10 @@ pub struct Macro {
     pub name: String,
     /// The condition as written.
     pub condition: String,
+    /// The condition with lists inserted, macros not.
+    pub parsed: Option<Ast>,
+    /// The condition with lists and macros inserted; `None` if it does not compile.
+    pub ast: Option<Ast>,
     /// Whether anything refers to it.
     pub used: bool,
 }

@@ -26,6 +26,7 @@
 pub mod conformance;
 pub mod corpus;
 pub mod golden;
+pub mod incident;
 pub mod jsonl;
 pub mod known;
 pub mod tally;

@@ -212,8 +212,8 @@ impl Workload {
         });
         let last = self.tasks.len() - 1;
         self.exec(last);
-        for file in 0..3 {
-            self.open(last, FILES[file]);
+        for file in &FILES[..3] {
+            self.open(last, file);
             self.close(last);
         }
         self.memory(last);
@@ -412,7 +412,7 @@ impl Workload {
                 [10, 0, 0, 1],
                 443,
             );
-            let record = if dice % 2 == 0 {
+            let record = if dice.is_multiple_of(2) {
                 let record = self
                     .begin(codes::SOCKET_SOCKET_X, tid)
                     .i64(fd)
@@ -452,7 +452,7 @@ impl Workload {
             return;
         }
         let data = [b'G'; 80];
-        let record = if dice % 2 == 0 {
+        let record = if dice.is_multiple_of(2) {
             self.begin(codes::SOCKET_SENDTO_X, tid)
                 .i64(80)
                 .bytes(&data)

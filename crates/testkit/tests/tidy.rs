@@ -1,5 +1,10 @@
 //! The rules of the house that a compiler does not check.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a failed look at the tree is a failed test"
+)]
+
 use std::path::{Path, PathBuf};
 
 use testkit::corpus::workspace_root;

@@ -25,8 +25,6 @@ use store::EnterStore;
 const MAX_LEN: usize = 64 * 1024;
 /// Longest chain of conversions; the table's longest is 21.
 const MAX_ROUNDS: usize = 50;
-/// Most parameters a rule makes.
-const MAX_MADE: usize = event::record::MAX_PARAMS;
 
 /// Why an old event cannot be converted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -213,18 +211,22 @@ impl Converter {
                 Action::Add(instructions) => (current.code, current.len(), instructions),
                 Action::Change(to, instructions) => (EventCode::new(to), 0, instructions),
             };
+            let mut enter = Enter {
+                event: current,
+                store: &self.store,
+                waiting: None,
+            };
             count = build(
-                &self.store,
+                &mut enter,
                 current,
                 target,
                 kept,
                 instructions,
                 &mut self.next,
             )?;
-            let reads_enter =
-                |i: &Instruction| matches!(i, Instruction::Enter(_) | Instruction::EnterOrEmpty(_));
-            if instructions.iter().any(reads_enter) {
-                self.store.forget(current.tid);
+            // An enter event is used once.
+            if let Some(Some((slot, _))) = enter.waiting {
+                self.store.forget(slot);
             }
             std::mem::swap(&mut self.made, &mut self.next);
             outcome = Outcome::Made;
@@ -238,7 +240,7 @@ impl Converter {
 /// Lays out an event of type `target`: the first `kept` parameters of `event`, then one for each
 /// instruction. Returns the number of parameters.
 fn build(
-    store: &EnterStore,
+    enter: &mut Enter<'_, '_>,
     event: &Record<'_>,
     target: EventCode,
     kept: usize,
@@ -248,91 +250,70 @@ fn build(
     let info = target
         .info()
         .expect("the table's rules lead to known types");
-    let json;
-    let mut values: [&[u8]; MAX_MADE] = [&[]; MAX_MADE];
-    let mut enter = Enter {
-        event,
-        waiting: None,
-    };
-    let mut total = 0;
-    let description = if instructions.contains(&Instruction::ContainerJson) {
-        json = container::describe(event);
-        json.as_deref().unwrap_or_default()
-    } else {
-        &[]
-    };
-    for (i, instruction) in instructions.iter().enumerate() {
-        let ty = info.params.get(kept + i).map_or(ParamType::None, |p| p.ty);
-        let value = match *instruction {
-            Instruction::Old(index) => event.param(usize::from(index)),
-            Instruction::Enter(index) => enter
-                .param(store, index)?
-                .unwrap_or_else(|| default_value(ty)),
-            Instruction::EnterOrEmpty(index) => enter.param(store, index)?.unwrap_or_default(),
-            Instruction::Default => default_value(ty),
-            Instruction::Empty => &[],
-            Instruction::ContainerJson => description,
-        };
-        let widest = ty.width().unwrap_or(usize::from(u16::MAX));
-        values[i] = &value[..value.len().min(widest)];
-        total += values[i].len();
-    }
-    let values = &values[..instructions.len()];
     let width = if info.flags.contains(EventFlags::LARGE_PAYLOAD) {
         4
     } else {
         2
     };
-    let count = kept + values.len();
-    let old_data: usize = (0..kept).map(|i| event.param(i).len()).sum();
-    let len = HEADER_LEN + count * width + old_data + total;
+    let count = kept + instructions.len();
+    let old = event.bytes();
+    out.clear();
+    out.extend_from_slice(&old[..20]);
+    out.extend_from_slice(&target.number().to_le_bytes());
+    out.extend_from_slice(&(count as u32).to_le_bytes());
+    // Kept parameters mean an unchanged type, hence an unchanged width of lengths.
+    let mut length_at = HEADER_LEN + kept * width;
+    let kept_data: usize = (0..kept).map(|i| event.param(i).len()).sum();
+    out.extend_from_slice(&old[HEADER_LEN..length_at]);
+    out.resize(HEADER_LEN + count * width, 0);
+    out.extend_from_slice(&old[length_at..length_at + kept_data]);
+    for (i, instruction) in instructions.iter().enumerate() {
+        let ty = info.params.get(kept + i).map_or(ParamType::None, |p| p.ty);
+        let json;
+        let value = match *instruction {
+            Instruction::Old(index) => event.param(usize::from(index)),
+            Instruction::Enter(index) => enter.param(index)?.unwrap_or_else(|| default_value(ty)),
+            Instruction::EnterOrEmpty(index) => enter.param(index)?.unwrap_or_default(),
+            Instruction::Default => default_value(ty),
+            Instruction::Empty => &[],
+            Instruction::ContainerJson => {
+                json = container::describe(event).unwrap_or_default();
+                &json
+            }
+        };
+        let widest = ty.width().unwrap_or(usize::from(u16::MAX));
+        let value = &value[..value.len().min(widest)];
+        let length = (value.len() as u32).to_le_bytes();
+        out[length_at..length_at + width].copy_from_slice(&length[..width]);
+        length_at += width;
+        out.extend_from_slice(value);
+    }
+    let len = out.len();
     if len > MAX_LEN {
         let (code, name) = (event.code.number(), event.info.name);
         return Err(ConvertError::TooLong { code, name, len });
     }
-    let old = event.bytes();
-    out.clear();
-    out.reserve(len);
-    out.extend_from_slice(&old[..16]);
-    out.extend_from_slice(&(len as u32).to_le_bytes());
-    out.extend_from_slice(&target.number().to_le_bytes());
-    out.extend_from_slice(&(count as u32).to_le_bytes());
-    // Kept parameters mean an unchanged type, hence an unchanged width of lengths.
-    let lengths_end = HEADER_LEN + kept * width;
-    out.extend_from_slice(&old[HEADER_LEN..lengths_end]);
-    for value in values {
-        match width {
-            2 => out.extend_from_slice(&(value.len() as u16).to_le_bytes()),
-            _ => out.extend_from_slice(&(value.len() as u32).to_le_bytes()),
-        }
-    }
-    out.extend_from_slice(&old[lengths_end..lengths_end + old_data]);
-    for value in values {
-        out.extend_from_slice(value);
-    }
-    debug_assert_eq!(out.len(), len);
+    out[16..20].copy_from_slice(&(len as u32).to_le_bytes());
     Ok(count as u32)
 }
 
 /// The enter event of the thread, looked up when an instruction first needs it.
 struct Enter<'a, 'b> {
     event: &'b Record<'b>,
-    waiting: Option<Option<Record<'a>>>,
+    store: &'a EnterStore,
+    waiting: Option<Option<(usize, Record<'a>)>>,
 }
 
 impl<'a> Enter<'a, '_> {
     /// Parameter `index`; `None` when no enter event waits.
-    fn param(
-        &mut self,
-        store: &'a EnterStore,
-        index: u8,
-    ) -> Result<Option<&'a [u8]>, ConvertError> {
+    fn param(&mut self, index: u8) -> Result<Option<&'a [u8]>, ConvertError> {
         let (code, tid) = (self.event.code.number(), self.event.tid);
         let waiting = self.waiting.get_or_insert_with(|| {
-            let bytes = store.waiting(tid)?;
-            Record::parse(bytes, self.event.cpu, RecordFlags::default()).ok()
+            let (slot, bytes) = self.store.waiting(tid)?;
+            let record = Record::parse(bytes, self.event.cpu, RecordFlags::default()).ok()?;
+            Some((slot, record))
         });
-        let Some(record) = waiting else {
+        let Some((_, record)) = waiting else {
             return Ok(None);
         };
         let enter = record.code.number();

@@ -63,16 +63,17 @@ impl EnterStore {
         while self.bytes > self.max_bytes && self.free_one(index) {}
     }
 
-    /// The event that waits for `tid`.
-    pub(crate) fn waiting(&self, tid: i64) -> Option<&[u8]> {
-        let slot = &self.slots[*self.by_tid.get(&tid)? as usize];
-        (!slot.event.is_empty()).then_some(slot.event.as_slice())
+    /// The event that waits for `tid`, and the slot it is in.
+    pub(crate) fn waiting(&self, tid: i64) -> Option<(usize, &[u8])> {
+        let index = *self.by_tid.get(&tid)? as usize;
+        let slot = &self.slots[index];
+        (!slot.event.is_empty()).then_some((index, slot.event.as_slice()))
     }
 
-    /// Forgets the event of `tid`: it has been used.
-    pub(crate) fn forget(&mut self, tid: i64) {
-        if let Some(&index) = self.by_tid.get(&tid) {
-            self.slots[index as usize].event.clear();
+    /// Forgets the event in this slot: it has been used.
+    pub(crate) fn forget(&mut self, slot: usize) {
+        if let Some(slot) = self.slots.get_mut(slot) {
+            slot.event.clear();
         }
     }
 
@@ -123,8 +124,9 @@ mod tests {
         let mut store = EnterStore::default();
         store.put(7, b"first");
         store.put(7, b"second");
-        assert_eq!(store.waiting(7), Some(&b"second"[..]));
-        store.forget(7);
+        let (slot, event) = store.waiting(7).unwrap();
+        assert_eq!(event, b"second");
+        store.forget(slot);
         assert_eq!(store.waiting(7), None);
         assert_eq!(store.waiting(8), None);
     }
@@ -134,7 +136,7 @@ mod tests {
         let mut store = EnterStore::with_limits(4, 1000);
         for tid in 0..100 {
             store.put(tid, &[1; 300]);
-            assert_eq!(store.waiting(tid), Some(&[1; 300][..]));
+            assert_eq!(store.waiting(tid).unwrap().1, [1; 300]);
             assert!(store.slots.len() <= 4 && store.by_tid.len() <= 4);
             assert!(store.bytes <= 1000, "{}", store.bytes);
             let held: usize = store.slots.iter().map(|s| s.event.capacity()).sum();

@@ -1,7 +1,7 @@
 //! What stands behind a field's name.
 
-use event::{EVENTS, ParamType};
-use filter::{Argument, ResolveError, Type};
+use event::{EVENTS, ParamType, Print};
+use filter::{Argument, Format, ResolveError, Type};
 
 use super::params;
 use super::row::Arg;
@@ -10,8 +10,8 @@ use super::table::Id;
 /// A checked argument.
 pub(super) struct Parsed {
     pub(super) arg: Argument,
-    /// Type of the value where the argument decides it.
-    pub(super) ty: Option<Type>,
+    /// Type and format of the value where the argument decides them.
+    pub(super) ty: Option<(Type, Format)>,
 }
 
 /// How the argument is written.
@@ -67,12 +67,16 @@ pub(super) fn parse(id: Id, kind: Arg, rest: &str) -> Result<Parsed, ResolveErro
         }
         (Arg::RawParameter, Written::Dotted(key)) => {
             let column = params::number(key).ok_or(ResolveError::Unknown)?;
-            let ty = params::first(key)
-                .map(|p| field_type(p.ty))
-                .ok_or(ResolveError::Unknown)?;
+            let param = params::first(key).ok_or(ResolveError::Unknown)?;
+            let format = match param.print {
+                Print::Hex => Format::Hex,
+                Print::Oct => Format::Octal,
+                Print::Dec | Print::None => Format::Decimal,
+            };
+            let ty = Some((field_type(param.ty), format));
             Ok(Parsed {
                 arg: Argument::Index(params::NAMED | column),
-                ty: Some(ty),
+                ty,
             })
         }
         (Arg::EventType, Written::Dotted(key) | Written::Bracket(key)) => {
@@ -87,6 +91,12 @@ pub(super) fn parse(id: Id, kind: Arg, rest: &str) -> Result<Parsed, ResolveErro
                 "unknown event type '{key}'"
             )))
         }
+        (Arg::Moment, Written::Bracket(key)) if key.parse::<u64>().is_ok() => {
+            plain(Argument::Key(key.into()))
+        }
+        (Arg::Moment, Written::Bracket(_)) => Err(ResolveError::Argument(format!(
+            "field '{name}' takes a time in nanoseconds"
+        ))),
         (Arg::PathSide, Written::Dotted(key @ ("src" | "dst"))) => plain(Argument::Key(key.into())),
         (Arg::Loose | Arg::LooseRequired, Written::Bracket(key) | Written::Dotted(key)) => {
             plain(Argument::Key(key.into()))

@@ -8,6 +8,7 @@
 //! argument, and nothing may be left. Names are unique over all classes, so that their order does not matter.
 
 mod argument;
+pub(crate) use argument::field_type;
 pub mod params;
 pub mod row;
 pub mod services;
@@ -170,14 +171,14 @@ impl Schema for Catalogue {
                 id: id as u16,
                 arg: parsed.arg,
             },
-            ty: parsed.ty.unwrap_or(row.ty),
+            ty: parsed.ty.map_or(row.ty, |t| t.0),
             list: row.flags.has(Flags::LIST),
             quantifier: if id == Id::EvtAround {
                 Quantifier::Within
             } else {
                 row.quantifier(any_level)
             },
-            format: row.format(),
+            format: parsed.ty.map_or(row.format(), |t| t.1),
             lifetime: row.lifetime,
             rhs_allowed: !row.flags.has(Flags::NO_RHS),
             transformers_allowed: !row.flags.has(Flags::NO_TRANSFORMER),

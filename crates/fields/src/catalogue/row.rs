@@ -132,6 +132,8 @@ pub enum Arg {
     EventType,
     /// `.src`, `.dst` or nothing.
     PathSide,
+    /// `[1700000000000000000]`: nanoseconds since the epoch.
+    Moment,
     /// Anything or nothing: fields of the past.
     Loose,
     /// Anything: fields of the past.

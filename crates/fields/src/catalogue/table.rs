@@ -110,7 +110,7 @@ fields! {
     EvtCountExit: "evt.count.exit", Event, Uint32, None, [], Event, "1 for events that return from a call.";
     EvtCountProcinfo: "evt.count.procinfo", Event, Uint32, None, [HIDDEN], Event, "1 for process statistics of main threads.";
     EvtCountThreadinfo: "evt.count.threadinfo", Event, Uint32, None, [HIDDEN], Event, "1 for process statistics of any thread.";
-    EvtAround: "evt.around", Event, Uint64, IndexRequired, [FILTER_ONLY NO_RHS NO_TRANSFORMER], Event, "True for events within a span around a moment: evt.around[T]=D accepts those at most D milliseconds before or after T (nanoseconds since 1970).";
+    EvtAround: "evt.around", Event, Uint64, Moment, [FILTER_ONLY NO_RHS NO_TRANSFORMER], Event, "True for events within a span around a moment: evt.around[T]=D accepts those at most D milliseconds before or after T (nanoseconds since 1970).";
     EvtAbspath: "evt.abspath", Event, CharBuf, PathSide, [], Event, "Absolute path made from the directory descriptor and the name given to calls such as openat; renameat and its like have a source (evt.abspath.src) and a destination (evt.abspath.dst).";
     EvtBuflenIn: "evt.buflen.in", Event, Uint64, None, [HIDDEN], Event, "Bytes that a read transferred.";
     EvtBuflenOut: "evt.buflen.out", Event, Uint64, None, [HIDDEN], Event, "Bytes that a write transferred.";

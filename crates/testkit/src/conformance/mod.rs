@@ -11,6 +11,7 @@
 pub mod alerts;
 pub mod captures;
 pub mod describe;
+pub mod events;
 pub mod listings;
 pub mod loader;
 pub mod program;
@@ -99,6 +100,11 @@ pub const KINDS: &[Kind] = &[
         name: "describe",
         about: "descriptions of rule sets",
         run: describe::run,
+    },
+    Kind {
+        name: "golden-events",
+        about: "events of captures with all fields",
+        run: events::run,
     },
     Kind {
         name: "raw-counts",

@@ -71,6 +71,17 @@ impl Statistics {
         }
     }
 
+    /// The counts of some rules alone, without priorities; of all if `rules` is empty.
+    #[must_use]
+    pub fn of_rules(mut self, rules: &[String]) -> Self {
+        if !rules.is_empty() {
+            self.by_severity.clear();
+            self.by_rule.retain(|rule, _| rules.contains(rule));
+            self.detected = self.by_rule.values().sum();
+        }
+        self
+    }
+
     /// What differs from `expected`, in words.
     #[must_use]
     pub fn differences(&self, expected: &Self) -> Vec<String> {

@@ -1,0 +1,140 @@
+//! One event as the extractors see it, and what surrounds it.
+
+use std::net::IpAddr;
+use std::sync::atomic::AtomicU64;
+
+use bumpalo::Bump;
+use event::Record;
+use filter::{FieldRef, FieldSource, Purpose, Value};
+use jiff::tz::TimeZone;
+use state::{Container, Context, Descriptor, State, Thread, ThreadIx};
+
+use crate::extract;
+
+/// Finds host names. The default finds none: a rule's answer must not depend on the network.
+pub trait Resolver: std::fmt::Debug {
+    /// Name of an address.
+    fn name(&self, address: IpAddr) -> Option<String>;
+}
+
+/// What values depend on besides the event and the state.
+#[derive(Debug)]
+pub struct Environment {
+    /// `evt.hostname`.
+    pub hostname: Vec<u8>,
+    /// Zone of local times.
+    pub zone: TimeZone,
+    /// Data buffers in outputs are written in base64.
+    pub base64_buffers: bool,
+    /// `evt.outputtime` is ISO 8601.
+    pub iso_time: bool,
+    /// `evt.source`.
+    pub source: String,
+    /// Values of `static.NAME`, in the order in which the catalogue got the names.
+    pub statics: Vec<Vec<u8>>,
+    /// Time of the first event that is not internal, nanoseconds since the epoch; the caller sets it when it comes.
+    pub first_event: Option<u64>,
+    /// Time of the latest event.
+    pub last_event: Option<u64>,
+    /// Time of the event before the one that is looked at.
+    pub previous_event: Option<u64>,
+    /// How often `util.cnt` was read.
+    pub reads: AtomicU64,
+    /// Names for addresses.
+    pub resolver: Option<Box<dyn Resolver + Send + Sync>>,
+}
+
+impl Default for Environment {
+    fn default() -> Self {
+        Self {
+            hostname: Vec::new(),
+            zone: TimeZone::UTC,
+            base64_buffers: false,
+            iso_time: false,
+            source: "syscall".to_owned(),
+            statics: Vec::new(),
+            first_event: None,
+            last_event: None,
+            previous_event: None,
+            reads: AtomicU64::new(0),
+            resolver: None,
+        }
+    }
+}
+
+impl Environment {
+    /// Notes an event that is about to be looked at: relative times count from the first ordinary one.
+    #[inline]
+    pub fn see(&mut self, record: &Record<'_>) {
+        if self.first_event.is_none() && !record.info.internal {
+            self.first_event = Some(record.ts);
+        }
+        self.previous_event = self.last_event.replace(record.ts);
+    }
+}
+
+/// One event with all that its fields are taken from.
+#[derive(Clone, Copy, Debug)]
+pub struct EventView<'a> {
+    /// The event.
+    pub record: &'a Record<'a>,
+    /// The state after the event.
+    pub state: &'a State,
+    /// What the state said about the event.
+    pub context: &'a Context,
+    /// Everything else.
+    pub env: &'a Environment,
+}
+
+impl<'a> EventView<'a> {
+    /// Index of the event's thread, if it is known: not a stand-in.
+    #[must_use]
+    #[inline]
+    pub fn thread_ix(&self) -> Option<ThreadIx> {
+        self.context.thread
+    }
+
+    /// The event's thread, if it is known.
+    #[must_use]
+    #[inline]
+    pub fn thread(&self) -> Option<&'a Thread> {
+        self.context.thread.map(|ix| self.state.thread(ix))
+    }
+
+    /// The descriptor that the event is about, if it is known.
+    #[must_use]
+    #[inline]
+    pub fn descriptor(&self) -> Option<&'a Descriptor> {
+        self.state.event_descriptor(self.context)
+    }
+
+    /// The descriptor with this number in the event's process.
+    #[must_use]
+    pub fn descriptor_numbered(&self, fd: i64) -> Option<&'a Descriptor> {
+        if self.context.fd == Some(fd) {
+            return self.descriptor();
+        }
+        self.state.descriptor(self.context.thread?, fd)
+    }
+
+    /// Record of the event's container.
+    #[must_use]
+    pub fn container(&self) -> Option<&'a Container> {
+        if let Some(container) = &self.context.container {
+            return Some(container);
+        }
+        self.state.container(self.thread()?.container_id())
+    }
+}
+
+impl FieldSource for EventView<'_> {
+    #[inline]
+    fn extract<'s>(
+        &'s self,
+        field: &FieldRef,
+        purpose: Purpose,
+        scratch: &'s Bump,
+    ) -> Option<Value<'s>> {
+        extract::value(self, field, purpose, scratch)
+    }
+}

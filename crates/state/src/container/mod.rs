@@ -1,0 +1,78 @@
+//! Containers: which one a thread is in, and what is known of it.
+//!
+//! The identity comes from a thread's control groups alone ([`matchers`]); everything else from
+//! container events ([`metadata`]). No runtime is ever asked from here.
+
+pub(crate) mod matchers;
+mod metadata;
+
+pub use matchers::Engines;
+pub(crate) use metadata::parse;
+pub use metadata::{Container, Mount, PortMapping, Probe};
+
+/// Control groups of a thread, and the container that they name.
+#[derive(Debug, Default)]
+pub struct Cgroups {
+    raw: Box<[u8]>,
+    container: Box<[u8]>,
+}
+
+/// Longest list of control groups that is kept.
+const CGROUPS_MAX: usize = 65_536;
+
+impl Cgroups {
+    /// Takes `SUBSYSTEM=PATH` entries, each ending in NUL, and looks for a container in them.
+    pub(crate) fn new(raw: &[u8], engines: &Engines) -> Self {
+        let mut cgroups = Self {
+            raw: cut(raw).into(),
+            container: Box::default(),
+        };
+        cgroups.container = engines.container_id(cgroups.iter().map(|(_, path)| path));
+        cgroups
+    }
+
+    pub(crate) fn has(&self, raw: &[u8]) -> bool {
+        *self.raw == *cut(raw)
+    }
+
+    /// Controller and path, in the order of the kernel.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        crate::image::items(&self.raw).map_while(|entry| {
+            let at = entry.iter().position(|&b| b == b'=')?;
+            Some((controller(&entry[..at]), &entry[at + 1..]))
+        })
+    }
+
+    /// Path of one controller.
+    #[must_use]
+    pub fn path(&self, name: &[u8]) -> Option<&[u8]> {
+        self.iter()
+            .find(|(controller, _)| *controller == name)
+            .map(|(_, path)| path)
+    }
+
+    /// Id of the container; empty on the host.
+    #[must_use]
+    pub fn container_id(&self) -> &[u8] {
+        &self.container
+    }
+}
+
+fn cut(raw: &[u8]) -> &[u8] {
+    &raw[..raw.len().min(CGROUPS_MAX)]
+}
+
+/// Whether every entry of a list can be read; one that cannot leaves the old list in place.
+pub(crate) fn is_list(raw: &[u8]) -> bool {
+    crate::image::items(raw).all(|entry| entry.contains(&b'='))
+}
+
+/// Old kernels and drivers named some controllers otherwise.
+fn controller(name: &[u8]) -> &[u8] {
+    match name.strip_suffix(b"_cgroup").unwrap_or(name) {
+        b"perf" => b"perf_event",
+        b"mem" => b"memory",
+        b"io" => b"blkio",
+        other => other,
+    }
+}

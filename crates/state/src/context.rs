@@ -1,0 +1,110 @@
+//! What goes into a state at its making, what an event's processing says, and what is counted.
+
+use std::sync::Arc;
+
+use event::snapshot::{Group, Process, User};
+
+use crate::container::{Container, Engines};
+use crate::descriptor::Descriptor;
+use crate::thread::ThreadIx;
+
+/// How a state is made.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Most threads; further ones are dropped and counted.
+    pub max_threads: usize,
+    /// Most descriptors of a process; further ones are dropped and counted.
+    pub max_descriptors: usize,
+    /// Most container records.
+    pub max_containers: usize,
+    /// Shapes of control groups that name a container.
+    pub engines: Engines,
+    /// Whether sockets on which a connect is still under way are followed to its end.
+    pub track_connections: bool,
+    /// Users of the machine that reads a capture: they fill what the capture's own list lacks.
+    /// Empty by default, so that a replay gives the same alerts on every machine.
+    pub local_users: Vec<User>,
+    /// Groups of the machine that reads a capture.
+    pub local_groups: Vec<Group>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_threads: 262_144,
+            max_descriptors: 4096,
+            max_containers: 16_384,
+            engines: Engines::default(),
+            track_connections: false,
+            local_users: Vec::new(),
+            local_groups: Vec::new(),
+        }
+    }
+}
+
+/// What an event is about. Valid until the next event.
+#[derive(Clone, Debug, Default)]
+pub struct Context {
+    /// `evt.num`.
+    pub number: u64,
+    /// Whether rules and output see the event. Enter events that wait for their exit and events
+    /// that only rebuild state are hidden.
+    pub visible: bool,
+    /// The event's thread, if it has one.
+    pub thread: Option<ThreadIx>,
+    /// Number of the descriptor that the event created or used.
+    pub fd: Option<i64>,
+    /// The descriptor as it was found before the event changed the table, where the table no
+    /// longer says; see [`crate::State::event_descriptor`].
+    pub descriptor: Option<Arc<Descriptor>>,
+    /// The event changed the addresses of its socket.
+    pub name_changed: bool,
+    /// Record that a container event brought.
+    pub container: Option<Arc<Container>>,
+}
+
+/// What was dropped, evicted or not found. Each only grows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Threads not added because the table was full.
+    pub threads_dropped: u64,
+    /// Descriptors not added because their process had too many.
+    pub descriptors_dropped: u64,
+    /// Events of threads that were unknown; each unknown thread counts once.
+    pub threads_unknown: u64,
+    /// Events on descriptors that were unknown.
+    pub descriptors_unknown: u64,
+    /// Enter events not kept because they were too long or too many waited.
+    pub enters_dropped: u64,
+    /// Container records not kept because the table was full.
+    pub containers_dropped: u64,
+    /// Container events whose text was no record.
+    pub containers_malformed: u64,
+    /// Users and groups not kept because the table was full.
+    pub accounts_dropped: u64,
+    /// Threads that were taken for stale because their number was given out again.
+    pub threads_stale: u64,
+}
+
+/// Answers of a live machine. A capture has none.
+pub trait Lookup {
+    /// The thread as it is now, if it exists.
+    fn thread(&mut self, tid: i64) -> Option<Process<'_>>;
+
+    /// Whether the thread still exists.
+    fn is_alive(&mut self, tid: i64) -> bool;
+}
+
+/// Knows nothing: the answers of a capture.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoLookup;
+
+impl Lookup for NoLookup {
+    fn thread(&mut self, _tid: i64) -> Option<Process<'_>> {
+        None
+    }
+
+    fn is_alive(&mut self, _tid: i64) -> bool {
+        false
+    }
+}

@@ -1,0 +1,70 @@
+//! The state of a machine: threads, descriptors, users, interfaces and containers, as events tell.
+//!
+//! State changes only by events, and by what a capture or a scan says stood at the start. There is
+//! no clock, file or network in here; a live source that can look things up answers through
+//! [`Lookup`].
+//!
+//! ```
+//! use event::{EventCode, Record, RecordBuilder, RecordFlags, codes, snapshot::Process};
+//! use state::{Options, State};
+//!
+//! let mut state = State::new(Options::default());
+//! state.load_process(&Process { tid: 7, pid: 7, ptid: 1, comm: b"cat", cwd: b"/tmp", ..Process::default() });
+//! state.finish_load();
+//!
+//! let open = EventCode::new(codes::SYSCALL_OPENAT_2_X);
+//! let bytes = RecordBuilder::new(open, 1_000, 7)
+//!     .i64(3).i64(-100).text("notes").u32(1).u32(0).u32(0).u64(42).finish();
+//! let record = Record::parse(&bytes, 0, RecordFlags::default()).unwrap();
+//! let context = state.process(&record);
+//!
+//! let thread = context.thread.unwrap();
+//! assert_eq!(state.thread(thread).comm(), b"cat");
+//! assert_eq!(state.event_descriptor(&context).unwrap().name(), b"/tmp/notes");
+//! ```
+//!
+//! Reading: [`State`] has the look-ups; [`Thread`], [`Image`], [`Descriptor`], [`DescriptorTable`],
+//! [`Container`], [`User`], [`Group`] are what they find. A [`Context`] says what an event is about
+//! and is valid until the next [`State::process`].
+//!
+//! Bounds: every table has a limit, what does not fit is counted in [`Counters`]; every text has a
+//! longest length; walks up the ancestors end after [`MAX_ANCESTORS`].
+//!
+//! Modules: [`paths`] joins paths; `table` holds threads and their relations, `descriptors` the
+//! numbers of one process; `life` is the order of steps for one event, `process`, `files`,
+//! `sockets`, `credentials` what each kind of event does.
+
+#![forbid(unsafe_code)]
+
+mod accounts;
+mod addresses;
+mod container;
+mod context;
+mod credentials;
+mod descriptor;
+mod descriptors;
+mod enter;
+mod exit;
+mod exited;
+mod files;
+mod ids;
+mod image;
+mod life;
+mod load;
+mod messages;
+pub mod paths;
+mod process;
+mod sockets;
+mod state;
+mod table;
+mod thread;
+
+pub use accounts::{Group, User};
+pub use container::{Cgroups, Container, Engines, Mount, PortMapping, Probe};
+pub use context::{Context, Counters, Lookup, NoLookup, Options};
+pub use descriptor::{Descriptor, DescriptorFlags, Kind, L4Proto, SocketName};
+pub use descriptors::DescriptorTable;
+pub use event::snapshot::{Interface, MachineInfo};
+pub use image::{Image, ImageFile};
+pub use state::{MAX_ANCESTORS, State};
+pub use thread::{Capabilities, Memory, Thread, ThreadFlags, ThreadIx};

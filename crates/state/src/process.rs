@@ -1,0 +1,458 @@
+//! Birth and change of threads: clone, fork, vfork and exec.
+//!
+//! A birth gives two events, the caller's and the child's; whichever comes first makes the child.
+//! Where the caller's return value is a number of another namespace, only the child's event can.
+
+use std::sync::Arc;
+
+use event::{Record, codes as c, constants as k};
+
+use crate::container::{Cgroups, is_list};
+use crate::context::{Context, Lookup};
+use crate::image::{Image, ImageFile, ImageTexts};
+use crate::load::{DELETED, ENV_MAX, cut};
+use crate::state::State;
+use crate::thread::{Capabilities, Memory, Thread, ThreadFlags, ThreadIx};
+
+/// A thread created less long ago than this is the child's that its event tells of.
+const FRESH_NS: u64 = 2_000_000_000;
+const UNKNOWN: &[u8] = b"<NA>";
+
+/// Text of a parameter; nothing where it is absent.
+fn present<'a>(r: &Record<'a>, index: usize) -> &'a [u8] {
+    if r.param(index).is_empty() {
+        b""
+    } else {
+        r.text(index)
+    }
+}
+
+/// The texts that clone and exec events have at the same places.
+fn texts<'a>(r: &Record<'a>) -> ImageTexts<'a> {
+    let exe = present(r, 1);
+    let comm = present(r, 13);
+    let comm = if comm.is_empty() { exe } else { comm };
+    ImageTexts {
+        comm,
+        exe,
+        exepath: b"",
+        args: r.param(2),
+    }
+}
+
+fn id(r: &Record<'_>, index: usize) -> i64 {
+    r.i64(index).unwrap_or(-1)
+}
+
+impl State {
+    /// The groups' `Arc` if they say the same, else new ones.
+    fn cgroups_like(&self, old: &Arc<Cgroups>, raw: &[u8]) -> Arc<Cgroups> {
+        if old.has(raw) || !is_list(raw) {
+            old.clone()
+        } else {
+            Arc::new(Cgroups::new(raw, &self.options.engines))
+        }
+    }
+
+    /// The image's `Arc` if it says the same, else a new one.
+    fn image_like(
+        &mut self,
+        old: &Arc<Image>,
+        texts: &ImageTexts<'_>,
+        file: ImageFile,
+    ) -> Arc<Image> {
+        if old.file == file && old.has(texts) {
+            old.clone()
+        } else {
+            self.new_image(texts, file)
+        }
+    }
+
+    pub(crate) fn apply_clone(
+        &mut self,
+        cx: &mut Context,
+        r: &Record<'_>,
+        lookup: &mut dyn Lookup,
+    ) {
+        if r.tid < 0 {
+            return;
+        }
+        match r.result() {
+            Some(0) => self.born(cx, r, lookup),
+            Some(child) if child > 0 => self.begot(cx, r, child, lookup),
+            _ => {}
+        }
+    }
+
+    /// The caller's side.
+    fn begot(&mut self, cx: &mut Context, r: &Record<'_>, tid: i64, lookup: &mut dyn Lookup) {
+        let Some(caller) = self.find_or_stand_in(r.tid, lookup) else {
+            return;
+        };
+        cx.thread = Some(caller);
+        let valid = !self.threads.at(caller).is_invalid();
+        if !valid {
+            let thread = self.threads.at_mut(caller);
+            thread.pid = id(r, 4);
+            thread.ptid = id(r, 5);
+            thread.vtid = r.i64(18).unwrap_or(thread.tid);
+            thread.vpid = id(r, 19);
+            self.relate(caller);
+        }
+        let flags = ThreadFlags::from_bits_retain(r.u32(15).unwrap_or(0));
+        let foreign =
+            ThreadFlags::CHILD_IN_PIDNS | ThreadFlags::CLONE_NEWPID | ThreadFlags::CLONE_PARENT;
+        let vtid = self.threads.at(caller).vtid;
+        if flags.intersects(foreign) || vtid != r.tid {
+            return;
+        }
+        let is_vfork = r.code.number() == c::SYSCALL_VFORK_20_X;
+        if is_vfork
+            || flags.contains(ThreadFlags::CLONE_VFORK)
+            || self.exited.contains(tid, r.tid, r.ts)
+        {
+            return;
+        }
+        if let Some(old) = self.threads.find(tid) {
+            if self
+                .threads
+                .at(old)
+                .flags
+                .contains(ThreadFlags::CLONE_INVERTED)
+            {
+                return;
+            }
+            if old == caller {
+                return;
+            }
+            self.replace(old, lookup);
+        }
+        let is_thread = flags.contains(ThreadFlags::CLONE_THREAD);
+        let mut child = self.blank_thread(tid);
+        let (pid, ptid) = {
+            let caller = self.threads.at(caller);
+            if is_thread {
+                (caller.pid, caller.ptid)
+            } else {
+                (tid, caller.tid)
+            }
+        };
+        (child.pid, child.ptid, child.vtid, child.vpid) = (pid, ptid, tid, pid);
+        child.flags = flags;
+        child.pidns_init_start_ts = self.machine.boot_time;
+        self.inherit(&mut child, caller, valid, is_thread);
+        self.describe(&mut child, r, valid.then_some(caller));
+        self.add_thread(child);
+        if !valid {
+            let image = self.threads.at(caller).image.clone();
+            let image = self.image_like(&image, &texts(r), image.file);
+            self.threads.at_mut(caller).image = image;
+        }
+    }
+
+    /// The child's side.
+    fn born(&mut self, cx: &mut Context, r: &Record<'_>, lookup: &mut dyn Lookup) {
+        let tid = r.tid;
+        if let Some(old) = self.threads.find(tid) {
+            let clone_ts = self.threads.at(old).clone_ts;
+            if clone_ts != 0 && r.ts.saturating_sub(clone_ts) < FRESH_NS {
+                cx.thread = Some(old);
+                return;
+            }
+            self.replace(old, lookup);
+        }
+        cx.thread = None;
+        let mut child = self.blank_thread(tid);
+        let flags = ThreadFlags::from_bits_retain(r.u32(15).unwrap_or(0));
+        child.flags = flags | ThreadFlags::CLONE_INVERTED;
+        child.pid = id(r, 4);
+        child.ptid = id(r, 5);
+        child.vtid = r.i64(18).unwrap_or(tid);
+        child.vpid = id(r, 19);
+        let is_thread = flags.contains(ThreadFlags::CLONE_THREAD);
+        let source = if is_thread { child.pid } else { child.ptid };
+        let source = if source < 0 || source == tid {
+            None
+        } else {
+            match self.find_or_stand_in(source, lookup) {
+                Some(source) => Some(source),
+                None => return,
+            }
+        };
+        let valid = source.is_some_and(|s| !self.threads.at(s).is_invalid());
+        if let Some(source) = source {
+            self.inherit(&mut child, source, valid, is_thread);
+        }
+        let in_pidns = child.is_in_pidns()
+            || flags.intersects(ThreadFlags::CHILD_IN_PIDNS | ThreadFlags::CLONE_NEWPID)
+            || child.tid != child.vtid;
+        child.pidns_init_start_ts = if in_pidns {
+            r.u64(20).unwrap_or(0).wrapping_add(self.machine.boot_time)
+        } else {
+            self.machine.boot_time
+        };
+        self.describe(&mut child, r, source.filter(|_| valid));
+        if let Some(main) = source
+            && is_thread
+            && !valid
+        {
+            let (pid, ptid, vpid) = (child.pid, child.ptid, child.vpid);
+            let image = child.image.clone();
+            let thread = self.threads.at_mut(main);
+            (thread.pid, thread.ptid, thread.vpid, thread.vtid) = (pid, ptid, vpid, vpid);
+            thread.image = image;
+            self.relate(main);
+        }
+        cx.thread = self.add_thread_if_room(child);
+    }
+
+    /// What comes from the thread that made this one.
+    fn inherit(&self, child: &mut Thread, from: ThreadIx, valid: bool, is_thread: bool) {
+        let parent = self.threads.at(from);
+        if is_thread {
+            child.flags |= ThreadFlags::CLONE_FILES;
+        }
+        if !valid {
+            return;
+        }
+        child.sid = parent.sid;
+        child.vpgid = parent.vpgid;
+        child.pgid = parent.pgid;
+        child.tty = parent.tty;
+        child.loginuid = parent.loginuid;
+        child.caps = parent.caps;
+        child.root = parent.root.clone();
+        if is_thread {
+            child.last_exec_ts = parent.last_exec_ts;
+        } else {
+            if let Some(owner) = self.owner_of_descriptors(from) {
+                child.descriptors = self.threads.at(owner).descriptors.clone();
+            }
+            child.env = parent.env.clone();
+            child.cwd = match self.threads.main_of(from) {
+                Some(main) => self.threads.at(main).cwd.clone(),
+                None => Arc::from(&b"./"[..]),
+            };
+        }
+    }
+
+    /// What the event itself says of the new thread.
+    fn describe(&mut self, child: &mut Thread, r: &Record<'_>, parent: Option<ThreadIx>) {
+        let (image, cgroups) = match parent {
+            Some(parent) => {
+                let parent = self.threads.at(parent);
+                (parent.image.clone(), parent.cgroups.clone())
+            }
+            None => (self.shared.image.clone(), self.shared.cgroups.clone()),
+        };
+        let texts = ImageTexts {
+            exepath: image.exepath(),
+            ..texts(r)
+        };
+        child.image = self.image_like(&image, &texts, image.file);
+        child.cgroups = self.cgroups_like(&cgroups, r.param(14));
+        child.fdlimit = id(r, 7);
+        read_memory(&mut child.memory, r);
+        child.uid = r.u32(16).unwrap_or(u32::MAX);
+        child.gid = r.u32(17).unwrap_or(u32::MAX);
+        child.clone_ts = r.ts;
+    }
+
+    fn add_thread_if_room(&mut self, thread: Thread) -> Option<ThreadIx> {
+        if self.threads.len() >= self.options.max_threads {
+            self.counters.threads_dropped += 1;
+            return None;
+        }
+        Some(self.add_thread(thread))
+    }
+
+    // ---- exec ----
+
+    /// The program of a process changed.
+    pub(crate) fn executed(
+        &mut self,
+        cx: &mut Context,
+        ix: ThreadIx,
+        r: &Record<'_>,
+        enter: Option<&Record<'_>>,
+        lookup: &mut dyn Lookup,
+    ) {
+        if r.result().is_none_or(|ret| ret < 0) {
+            return;
+        }
+        if let Some(main) = self.threads.main_of(ix) {
+            self.threads.revive(main);
+        }
+        if let Some(group) = self.threads.at(ix).links.group {
+            let others: Vec<_> = self
+                .threads
+                .members(group)
+                .filter(|&other| other != ix && !self.threads.at(other).is_main())
+                .collect();
+            for other in others {
+                self.remove_thread(other, lookup);
+            }
+        }
+        let mut path = std::mem::take(&mut self.scratch);
+        let old = self.threads.at(ix).image.clone();
+        let found = self.exec_path(ix, r, enter, &mut path);
+        let exepath = if found {
+            path.strip_suffix(DELETED).unwrap_or(&path)
+        } else {
+            old.exepath()
+        };
+        let file = self.exec_file(ix, r, old.file);
+        let texts = ImageTexts {
+            exepath,
+            ..texts(r)
+        };
+        let image = self.new_image(&texts, file);
+        self.scratch = path;
+        let cgroups = self.cgroups_like(&self.threads.at(ix).cgroups.clone(), r.param(14));
+        let generation = self.next_generation();
+
+        let thread = self.threads.at_mut(ix);
+        thread.image = image;
+        thread.generation = generation;
+        let was_invalid = thread.is_invalid();
+        if was_invalid {
+            thread.ptid = id(r, 5);
+        }
+        if was_invalid || thread.links.group.is_none() {
+            thread.pid = id(r, 4);
+        }
+        if was_invalid && !thread.flags.contains(ThreadFlags::CHILD_IN_PIDNS) {
+            thread.vtid = thread.tid;
+            thread.vpid = thread.pid;
+        }
+        thread.fdlimit = r.u64(7).map_or(thread.fdlimit, |v| v as i64);
+        read_memory(&mut thread.memory, r);
+        if !r.param(15).is_empty() && *thread.env != *cut(r.param(15), ENV_MAX) {
+            thread.env = cut(r.param(15), ENV_MAX).into();
+        }
+        if !r.param(14).is_empty() {
+            thread.cgroups = cgroups;
+        }
+        thread.tty = r.u32(16).unwrap_or(thread.tty);
+        thread.vpgid = r.i64(17).unwrap_or(thread.vpgid);
+        thread.loginuid = r.u32(18).unwrap_or(thread.loginuid);
+        if let (Some(inheritable), Some(permitted), Some(effective)) =
+            (r.u64(20), r.u64(21), r.u64(22))
+        {
+            thread.caps = Capabilities {
+                inheritable,
+                permitted,
+                effective,
+            };
+        }
+        thread.uid = r.u32(26).unwrap_or(thread.uid);
+        thread.gid = r.u32(29).unwrap_or(thread.gid);
+        thread.pgid = id(r, 28);
+        thread.last_exec_ts = r.ts;
+        let kept = ThreadFlags::PIPE_SRC
+            | ThreadFlags::PIPE_DST
+            | ThreadFlags::IS_MAIN_THREAD
+            | ThreadFlags::CLONE_INVERTED;
+        thread.flags = (thread.flags & kept) | ThreadFlags::ACTIVE | ThreadFlags::NAME_CHANGED;
+        if was_invalid {
+            self.relate(ix);
+        }
+        self.close_on_exec(ix);
+        cx.fd = None;
+    }
+
+    /// Path of the program, if the event or its enter event tells.
+    fn exec_path(
+        &self,
+        ix: ThreadIx,
+        r: &Record<'_>,
+        enter: Option<&Record<'_>>,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        out.clear();
+        let trusted = present(r, 27);
+        if !trusted.is_empty() {
+            out.extend_from_slice(trusted);
+            return true;
+        }
+        let Some(enter) = enter else { return false };
+        if enter.code.number() == c::SYSCALL_EXECVE_19_E {
+            let name = enter.text(0);
+            if name == UNKNOWN {
+                out.extend_from_slice(UNKNOWN);
+            } else {
+                crate::paths::concat(out, self.cwd(ix), name);
+            }
+            return true;
+        }
+        let dirfd = enter.i64(0).unwrap_or(-1);
+        let path = enter.text(1);
+        let is_empty = path == UNKNOWN || path.is_empty();
+        let at_descriptor = enter.u32(2).unwrap_or(0) & k::EXVAT_AT_EMPTY_PATH != 0;
+        if path.first() == Some(&b'/') {
+            crate::paths::concat(out, b"", path);
+        } else if at_descriptor {
+            out.extend_from_slice(self.descriptor(ix, dirfd).map_or(UNKNOWN, |d| d.name()));
+        } else if is_empty {
+            out.extend_from_slice(UNKNOWN);
+        } else {
+            let mut base = Vec::new();
+            self.directory(Some(ix), Some(dirfd), &mut base);
+            if base == b"<UNKNOWN>" {
+                out.extend_from_slice(UNKNOWN);
+            } else {
+                crate::paths::concat(out, &base, path);
+            }
+        }
+        true
+    }
+
+    fn exec_file(&self, ix: ThreadIx, r: &Record<'_>, old: ImageFile) -> ImageFile {
+        let thread = self.threads.at(ix);
+        let mut file = old;
+        if let Some(flags) = r.u32(19) {
+            file.writable = flags & k::EXE_WRITABLE != 0;
+            file.upper_layer = flags & k::EXE_UPPER_LAYER != 0;
+            file.lower_layer = flags & k::EXE_LOWER_LAYER != 0;
+            file.from_memfd = flags & k::EXE_FROM_MEMFD != 0;
+        }
+        file.ino = r.u64(23).unwrap_or(file.ino);
+        if let Some(ctime) = r.u64(24) {
+            file.ctime = ctime;
+            if thread.clone_ts != 0 {
+                file.ctime_to_clone = thread.clone_ts.wrapping_sub(ctime);
+            }
+            let started = thread.pidns_init_start_ts;
+            if started != 0 && ctime > started {
+                file.pidns_start_to_ctime = ctime - started;
+            }
+        }
+        file.mtime = r.u64(25).unwrap_or(file.mtime);
+        file
+    }
+
+    fn close_on_exec(&mut self, ix: ThreadIx) {
+        let Some(owner) = self.owner_of_descriptors(ix) else {
+            return;
+        };
+        let table = &mut self.threads.at_mut(owner).descriptors;
+        if !table.may_close_on_exec {
+            return;
+        }
+        let table = Arc::make_mut(table);
+        table.remove_range(i64::MIN, i64::MAX, crate::Descriptor::closes_on_exec);
+        table.may_close_on_exec = false;
+    }
+}
+
+fn read_memory(memory: &mut Memory, r: &Record<'_>) {
+    if let Some(swap_kb) = r.u32(12) {
+        *memory = Memory {
+            size_kb: r.u32(10).unwrap_or(0),
+            rss_kb: r.u32(11).unwrap_or(0),
+            swap_kb,
+            faults_major: r.u64(8).unwrap_or(0),
+            faults_minor: r.u64(9).unwrap_or(0),
+        };
+    }
+}

@@ -1,0 +1,290 @@
+//! All threads, their groups and who begot whom.
+//!
+//! Invariants, which a property test holds against random events:
+//! - a thread's number finds the thread, and nothing else is in the index;
+//! - a thread is in the list of exactly one group, or (invalid ones) of none, and the group's
+//!   counts say how many members it has and how many of them live;
+//! - a thread is in its parent's list of children exactly if its `parent` link says so.
+
+use crate::ids::IdMap;
+use crate::thread::{Group, GroupIx, Links, Thread, ThreadFlags, ThreadIx};
+
+/// Threads and thread groups.
+#[derive(Debug, Default)]
+pub(crate) struct ThreadTable {
+    slots: Vec<Option<Thread>>,
+    free: Vec<u32>,
+    by_tid: IdMap,
+    groups: Vec<Group>,
+    free_groups: Vec<u32>,
+    by_pid: IdMap,
+    last: Option<(i64, u32)>,
+}
+
+impl ThreadTable {
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    #[inline]
+    pub(crate) fn at(&self, ix: ThreadIx) -> &Thread {
+        self.slots[ix.0 as usize]
+            .as_ref()
+            .expect("an index of this event's")
+    }
+
+    #[inline]
+    pub(crate) fn at_mut(&mut self, ix: ThreadIx) -> &mut Thread {
+        self.slots[ix.0 as usize]
+            .as_mut()
+            .expect("an index of this event's")
+    }
+
+    #[inline]
+    pub(crate) fn find(&self, tid: i64) -> Option<ThreadIx> {
+        self.by_tid.find(tid).map(ThreadIx)
+    }
+
+    /// Like [`Self::find`]; most events come from the thread of the event before.
+    #[inline]
+    pub(crate) fn find_again(&mut self, tid: i64) -> Option<ThreadIx> {
+        if let Some((last, slot)) = self.last
+            && last == tid
+        {
+            return Some(ThreadIx(slot));
+        }
+        let slot = self.by_tid.find(tid)?;
+        self.last = Some((tid, slot));
+        Some(ThreadIx(slot))
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (ThreadIx, &Thread)> {
+        let slots = self.slots.iter().enumerate();
+        slots.filter_map(|(i, t)| Some((ThreadIx(i as u32), t.as_ref()?)))
+    }
+
+    /// Puts a thread in, without relatives. Its number must be free.
+    pub(crate) fn insert(&mut self, thread: Thread) -> ThreadIx {
+        let tid = thread.tid;
+        debug_assert!(self.find(tid).is_none());
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.slots[slot as usize] = Some(thread);
+                slot
+            }
+            None => {
+                self.slots.push(Some(thread));
+                self.slots.len() as u32 - 1
+            }
+        };
+        self.by_tid.insert(tid, slot);
+        ThreadIx(slot)
+    }
+
+    /// Takes a thread out of the table, its group and its parent's list. Its children become
+    /// nobody's.
+    pub(crate) fn erase(&mut self, ix: ThreadIx) {
+        self.leave_group(ix);
+        self.leave_parent(ix);
+        while let Some(child) = self.at(ix).links.first_child {
+            self.leave_parent(child);
+        }
+        let tid = self.at(ix).tid;
+        self.by_tid.remove(tid);
+        self.slots[ix.0 as usize] = None;
+        self.free.push(ix.0);
+        if self.last.is_some_and(|(last, _)| last == tid) {
+            self.last = None;
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    // ---- groups ----
+
+    pub(crate) fn group(&self, ix: GroupIx) -> &Group {
+        &self.groups[ix.0 as usize]
+    }
+
+    pub(crate) fn group_mut(&mut self, ix: GroupIx) -> &mut Group {
+        &mut self.groups[ix.0 as usize]
+    }
+
+    pub(crate) fn group_of(&self, ix: ThreadIx) -> Option<&Group> {
+        self.at(ix).links.group.map(|g| self.group(g))
+    }
+
+    /// Puts a thread into the group of its pid: the leader in front. It counts as living.
+    pub(crate) fn join_group(&mut self, ix: ThreadIx) {
+        let thread = self.at(ix);
+        let (pid, vpid, leads) = (thread.pid, thread.vpid, thread.is_main());
+        debug_assert!(thread.links.group.is_none());
+        let group = match self.by_pid.find(pid) {
+            Some(group) => GroupIx(group),
+            None => self.new_group(pid, pid == 1 || vpid == 1),
+        };
+        let Group { first, last, .. } = *self.group(group);
+        let links = &mut self.at_mut(ix).links;
+        links.group = Some(group);
+        if leads {
+            links.next_in_group = first;
+            links.prev_in_group = None;
+        } else {
+            links.next_in_group = None;
+            links.prev_in_group = last;
+        }
+        let neighbour = if leads { first } else { last };
+        if let Some(neighbour) = neighbour {
+            let links = &mut self.at_mut(neighbour).links;
+            *(if leads {
+                &mut links.prev_in_group
+            } else {
+                &mut links.next_in_group
+            }) = Some(ix);
+        }
+        let group = self.group_mut(group);
+        if leads || first.is_none() {
+            group.first = Some(ix);
+        }
+        if !leads || last.is_none() {
+            group.last = Some(ix);
+        }
+        group.members += 1;
+        group.alive += 1;
+    }
+
+    fn new_group(&mut self, pid: i64, reaper: bool) -> GroupIx {
+        let group = Group {
+            pid,
+            reaper,
+            ..Group::default()
+        };
+        let slot = match self.free_groups.pop() {
+            Some(slot) => {
+                self.groups[slot as usize] = group;
+                slot
+            }
+            None => {
+                self.groups.push(group);
+                self.groups.len() as u32 - 1
+            }
+        };
+        self.by_pid.insert(pid, slot);
+        GroupIx(slot)
+    }
+
+    /// Takes a thread out of its group; an emptied group is gone.
+    fn leave_group(&mut self, ix: ThreadIx) {
+        let links = self.at(ix).links;
+        let Some(group) = links.group else { return };
+        match links.prev_in_group {
+            Some(prev) => self.at_mut(prev).links.next_in_group = links.next_in_group,
+            None => self.group_mut(group).first = links.next_in_group,
+        }
+        match links.next_in_group {
+            Some(next) => self.at_mut(next).links.prev_in_group = links.prev_in_group,
+            None => self.group_mut(group).last = links.prev_in_group,
+        }
+        let dead = self.at(ix).is_dead();
+        let links = &mut self.at_mut(ix).links;
+        (links.group, links.next_in_group, links.prev_in_group) = (None, None, None);
+        let left = self.group_mut(group);
+        left.members -= 1;
+        left.alive -= u32::from(!dead);
+        if left.members == 0 {
+            let pid = left.pid;
+            self.by_pid.remove(pid);
+            self.free_groups.push(group.0);
+        }
+    }
+
+    /// The leader, if it is in the table.
+    #[inline]
+    pub(crate) fn main_of(&self, ix: ThreadIx) -> Option<ThreadIx> {
+        let thread = self.at(ix);
+        if thread.is_main() {
+            return Some(ix);
+        }
+        let first = self.group(thread.links.group?).first?;
+        self.at(first).is_main().then_some(first)
+    }
+
+    pub(crate) fn members(&self, group: GroupIx) -> impl Iterator<Item = ThreadIx> {
+        std::iter::successors(self.group(group).first, |&ix| {
+            self.at(ix).links.next_in_group
+        })
+    }
+
+    /// Marks a thread as exited.
+    pub(crate) fn mark_dead(&mut self, ix: ThreadIx) {
+        let thread = self.at_mut(ix);
+        if thread.is_dead() {
+            return;
+        }
+        thread.flags |= ThreadFlags::CLOSED;
+        if let Some(group) = thread.links.group {
+            self.group_mut(group).alive -= 1;
+        }
+    }
+
+    /// Takes the mark back.
+    pub(crate) fn revive(&mut self, ix: ThreadIx) {
+        let thread = self.at_mut(ix);
+        if !thread.is_dead() {
+            return;
+        }
+        thread.flags -= ThreadFlags::CLOSED;
+        if let Some(group) = thread.links.group {
+            self.group_mut(group).alive += 1;
+        }
+    }
+
+    // ---- parents ----
+
+    /// Makes `child` the last child of `parent`.
+    pub(crate) fn join_parent(&mut self, child: ThreadIx, parent: ThreadIx) {
+        self.leave_parent(child);
+        let last = self.at(parent).links.last_child;
+        let links = &mut self.at_mut(child).links;
+        links.parent = Some(parent);
+        links.prev_sibling = last;
+        links.next_sibling = None;
+        if let Some(last) = last {
+            self.at_mut(last).links.next_sibling = Some(child);
+        }
+        let links = &mut self.at_mut(parent).links;
+        links.first_child = links.first_child.or(Some(child));
+        links.last_child = Some(child);
+        links.children += 1;
+    }
+
+    /// Takes `child` out of its parent's list.
+    pub(crate) fn leave_parent(&mut self, child: ThreadIx) {
+        let Links {
+            parent,
+            prev_sibling,
+            next_sibling,
+            ..
+        } = self.at(child).links;
+        let Some(parent) = parent else { return };
+        match prev_sibling {
+            Some(prev) => self.at_mut(prev).links.next_sibling = next_sibling,
+            None => self.at_mut(parent).links.first_child = next_sibling,
+        }
+        match next_sibling {
+            Some(next) => self.at_mut(next).links.prev_sibling = prev_sibling,
+            None => self.at_mut(parent).links.last_child = prev_sibling,
+        }
+        self.at_mut(parent).links.children -= 1;
+        let links = &mut self.at_mut(child).links;
+        (links.parent, links.prev_sibling, links.next_sibling) = (None, None, None);
+    }
+
+    pub(crate) fn children(&self, ix: ThreadIx) -> impl Iterator<Item = ThreadIx> {
+        std::iter::successors(self.at(ix).links.first_child, |&c| {
+            self.at(c).links.next_sibling
+        })
+    }
+}

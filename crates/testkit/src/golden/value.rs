@@ -1,0 +1,20 @@
+//! Values of fields as JSON documents, for comparisons.
+
+use filter::{FieldDef, Format, Value};
+use serde_json::{Number, json};
+
+/// What an alert's JSON shows for `value`.
+#[must_use]
+pub fn json(field: &FieldDef, value: &Value<'_>) -> serde_json::Value {
+    match *value {
+        Value::Signed(n) if field.format == Format::Hex => json!(format!("{n:X}")),
+        Value::Unsigned(n) if field.format == Format::Hex => json!(format!("{n:X}")),
+        Value::Signed(n) => json!(n),
+        Value::Unsigned(n) => json!(n),
+        Value::Double(x) => Number::from_f64(x).map_or(serde_json::Value::Null, Into::into),
+        Value::Bool(b) => json!(b),
+        Value::Bytes(text) => json!(String::from_utf8_lossy(text)),
+        Value::Ip(address) => json!(address.to_string()),
+        Value::List(items) => items.iter().map(|item| json(field, item)).collect(),
+    }
+}
