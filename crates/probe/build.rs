@@ -32,9 +32,10 @@ fn main() {
         "aarch64" => ("arm64", "aarch64-linux-gnu"),
         other => panic!("the kernel programs know no {other}"),
     };
-    let children = FLAVOURS.map(|(name, flavour)| {
-        let object = out.join(format!("{name}.bpf.o"));
-        let child = Command::new(&clang)
+    let children =
+        FLAVOURS.map(|(name, flavour)| {
+            let object = out.join(format!("{name}.bpf.o"));
+            let child = Command::new(&clang)
             .args(["-g", "-O2", "-target", "bpf", "-mcpu=v3", "-Wall", "-Werror"])
             .args(["-Wno-unused-function", "-Wno-pass-failed"])
             .arg(format!("-D__TARGET_ARCH_{target}"))
@@ -54,8 +55,8 @@ fn main() {
                      or later (Debian: apt-get install clang; or name another one in CLANG)"
                 )
             });
-        (child, object)
-    });
+            (child, object)
+        });
     for (mut child, object) in children {
         let status = child.wait().expect("clang was started");
         assert!(status.success(), "clang refused the kernel programs");
@@ -65,9 +66,19 @@ fn main() {
 
 /// Leaves out DWARF, two thirds of the object, where a tool for it is at hand. BTF stays.
 fn strip_debug_info(object: &Path) {
-    let tools = ["llvm-strip", "llvm-strip-14", "llvm-strip-16", "llvm-strip-19"];
+    let tools = [
+        "llvm-strip",
+        "llvm-strip-14",
+        "llvm-strip-16",
+        "llvm-strip-19",
+    ];
     for tool in tools {
-        if Command::new(tool).arg("-g").arg(object).status().is_ok_and(|s| s.success()) {
+        if Command::new(tool)
+            .arg("-g")
+            .arg(object)
+            .status()
+            .is_ok_and(|s| s.success())
+        {
             return;
         }
     }
@@ -88,7 +99,10 @@ fn numbers() -> String {
             else {
                 continue;
             };
-            let name = name.split(':').next().expect("split gives one piece at least");
+            let name = name
+                .split(':')
+                .next()
+                .expect("split gives one piece at least");
             let wide = value.parse::<i64>().is_ok_and(|v| v > i64::from(i32::MAX));
             let suffix = if wide { "ULL" } else { "" };
             writeln!(header, "#define {prefix}{name} {value}{suffix}").expect("a String takes all");

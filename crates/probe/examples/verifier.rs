@@ -16,7 +16,10 @@ fn run() -> Result<(), probe::Error> {
         _ => Backend::Dispatch,
     };
     for cost in verifier_costs(backend)? {
-        println!("{:24} {:6} {:8}", cost.name, cost.instructions, cost.verified);
+        println!(
+            "{:24} {:6} {:8}",
+            cost.name, cost.instructions, cost.verified
+        );
     }
     Ok(())
 }

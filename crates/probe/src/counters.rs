@@ -142,6 +142,9 @@ impl Counters {
     /// Events that were read, of one class.
     #[must_use]
     pub fn received_of(&self, class: Class) -> u64 {
-        self.cpus.iter().map(|cpu| cpu.received[class as usize]).sum()
+        self.cpus
+            .iter()
+            .map(|cpu| cpu.received[class as usize])
+            .sum()
     }
 }

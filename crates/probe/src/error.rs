@@ -45,13 +45,18 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn last_os(action: impl Into<String>) -> Self {
-        Self::System { action: action.into(), source: io::Error::last_os_error() }
+        Self::System {
+            action: action.into(),
+            source: io::Error::last_os_error(),
+        }
     }
 
     pub(crate) fn load(action: impl Into<String>, source: libbpf_rs::Error) -> Self {
-        if source.kind() == libbpf_rs::ErrorKind::PermissionDenied {
-            return Self::Privilege;
+        // "Permission denied" is no proof of a missing privilege: the verifier says so too.
+        Self::Load {
+            action: action.into(),
+            source,
+            log: crate::loader::libbpf_log(),
         }
-        Self::Load { action: action.into(), source, log: crate::loader::libbpf_log() }
     }
 }

@@ -27,9 +27,7 @@ impl Settings {
     pub(crate) fn bytes(&self) -> &[u8] {
         // SAFETY: repr(C), made of integers only, and without padding (asserted below), so every
         // byte of it is initialised.
-        unsafe {
-            std::slice::from_raw_parts(std::ptr::from_ref(self).cast(), size_of::<Self>())
-        }
+        unsafe { std::slice::from_raw_parts(std::ptr::from_ref(self).cast(), size_of::<Self>()) }
     }
 }
 

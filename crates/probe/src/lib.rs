@@ -32,7 +32,10 @@
 //! Foreign crates that need `unsafe` around the mapped memory stay in here; the modules that do are
 //! `ring` and `shared`.
 
-#![allow(unsafe_code, reason = "memory shared with the kernel; each block says why it is sound")]
+#![allow(
+    unsafe_code,
+    reason = "memory shared with the kernel; each block says why it is sound"
+)]
 
 mod counters;
 mod error;

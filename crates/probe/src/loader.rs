@@ -60,8 +60,14 @@ static LOG: Mutex<String> = Mutex::new(String::new());
 
 /// Keeps libbpf's warnings for error messages instead of printing them.
 pub(crate) fn keep_libbpf_log() {
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "libbpf-rs wants this signature"
+    )]
     fn keep(_: PrintLevel, text: String) {
-        let mut log = LOG.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut log = LOG
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         log.push_str(&text);
         let excess = log.len().saturating_sub(4096);
         if let Some(cut) = (excess..=log.len()).find(|&at| log.is_char_boundary(at)) {
@@ -73,7 +79,9 @@ pub(crate) fn keep_libbpf_log() {
 
 /// What libbpf said last, a line each, indented; empty if nothing.
 pub(crate) fn libbpf_log() -> String {
-    let mut log = LOG.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut log = LOG
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     let text: String = log.lines().map(|line| format!("\n  {line}")).collect();
     log.clear();
     text
@@ -87,7 +95,10 @@ pub(crate) fn load(options: &Options) -> Result<Loaded, Error> {
     keep_libbpf_log();
     let backend = choose_backend(options, &support);
     let groups = buffer_groups(options)?;
-    let slots = support::cpus("possible").last().map_or(1, |last| last + 1).min(MAX_CPUS);
+    let slots = support::cpus("possible")
+        .last()
+        .map_or(1, |last| last + 1)
+        .min(MAX_CPUS);
 
     let mut open = ObjectBuilder::default()
         .open_memory(programs::object(backend))
@@ -97,10 +108,15 @@ pub(crate) fn load(options: &Options) -> Result<Loaded, Error> {
     size_maps(&mut open, slots as u32, page_size() as u32)?;
     let plan = Plan::new(options, backend, &programs::names(&open));
     for mut program in open.progs_mut() {
-        let wanted = program.name().to_str().is_some_and(|name| plan.programs.contains(name));
+        let wanted = program
+            .name()
+            .to_str()
+            .is_some_and(|name| plan.programs.contains(name));
         program.set_autoload(wanted);
     }
-    let object = open.load().map_err(|e| Error::load("load the programs", e))?;
+    let object = open
+        .load()
+        .map_err(|e| Error::load("load the programs", e))?;
 
     let shared = Shared::map(map_named(&object, ".data.shared")?.as_fd())?;
     let rings = make_rings(&object, options, &groups)?;
@@ -112,7 +128,10 @@ pub(crate) fn load(options: &Options) -> Result<Loaded, Error> {
     let doorbell = map_named(&object, "doorbell")?
         .as_fd()
         .try_clone_to_owned()
-        .map_err(|source| Error::System { action: "duplicate a descriptor".into(), source })?;
+        .map_err(|source| Error::System {
+            action: "duplicate a descriptor".into(),
+            source,
+        })?;
     let (links, attached) = attach(&object, options, &plan, backend)?;
     Ok(Loaded {
         shared,
@@ -161,7 +180,10 @@ impl Plan {
         if backend == Backend::Dispatch && !options.syscalls.is_empty() {
             programs.insert("dispatch".to_owned());
         }
-        for call in X86_64_SYSCALLS.iter().filter(|call| options.syscalls.contains(call.number)) {
+        for call in X86_64_SYSCALLS
+            .iter()
+            .filter(|call| options.syscalls.contains(call.number))
+        {
             let own = programs::exit_program(call.name);
             let program = match available.contains(&own) {
                 true => own,
@@ -171,15 +193,27 @@ impl Plan {
             programs.insert(program.clone());
             calls.push((call.number, call.name, program));
         }
-        programs.extend(programs::typed(options.tracepoints).iter().map(|(p, _)| (*p).to_owned()));
-        programs.extend(programs::entries(options).iter().map(|name| format!("e_{name}")));
+        programs.extend(
+            programs::typed(options.tracepoints)
+                .iter()
+                .map(|(p, _)| (*p).to_owned()),
+        );
+        programs.extend(
+            programs::entries(options)
+                .iter()
+                .map(|name| format!("e_{name}")),
+        );
         Self { programs, calls }
     }
 }
 
 /// CPU numbers, grouped by the buffer they share.
 fn buffer_groups(options: &Options) -> Result<Vec<Vec<usize>>, Error> {
-    let cpus = support::cpus(if options.online_only { "online" } else { "possible" });
+    let cpus = support::cpus(if options.online_only {
+        "online"
+    } else {
+        "possible"
+    });
     let per_buffer = match options.cpus_per_buffer {
         0 => cpus.len(),
         n => usize::from(n),
@@ -190,7 +224,10 @@ fn buffer_groups(options: &Options) -> Result<Vec<Vec<usize>>, Error> {
             cpus.len()
         )));
     }
-    Ok(cpus.chunks(per_buffer.max(1)).map(<[usize]>::to_vec).collect())
+    Ok(cpus
+        .chunks(per_buffer.max(1))
+        .map(<[usize]>::to_vec)
+        .collect())
 }
 
 /// The clock's time at which the boot clock was 0; taken once, so clock steps do not reorder.
@@ -200,7 +237,10 @@ fn boot_time() -> u64 {
 
 /// A clock's nanoseconds.
 pub(crate) fn clock(which: libc::clockid_t) -> u64 {
-    let mut t = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut t = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: `t` is a valid place for the answer; the clocks used exist on every kernel.
     unsafe { libc::clock_gettime(which, &raw mut t) };
     (t.tv_sec as u64) * 1_000_000_000 + t.tv_nsec as u64
@@ -227,7 +267,8 @@ fn write_settings(open: &mut OpenObject, options: &Options, boot_time: u64) -> R
         .maps_mut()
         .find(|map| map.name() == OsStr::new(".rodata.settings"))
         .expect("the object was built with this section");
-    map.set_initial_value(settings.bytes()).map_err(|e| Error::load("write the settings", e))
+    map.set_initial_value(settings.bytes())
+        .map_err(|e| Error::load("write the settings", e))
 }
 
 /// Sizes the maps for `cpus` CPU numbers.
@@ -238,21 +279,28 @@ pub(crate) fn size_maps(open: &mut OpenObject, cpus: u32, page: u32) -> Result<(
             Some("doorbell") => page,
             _ => continue,
         };
-        map.set_max_entries(entries).map_err(|e| Error::load("size the maps", e))?;
+        map.set_max_entries(entries)
+            .map_err(|e| Error::load("size the maps", e))?;
     }
     Ok(())
 }
 
 fn map_named<'a>(object: &'a Object, name: &str) -> Result<libbpf_rs::Map<'a>, Error> {
-    object.maps().find(|map| map.name() == OsStr::new(name)).ok_or_else(|| {
-        Error::Options(format!("the programs lack their map {name}: they were built wrongly"))
-    })
+    object
+        .maps()
+        .find(|map| map.name() == OsStr::new(name))
+        .ok_or_else(|| {
+            Error::Options(format!(
+                "the programs lack their map {name}: they were built wrongly"
+            ))
+        })
 }
 
 fn program_named<'a>(object: &'a Object, name: &str) -> Result<ProgramMut<'a>, Error> {
-    object.progs_mut().find(|program| program.name() == OsStr::new(name)).ok_or_else(|| {
-        Error::Options(format!("the programs lack {name}: they were built wrongly"))
-    })
+    object
+        .progs_mut()
+        .find(|program| program.name() == OsStr::new(name))
+        .ok_or_else(|| Error::Options(format!("the programs lack {name}: they were built wrongly")))
 }
 
 /// The vital lane's buffers are half the size, for its events are few: at least 2 MiB.
@@ -293,12 +341,17 @@ fn make_ring(size: u32) -> Result<Ring, Error> {
     let fd = map
         .as_fd()
         .try_clone_to_owned()
-        .map_err(|source| Error::System { action: "duplicate a descriptor".into(), source })?;
+        .map_err(|source| Error::System {
+            action: "duplicate a descriptor".into(),
+            source,
+        })?;
     Ring::map(fd, size as usize)
 }
 
 fn fill_dispatch_table(object: &Object, plan: &Plan) -> Result<(), Error> {
-    let Ok(table) = map_named(object, "exits") else { return Ok(()) };
+    let Ok(table) = map_named(object, "exits") else {
+        return Ok(());
+    };
     if !plan.programs.contains("dispatch") {
         return Ok(());
     }
@@ -342,7 +395,11 @@ fn attach(
     // Exits and executions first: whoever is seen to begin is then seen to end.
     for (name, tracepoint) in programs::typed(options.tracepoints) {
         let program = program_named(object, name)?;
-        links.push(program.attach().map_err(|e| Error::load(format!("attach {name}"), e))?);
+        links.push(
+            program
+                .attach()
+                .map_err(|e| Error::load(format!("attach {name}"), e))?,
+        );
         attached.push(Attached {
             name: tracepoint.to_owned(),
             program: name.to_owned(),
@@ -362,20 +419,30 @@ fn attach(
         match backend {
             Backend::Auto | Backend::Dispatch => {}
             Backend::Tracepoint => {
-                let tracefs = tracefs.as_ref().map_err(|e| Error::Options(e.to_string()))?;
+                let tracefs = tracefs
+                    .as_ref()
+                    .map_err(|e| Error::Options(e.to_string()))?;
                 let event = format!("sys_exit_{}", kernel_name(name));
-                let Some(event) = tracefs.perf_event("syscalls", &event)? else { continue };
+                let Some(event) = tracefs.perf_event("syscalls", &event)? else {
+                    continue;
+                };
                 links.push(attach_perf(object, program_name, event)?);
             }
             Backend::Fexit if program_name == "x_generic" => continue,
             Backend::Fexit => {
                 let program = program_named(object, program_name)?;
                 links.push(
-                    program.attach().map_err(|e| Error::load(format!("attach {name}"), e))?,
+                    program
+                        .attach()
+                        .map_err(|e| Error::load(format!("attach {name}"), e))?,
                 );
             }
         }
-        attached.push(Attached { name: (*name).to_owned(), program: program_name.clone(), how });
+        attached.push(Attached {
+            name: (*name).to_owned(),
+            program: program_name.clone(),
+            how,
+        });
     }
     for name in programs::entries(options) {
         let Ok(tracefs) = &tracefs else { break };
@@ -396,7 +463,11 @@ fn attach(
 fn attach_dispatcher(object: &Object, plan: &Plan, links: &mut Vec<Link>) -> Result<(), Error> {
     if plan.programs.contains("dispatch") {
         let program = program_named(object, "dispatch")?;
-        links.push(program.attach().map_err(|e| Error::load("attach to sys_exit", e))?);
+        links.push(
+            program
+                .attach()
+                .map_err(|e| Error::load("attach to sys_exit", e))?,
+        );
     }
     Ok(())
 }
@@ -404,11 +475,13 @@ fn attach_dispatcher(object: &Object, plan: &Plan, links: &mut Vec<Link>) -> Res
 fn attach_perf(object: &Object, program: &str, event: OwnedFd) -> Result<Link, Error> {
     // The link closes the perf event, but only once there is a link.
     let raw = event.into_raw_fd();
-    program_named(object, program)?.attach_perf_event(raw).map_err(|e| {
-        // SAFETY: libbpf left the descriptor to us when it failed.
-        drop(unsafe { OwnedFd::from_raw_fd(raw) });
-        Error::load(format!("attach {program}"), e)
-    })
+    program_named(object, program)?
+        .attach_perf_event(raw)
+        .map_err(|e| {
+            // SAFETY: libbpf left the descriptor to us when it failed.
+            drop(unsafe { OwnedFd::from_raw_fd(raw) });
+            Error::load(format!("attach {program}"), e)
+        })
 }
 
 /// Name of the kernel's function where it is not the system call's.

@@ -16,7 +16,9 @@ impl Syscalls {
     /// Every system call that the portable table knows.
     #[must_use]
     pub fn all() -> Self {
-        syscalls::X86_64_SYSCALLS.iter().fold(Self::none(), |set, call| set.with(call.number))
+        syscalls::X86_64_SYSCALLS
+            .iter()
+            .fold(Self::none(), |set, call| set.with(call.number))
     }
 
     /// The calls with these portable codes (`ppm_sc`); codes this machine lacks are left out.
@@ -24,7 +26,10 @@ impl Syscalls {
     pub fn from_codes(codes: impl IntoIterator<Item = u16>) -> Self {
         let mut set = Self::none();
         for code in codes {
-            for call in syscalls::X86_64_SYSCALLS.iter().filter(|call| call.code == code) {
+            for call in syscalls::X86_64_SYSCALLS
+                .iter()
+                .filter(|call| call.code == code)
+            {
                 set.insert(call.number);
             }
         }
@@ -38,7 +43,9 @@ impl Syscalls {
     pub fn from_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, &'a str> {
         let mut set = Self::none();
         for name in names {
-            let call = syscalls::X86_64_SYSCALLS.iter().find(|call| call.name == name);
+            let call = syscalls::X86_64_SYSCALLS
+                .iter()
+                .find(|call| call.name == name);
             set.insert(call.ok_or(name)?.number);
         }
         Ok(set)
@@ -109,7 +116,11 @@ impl BufferSize {
     /// A preset; `None` if it is not 1 to 10.
     #[must_use]
     pub const fn preset(number: u8) -> Option<Self> {
-        if number >= 1 && number <= 10 { Some(Self(number)) } else { None }
+        if number >= 1 && number <= 10 {
+            Some(Self(number))
+        } else {
+            None
+        }
     }
 
     /// Its bytes.
@@ -169,7 +180,11 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             syscalls: Syscalls::all(),
-            tracepoints: Tracepoints { signal: true, switch: false, page_fault: false },
+            tracepoints: Tracepoints {
+                signal: true,
+                switch: false,
+                page_fault: false,
+            },
             enter_events: true,
             enter_openat: false,
             snaplen: 80,
@@ -194,7 +209,10 @@ mod tests {
         assert_eq!(set.iter().collect::<Vec<_>>(), [0, 437]);
         assert_eq!(Syscalls::from_names(["read", "nonsense"]), Err("nonsense"));
         assert!(!Syscalls::none().with(5000).contains(5000));
-        assert_eq!(Syscalls::all().iter().count(), syscalls::X86_64_SYSCALLS.len());
+        assert_eq!(
+            Syscalls::all().iter().count(),
+            syscalls::X86_64_SYSCALLS.len()
+        );
     }
 
     #[test]

@@ -17,7 +17,10 @@ static DISPATCH: &Object<{ include_bytes!(concat!(env!("OUT_DIR"), "/dispatch.bp
     &Object(*include_bytes!(concat!(env!("OUT_DIR"), "/dispatch.bpf.o")));
 static TRACEPOINT: &Object<
     { include_bytes!(concat!(env!("OUT_DIR"), "/tracepoint.bpf.o")).len() },
-> = &Object(*include_bytes!(concat!(env!("OUT_DIR"), "/tracepoint.bpf.o")));
+> = &Object(*include_bytes!(concat!(
+    env!("OUT_DIR"),
+    "/tracepoint.bpf.o"
+)));
 static FEXIT: &Object<{ include_bytes!(concat!(env!("OUT_DIR"), "/fexit.bpf.o")).len() }> =
     &Object(*include_bytes!(concat!(env!("OUT_DIR"), "/fexit.bpf.o")));
 
@@ -68,7 +71,9 @@ pub(crate) fn entries(options: &Options) -> Vec<&'static str> {
         names.push("openat");
     }
     names.retain(|name| {
-        let call = syscalls::X86_64_SYSCALLS.iter().find(|call| call.name == *name);
+        let call = syscalls::X86_64_SYSCALLS
+            .iter()
+            .find(|call| call.name == *name);
         call.is_some_and(|call| options.syscalls.contains(call.number))
     });
     names
@@ -97,10 +102,15 @@ pub fn verifier_costs(backend: Backend) -> Result<Vec<ProgramCost>, Error> {
     let mut sizes = BTreeMap::new();
     for mut program in open.progs_mut() {
         program.set_autoload(true);
-        sizes.insert(program.name().to_string_lossy().into_owned(), program.insn_cnt());
+        sizes.insert(
+            program.name().to_string_lossy().into_owned(),
+            program.insn_cnt(),
+        );
     }
     crate::loader::size_maps(&mut open, 1, 4096)?;
-    let loaded = open.load().map_err(|e| Error::load("load the programs", e))?;
+    let loaded = open
+        .load()
+        .map_err(|e| Error::load("load the programs", e))?;
     let mut costs = Vec::new();
     for program in loaded.progs_mut() {
         let name = program.name().to_string_lossy().into_owned();
@@ -118,13 +128,14 @@ fn verified_instructions(fd: i32) -> u32 {
     let mut info = libbpf_sys::bpf_prog_info::default();
     let mut len = size_of_val(&info) as u32;
     // SAFETY: `info` is as long as `len` says, zeroed, and all its pointers are null.
-    let failed = unsafe {
-        libbpf_sys::bpf_obj_get_info_by_fd(fd, (&raw mut info).cast(), &raw mut len)
-    };
+    let failed =
+        unsafe { libbpf_sys::bpf_obj_get_info_by_fd(fd, (&raw mut info).cast(), &raw mut len) };
     if failed == 0 { info.verified_insns } else { 0 }
 }
 
 /// Programs of the object, by name.
 pub(crate) fn names(open: &libbpf_rs::OpenObject) -> BTreeSet<String> {
-    open.progs().map(|p| p.name().to_string_lossy().into_owned()).collect()
+    open.progs()
+        .map(|p| p.name().to_string_lossy().into_owned())
+        .collect()
 }

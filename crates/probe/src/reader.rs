@@ -61,14 +61,20 @@ impl Probe {
     /// [`Error`] says what is missing and how to get it.
     pub fn open(options: &Options) -> Result<Self, Error> {
         let loaded = loader::load(options)?;
-        let doorbell = loaded.doorbell.try_clone().map_err(|source| Error::System {
-            action: "duplicate a descriptor".into(),
-            source,
-        })?;
+        let doorbell = loaded
+            .doorbell
+            .try_clone()
+            .map_err(|source| Error::System {
+                action: "duplicate a descriptor".into(),
+                source,
+            })?;
         let doorbell = Ring::map(doorbell, crate::shared::page_size())?;
         let epoll = epoll_on(&doorbell)?;
         let heads = vec![Head::None; loaded.rings.len()];
-        let cpus = support::cpus("possible").last().map_or(1, |last| last + 1).min(MAX_CPUS);
+        let cpus = support::cpus("possible")
+            .last()
+            .map_or(1, |last| last + 1)
+            .min(MAX_CPUS);
         Ok(Self {
             loaded,
             epoll,
@@ -111,7 +117,9 @@ impl Probe {
     /// opened have programs; others are ignored.
     pub fn set_syscalls(&mut self, syscalls: &Syscalls) {
         for number in 0..512 {
-            self.loaded.shared.set_wanted(number, syscalls.contains(number));
+            self.loaded
+                .shared
+                .set_wanted(number, syscalls.contains(number));
         }
     }
 
@@ -123,7 +131,11 @@ impl Probe {
                 let (full, large, no_buffer) = self.loaded.shared.losses(cpu);
                 CpuCounters {
                     received: self.received[cpu],
-                    lost: Losses { full, large, no_buffer },
+                    lost: Losses {
+                        full,
+                        large,
+                        no_buffer,
+                    },
                 }
             })
             .collect();
@@ -244,19 +256,28 @@ impl Probe {
             ring.refresh();
         }
         if self.loaded.rings.iter().any(Ring::has_unread) {
-            self.loaded.shared.reader_sleeps().store(0, Ordering::Relaxed);
+            self.loaded
+                .shared
+                .reader_sleeps()
+                .store(0, Ordering::Relaxed);
             return Ok(());
         }
         let mut event = libc::epoll_event { events: 0, u64: 0 };
         let millis = timeout.as_millis().clamp(1, i32::MAX as u128) as i32;
         // SAFETY: room for one event, as the call is told.
         let n = unsafe { libc::epoll_wait(self.epoll.as_raw_fd(), &raw mut event, 1, millis) };
-        self.loaded.shared.reader_sleeps().store(0, Ordering::Relaxed);
+        self.loaded
+            .shared
+            .reader_sleeps()
+            .store(0, Ordering::Relaxed);
         self.doorbell.skip_all();
         if n < 0 {
             let error = std::io::Error::last_os_error();
             if error.kind() != std::io::ErrorKind::Interrupted {
-                return Err(Error::System { action: "wait for events".into(), source: error });
+                return Err(Error::System {
+                    action: "wait for events".into(),
+                    source: error,
+                });
             }
         }
         Ok(())
@@ -271,7 +292,10 @@ fn epoll_on(ring: &Ring) -> Result<OwnedFd, Error> {
             return Err(Error::last_os("make an epoll descriptor"));
         }
         let epoll = OwnedFd::from_raw_fd(fd);
-        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: 0 };
+        let mut event = libc::epoll_event {
+            events: libc::EPOLLIN as u32,
+            u64: 0,
+        };
         let bell = ring.fd().as_raw_fd();
         if libc::epoll_ctl(fd, libc::EPOLL_CTL_ADD, bell, &raw mut event) < 0 {
             return Err(Error::last_os("watch the doorbell"));

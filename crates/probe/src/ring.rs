@@ -82,7 +82,16 @@ impl Ring {
                 return Err(error);
             }
         };
-        Ok(Self { fd, consumer, producer, page, size, position: 0, published: 0, seen: 0 })
+        Ok(Self {
+            fd,
+            consumer,
+            producer,
+            page,
+            size,
+            position: 0,
+            published: 0,
+            seen: 0,
+        })
     }
 
     /// The map's descriptor.
@@ -134,7 +143,11 @@ impl Ring {
             // SAFETY: a committed record of `len` bytes, which is at least a prefix and a header;
             // the kernel leaves it alone until the consumer position passes it.
             let ts = unsafe { self.data(at).add(PREFIX_LEN).cast::<u64>().read_unaligned() };
-            return Head::Ready { ts: u64::from_le(ts), at, len };
+            return Head::Ready {
+                ts: u64::from_le(ts),
+                at,
+                len,
+            };
         }
         Head::None
     }
@@ -214,5 +227,9 @@ pub(crate) fn entry(bytes: &[u8]) -> Option<Entry<'_>> {
     let (prefix, record) = bytes.split_first_chunk::<PREFIX_LEN>()?;
     let cpu = u16::from_le_bytes([prefix[0], prefix[1]]);
     let record = Record::parse(record, cpu, event::RecordFlags::empty()).ok()?;
-    Some(Entry { record, class: prefix[2], flags: prefix[3] })
+    Some(Entry {
+        record,
+        class: prefix[2],
+        flags: prefix[3],
+    })
 }

@@ -59,9 +59,14 @@ impl Shared {
     /// Names the thread or process whose own calls are left out; 0: none.
     pub(crate) fn set_own(&self, id: u32, is_thread: bool) {
         // SAFETY: raw field projection only, no access.
-        let (own, kind) =
-            unsafe { (&raw const (*self.raw()).own_id, &raw const (*self.raw()).own_is_thread) };
-        self.u32_at(kind).store(u32::from(is_thread), Ordering::Relaxed);
+        let (own, kind) = unsafe {
+            (
+                &raw const (*self.raw()).own_id,
+                &raw const (*self.raw()).own_is_thread,
+            )
+        };
+        self.u32_at(kind)
+            .store(u32::from(is_thread), Ordering::Relaxed);
         self.u32_at(own).store(id, Ordering::Release);
     }
 
@@ -83,7 +88,11 @@ impl Shared {
             for (i, slot) in full.iter_mut().enumerate() {
                 *slot = load(&raw const (*raw).lost_full[i]);
             }
-            (full, load(&raw const (*raw).lost_large), load(&raw const (*raw).lost_other))
+            (
+                full,
+                load(&raw const (*raw).lost_large),
+                load(&raw const (*raw).lost_other),
+            )
         }
     }
 }

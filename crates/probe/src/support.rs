@@ -8,7 +8,10 @@ use crate::Error;
 
 /// What was found out, for `doctor` and for clear errors.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools, reason = "a list of independent findings")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "a list of independent findings"
+)]
 pub struct Support {
     /// Type information of the kernel, `/sys/kernel/btf/vmlinux`.
     pub btf: bool,
@@ -98,11 +101,16 @@ fn runs_ia32() -> bool {
         return false;
     }
     let off = std::fs::read_to_string("/proc/cmdline").unwrap_or_default();
-    if off.split_whitespace().any(|word| word == "ia32_emulation=0") {
+    if off
+        .split_whitespace()
+        .any(|word| word == "ia32_emulation=0")
+    {
         return false;
     }
     let symbols = std::fs::read_to_string("/proc/kallsyms").unwrap_or_default();
-    symbols.is_empty() || symbols.contains(" entry_INT80_compat") || symbols.contains("int80_emulation")
+    symbols.is_empty()
+        || symbols.contains(" entry_INT80_compat")
+        || symbols.contains("int80_emulation")
 }
 
 /// CPU numbers of `/sys/devices/system/cpu/NAME`, which reads `0-3,5`.
@@ -148,8 +156,26 @@ mod tests {
         };
         assert!(good.check().is_ok());
         let text = |s: Support| s.check().unwrap_err().to_string();
-        assert!(text(Support { btf: false, ..good.clone() }).contains("CONFIG_DEBUG_INFO_BTF"));
-        assert!(text(Support { ring_buffer: false, ..good.clone() }).contains("5.8"));
-        assert!(text(Support { privileged: false, ..good }).contains("CAP_BPF"));
+        assert!(
+            text(Support {
+                btf: false,
+                ..good.clone()
+            })
+            .contains("CONFIG_DEBUG_INFO_BTF")
+        );
+        assert!(
+            text(Support {
+                ring_buffer: false,
+                ..good.clone()
+            })
+            .contains("5.8")
+        );
+        assert!(
+            text(Support {
+                privileged: false,
+                ..good
+            })
+            .contains("CAP_BPF")
+        );
     }
 }

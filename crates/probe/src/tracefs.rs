@@ -20,7 +20,9 @@ impl Tracefs {
         for path in [c"/sys/kernel/tracing", c"/sys/kernel/debug/tracing"] {
             let mounted = Path::new(path.to_str().expect("ASCII")).join("events");
             if mounted.exists() {
-                return Ok(Self { root: open_at(libc::AT_FDCWD, path, libc::O_PATH)? });
+                return Ok(Self {
+                    root: open_at(libc::AT_FDCWD, path, libc::O_PATH)?,
+                });
             }
         }
         Self::mount_detached()
@@ -46,7 +48,9 @@ impl Tracefs {
             if root < 0 {
                 return Err(failed());
             }
-            Ok(Self { root: OwnedFd::from_raw_fd(root as i32) })
+            Ok(Self {
+                root: OwnedFd::from_raw_fd(root as i32),
+            })
         }
     }
 
@@ -60,7 +64,10 @@ impl Tracefs {
         let action = || format!("read the number of tracepoint {group}/{name}");
         File::from(file)
             .read_to_string(&mut text)
-            .map_err(|source| Error::System { action: action(), source })?;
+            .map_err(|source| Error::System {
+                action: action(),
+                source,
+            })?;
         let id: u64 = text.trim().parse().map_err(|_| Error::System {
             action: action(),
             source: std::io::Error::other("not a number"),
@@ -117,7 +124,9 @@ fn open_perf_event(id: u64) -> Result<OwnedFd, Error> {
             PERF_FLAG_FD_CLOEXEC,
         );
         if fd < 0 {
-            return Err(Error::last_os(format!("open a perf event on tracepoint {id}")));
+            return Err(Error::last_os(format!(
+                "open a perf event on tracepoint {id}"
+            )));
         }
         Ok(OwnedFd::from_raw_fd(fd as i32))
     }

@@ -81,12 +81,10 @@ static inline u64 inode_number(s64 fd)
 #define PATH_START 8192
 
 /* One step towards the root; false when there. */
-static inline bool walk_up(struct draft *d, struct dentry *root, struct vfsmount *root_mnt)
+static inline bool walk_up(struct draft *d)
 {
 	struct dentry *dentry = d->walk_dentry;
 	struct vfsmount *mnt = d->walk_mnt;
-	if (dentry == root && mnt == root_mnt)
-		return false;
 	if (dentry == READ(mnt, mnt_root)) {
 		struct mount *mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
 		struct mount *up = READ(mount, mnt_parent);
@@ -112,8 +110,11 @@ static inline bool walk_up(struct draft *d, struct dentry *root, struct vfsmount
 	return true;
 }
 
-/* The path as the task sees it; a file outside its root keeps what was found. */
-static inline void put_kernel_path(struct out *o, struct task_struct *task, struct file *file)
+/*
+ * The path in the mount namespace, its head lost if there are too many names. A chroot does not
+ * shorten it.
+ */
+static inline void put_kernel_path(struct out *o, struct file *file)
 {
 	struct draft *d = o->draft;
 	if (!file) {
@@ -122,8 +123,6 @@ static inline void put_kernel_path(struct out *o, struct task_struct *task, stru
 	}
 	struct dentry *dentry = READ(file, f_path.dentry);
 	struct vfsmount *mnt = READ(file, f_path.mnt);
-	struct dentry *root = READ(task, fs, root.dentry);
-	struct vfsmount *root_mnt = READ(task, fs, root.mnt);
 	if (dentry == READ(dentry, d_parent) && dentry != READ(mnt, mnt_root)) {
 		/* Not in any tree (memfd): its name is all there is. */
 		put_kernel_str(o, READ(dentry, d_name.name));
@@ -133,7 +132,7 @@ static inline void put_kernel_path(struct out *o, struct task_struct *task, stru
 	d->walk_mnt = mnt;
 	d->loop_start = PATH_START - 1;
 	for (int i = 0; i < MAX_COMPONENTS; i++)
-		if (!walk_up(d, root, root_mnt))
+		if (!walk_up(d))
 			break;
 	u32 start = d->loop_start;
 	u32 len = PATH_START - 1 - start;

@@ -287,7 +287,7 @@ static inline u16 semctl_command(u64 x)
 
 static inline u32 semget_flags(u64 x)
 {
-	u32 out = x & 0777;
+	u32 out = 0;
 	BIT_FROM(01000, PPM_IPC_CREAT);
 	BIT_FROM(02000, PPM_IPC_EXCL);
 	return out;
@@ -313,7 +313,13 @@ static inline u32 linkat_flags(u64 x)
 
 static inline u32 fchownat_flags(u64 x)
 {
-	return x & (PPM_AT_SYMLINK_NOFOLLOW | PPM_AT_EMPTY_PATH);
+	return x & PPM_AT_EMPTY_PATH;
+}
+
+/* The table ends before vsockets; what it lacks becomes AF_UNSPEC. */
+static inline u32 socket_family(u64 x)
+{
+	return (u32)x <= PPM_AF_NFC && x != 27 && x != 28 ? x : PPM_AF_UNSPEC;
 }
 
 static inline u32 newfstatat_flags(u64 x)

@@ -65,7 +65,7 @@ static inline void put_exec_credentials(struct out *o, struct task_struct *task)
 	put_u64(o, inode_ctime(inode));
 	put_u64(o, inode_mtime(inode));
 	put_u32(o, READ(cred, euid.val));
-	put_kernel_path(o, task, exe);
+	put_kernel_path(o, exe);
 	put_u64(o, pid_number(task_pid(task, PIDTYPE_PGID)));
 	put_u32(o, READ(cred, egid.val));
 }

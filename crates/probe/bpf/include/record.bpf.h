@@ -192,19 +192,24 @@ static inline void forget(struct out *o)
 	o->at = o->draft->loop_at;
 }
 
+/* By way of an argument: an array's element would be taken for unaligned. */
+static inline void store_len(void *at, u16 len)
+{
+	asm volatile("" : "+r"(at));
+	*(u16 *)at = len;
+}
+
 /* Ends a parameter whose bytes were added from `start` on. */
 static inline void end_param(struct out *o, u32 start)
 {
-	*(u16 *)&o->draft->data[HEADER_LEN + 2 * o->n] = o->at - start;
-	o->n++;
+	store_len(&o->draft->data[HEADER_LEN + 2 * o->n++], o->at - start);
 	forget(o);
 }
 
 /* Ends a parameter of `len` bytes that lie at the place already. */
 static inline void put_len(struct out *o, u16 len)
 {
-	*(u16 *)&o->draft->data[HEADER_LEN + 2 * o->n] = len;
-	o->n++;
+	store_len(&o->draft->data[HEADER_LEN + 2 * o->n++], len);
 	o->at += len;
 }
 
@@ -304,7 +309,9 @@ static inline int out_send_flagged(struct out *o, u8 flags)
 		__sync_fetch_and_add(&cpu_counters(cpu)->lost_other, 1);
 		return 0;
 	}
-	*(u32 *)&o->draft->data[16] = o->at;
+	u32 *total = (void *)o->draft->data + 16;
+	asm volatile("" : "+r"(total));
+	*total = o->at;
 	o->draft->prefix = prefix(cpu, o->code, flags);
 	u32 size = (o->at & MASK) + PREFIX_LEN;
 	if (bpf_ringbuf_output(ring, &o->draft->prefix, size, BPF_RB_NO_WAKEUP)) {

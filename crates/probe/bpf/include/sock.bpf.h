@@ -15,7 +15,9 @@ struct user_sockaddr {
 	u16 port; /* network order */
 	u32 v4_or_flow;
 	u8 v6[16];
+	u64 pad; /* so that 31 bytes fit, the bound that the verifier is shown */
 };
+#define SOCKADDR_SIZE 24
 
 static inline struct sock *sock_of(s64 fd)
 {
@@ -46,24 +48,33 @@ static inline void add_unix_path(struct out *o, const void *path, bool user)
 	o->at += n;
 }
 
-static inline void put_user_sockaddr(struct out *o, u64 ptr, u64 len)
+/* connect: whatever length the caller gives, the address is told as its family has it. */
+#define WHOLE_ADDRESS 128
+
+static inline void put_user_sockaddr(struct out *o, u64 ptr, u32 len)
 {
 	struct user_sockaddr a = {};
 	u32 start = o->at;
-	if (!ptr || !len)
-		goto out;
-	if (bpf_probe_read_user(&a.family, 2, (void *)ptr))
+	u32 size = len;
+	/* Hidden from the compiler, which would compare one copy of the number and use another. */
+	asm volatile("" : "+r"(size));
+	if (size > SOCKADDR_SIZE)
+		size = SOCKADDR_SIZE;
+	asm volatile("" : "+r"(size));
+	if (!ptr || size < 2 || bpf_probe_read_user(&a.family, 2, (void *)ptr))
 		goto out;
 	switch (a.family) {
 	case AF_INET:
-		if (bpf_probe_read_user(&a, 8, (void *)ptr))
+		if (size > 8)
+			size = 8;
+		if (bpf_probe_read_user(&a, size & 31, (void *)ptr))
 			goto out;
 		ADD(o, u8, AF_INET);
 		ADD(o, u32, a.v4_or_flow);
 		ADD(o, u16, bpf_ntohs(a.port));
 		break;
 	case AF_INET6:
-		if (bpf_probe_read_user(&a, 24, (void *)ptr))
+		if (bpf_probe_read_user(&a, size & 31, (void *)ptr))
 			goto out;
 		ADD(o, u8, AF_INET6);
 		ADD_BYTES(o, a.v6, 16);
@@ -71,7 +82,10 @@ static inline void put_user_sockaddr(struct out *o, u64 ptr, u64 len)
 		break;
 	case AF_UNIX:
 		ADD(o, u8, AF_UNIX);
-		add_unix_path(o, (void *)ptr + 2, true);
+		if (len > 2)
+			add_unix_path(o, (void *)ptr + 2, true);
+		else
+			ADD(o, u8, 0);
 		break;
 	}
 out:

@@ -17,6 +17,9 @@ static inline u64 put_vector(struct out *o, const struct call *c, u64 array, u64
 		max = limit;
 	if (max > MAX_EVENT - 1)
 		max = MAX_EVENT - 1;
+	/* A count that is negative as an int is refused by every call before it looks. */
+	if ((s32)count < 0)
+		count = 0;
 	d->loop_total = 0;
 	d->loop_len = 0;
 	d->loop_start = o->at;
@@ -38,12 +41,15 @@ static inline u64 put_vector(struct out *o, const struct call *c, u64 array, u64
 		u32 len = d->loop_len;
 		if (len >= max)
 			continue;
+		/* An empty part or one that cannot be read ends the data: so captures have it. */
 		u32 n = max - len;
 		if (v.len < n)
 			n = v.len;
 		u32 at = d->loop_start + len;
-		if (!n || bpf_probe_read_user(&d->data[at & MASK], n & MASK, (void *)v.base))
+		if (!n || bpf_probe_read_user(&d->data[at & MASK], n & MASK, (void *)v.base)) {
+			max = 0;
 			continue;
+		}
 		d->loop_len = len + n;
 	}
 	put_len(o, d->loop_len);

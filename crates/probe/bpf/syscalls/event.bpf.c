@@ -93,11 +93,10 @@ EXIT(poll)
 	return out_send(&o);
 }
 
-static inline u64 user_timespec(u64 ptr, u64 none)
+/* In nanoseconds; 0 where there is none or it cannot be read. */
+static inline u64 user_timespec(u64 ptr)
 {
 	s64 t[2] = {};
-	if (!ptr)
-		return none;
 	bpf_probe_read_user(t, sizeof(t), (void *)ptr);
 	return t[0] * 1000000000 + t[1];
 }
@@ -110,14 +109,14 @@ EXIT(ppoll)
 	OUT_BEGIN(o, SYSCALL_PPOLL_X, 4);
 	put_u64(&o, c->ret);
 	put_poll_list(&o, ARG(0), ARG(1));
-	put_u64(&o, user_timespec(ARG(2), -1));
+	put_u64(&o, user_timespec(ARG(2)));
 	put_u32(&o, mask);
 	return out_send(&o);
 }
 
 EXIT(nanosleep)
 {
-	u64 interval = user_timespec(ARG(0), 0);
+	u64 interval = user_timespec(ARG(0));
 	FIXED(SYSCALL_NANOSLEEP_X, RET, I64(interval));
 }
 
@@ -131,10 +130,12 @@ EXIT(semget)
 	FIXED(SYSCALL_SEMGET_X, RET, I32(ARG(0)), I32(ARG(1)), I32(semget_flags(ARG(2))));
 }
 
+#define SETVAL 16
+
 EXIT(semctl)
 {
 	FIXED(SYSCALL_SEMCTL_X, RET, I32(ARG(0)), I32(ARG(1)), I16(semctl_command(ARG(2))),
-	      I32(ARG(3)));
+	      I32((u32)ARG(2) == SETVAL ? ARG(3) : 0));
 }
 
 struct user_sembuf {
@@ -145,7 +146,9 @@ struct user_sembuf {
 EXIT(semop)
 {
 	struct user_sembuf s[2] = {};
-	if (ARG(2) >= 2)
+	if (c->ret < 0)
+		; /* the kernel may never have looked at them */
+	else if (ARG(2) >= 2)
 		bpf_probe_read_user(s, sizeof(s), (void *)ARG(1));
 	else if (ARG(2) == 1)
 		bpf_probe_read_user(s, sizeof(s[0]), (void *)ARG(1));

@@ -123,8 +123,20 @@ static inline u32 key_args(u32 op)
 	case PPM_KEYCTL_RESTRICT_KEYRING:
 	case PPM_KEYCTL_WATCH_KEY:
 		return 3;
+	case PPM_KEYCTL_SEARCH:
+	case PPM_KEYCTL_INSTANTIATE:
+	case PPM_KEYCTL_INSTANTIATE_IOV:
+	case PPM_KEYCTL_REJECT:
+	case PPM_KEYCTL_DH_COMPUTE:
+	case PPM_KEYCTL_PKEY_QUERY:
+	case PPM_KEYCTL_PKEY_ENCRYPT:
+	case PPM_KEYCTL_PKEY_DECRYPT:
+	case PPM_KEYCTL_PKEY_SIGN:
+	case PPM_KEYCTL_PKEY_VERIFY:
+	case PPM_KEYCTL_MOVE:
+		return 4;
 	}
-	return 4;
+	return 0;
 }
 
 EXIT(keyctl)

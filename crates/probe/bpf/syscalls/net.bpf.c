@@ -7,7 +7,8 @@
 
 EXIT_NET(socket)
 {
-	FIXED(SOCKET_SOCKET_X, RET, I32(ARG(0)), I32(ARG(1)), I32(ARG(2)), I32(fd_flags(ARG(1))));
+	FIXED(SOCKET_SOCKET_X, RET, I32(socket_family(ARG(0))), I32(ARG(1)), I32(ARG(2)),
+	      I32(fd_flags(ARG(1))));
 }
 
 EXIT_NET(socketpair)
@@ -24,14 +25,14 @@ EXIT_NET(socketpair)
 		peer = (u64)READ(sk, peer);
 	}
 	FIXED(SOCKET_SOCKETPAIR_X, RET, I64((s64)fd[0]), I64((s64)fd[1]), I64(source), I64(peer),
-	      I32(ARG(0)), I32(ARG(1)), I32(ARG(2)));
+	      I32(socket_family(ARG(0))), I32(ARG(1)), I32(ARG(2)));
 }
 
 EXIT_NET(bind)
 {
 	OUT_BEGIN(o, SOCKET_BIND_X, 3);
 	put_u64(&o, c->ret);
-	put_user_sockaddr(&o, ARG(1), ARG(2));
+	put_user_sockaddr(&o, ARG(1), (u32)ARG(2));
 	put_u64(&o, INT(0));
 	return out_send(&o);
 }
@@ -45,7 +46,7 @@ EXIT_NET(connect)
 	else
 		put_empty(&o);
 	put_u64(&o, INT(0));
-	put_user_sockaddr(&o, ARG(1), ARG(2));
+	put_user_sockaddr(&o, ARG(1), WHOLE_ADDRESS);
 	return out_send(&o);
 }
 

@@ -89,7 +89,7 @@ EXIT(open_by_handle_at)
 	put_u64(&o, c->ret);
 	put_u64(&o, INT(0));
 	put_u32(&o, open_flags(ARG(2)) | layer_flags(&f));
-	put_kernel_path(&o, current(), file_of(c->ret));
+	put_kernel_path(&o, file_of(c->ret));
 	put_u32(&o, f.dev);
 	put_u64(&o, f.ino);
 	return out_send(&o);

@@ -36,14 +36,11 @@ static inline int failed_exec(const struct call *c, u16 code, u64 path, u64 argv
 	put_u64(&o, c->ret);
 	u64 first = 0;
 	u32 exe_len = 0;
-	if (c->compat) {
-		u32 narrow = 0;
-		bpf_probe_read_user(&narrow, 4, (void *)argv);
-		first = narrow;
-	} else {
-		bpf_probe_read_user(&first, 8, (void *)argv);
-	}
-	if (first) {
+	bool readable = !argv || !bpf_probe_read_user(&first, c->compat ? 4 : 8, (void *)argv);
+	if (!readable) {
+		put_empty(&o);
+		put_empty(&o);
+	} else if (first) {
 		exe_len = add_user_str(&o, first, MAX_PATH);
 		put_len(&o, exe_len);
 		put_user_array(&o, c, argv, 1, 15, MAX_PATH - exe_len);

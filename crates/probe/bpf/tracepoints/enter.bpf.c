@@ -69,6 +69,6 @@ ENTER(connect)
 {
 	OUT_BEGIN(o, SOCKET_CONNECT_E, 2);
 	put_u64(&o, INT(0));
-	put_user_sockaddr(&o, ARG(1), ARG(2));
+	put_user_sockaddr(&o, ARG(1), WHOLE_ADDRESS);
 	return out_send(&o);
 }

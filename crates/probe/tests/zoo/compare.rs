@@ -18,7 +18,9 @@ impl Golden {
     pub(crate) fn read(path: &Path) -> Self {
         let mut text = String::new();
         let file = std::fs::File::open(path).unwrap();
-        flate2::read::GzDecoder::new(file).read_to_string(&mut text).unwrap();
+        flate2::read::GzDecoder::new(file)
+            .read_to_string(&mut text)
+            .unwrap();
         Self(serde_json::from_str(&text).unwrap())
     }
 }
@@ -27,12 +29,28 @@ impl Golden {
 pub(crate) struct Report {
     /// Differences that have no reason.
     pub(crate) differences: usize,
+    /// Sub-tests they are in.
+    pub(crate) subtests: Vec<String>,
     /// All of it, for people.
     pub(crate) text: String,
 }
 
 /// Differences with a reason: sub-test (empty: all), event, parameter.
-const EXPLAINED: &[(&str, &str, &str, &str)] = &[];
+const EXPLAINED: &[(&str, &str, &str, &str)] = &[
+    (
+        "bind_fail",
+        "bind",
+        "addr",
+        "an address without a path: the original shows the path of the call before",
+    ),
+    (
+        "orphan",
+        "fork",
+        "ptid",
+        "parent and child race; the parent may not have ended yet",
+    ),
+    ("orphan", "fork", "flags", "as ptid"),
+];
 
 fn explained(subtest: &str, event: &str, param: &str) -> Option<&'static str> {
     EXPLAINED
@@ -42,19 +60,31 @@ fn explained(subtest: &str, event: &str, param: &str) -> Option<&'static str> {
 }
 
 /// Compares all sub-tests.
-pub(crate) fn compare(golden: &Golden, recorded: &[Subtest<'_>]) -> Report {
-    let mut report = Report { differences: 0, text: String::new() };
+pub(crate) fn compare(golden: &Golden, recorded: &[Subtest<'_>], only: &[String]) -> Report {
+    let mut report = Report {
+        differences: 0,
+        subtests: Vec::new(),
+        text: String::new(),
+    };
     let (mut equal, mut total) = (0, 0);
     for wanted in golden.0["subtests"].as_array().unwrap() {
         let name = wanted["name"].as_str().unwrap();
+        if !only.is_empty() && !only.iter().any(|n| n == name) {
+            continue;
+        }
+        let before = report.differences;
         let Some(found) = recorded.iter().find(|s| s.name == name) else {
             report.differences += 1;
+            report.subtests.push(name.to_owned());
             let _ = writeln!(report.text, "{name}: not recorded");
             continue;
         };
         let mut by_role: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
         for event in wanted["events"].as_array().unwrap() {
-            by_role.entry(event["tid"].as_str().unwrap()).or_default().push(event);
+            by_role
+                .entry(event["tid"].as_str().unwrap())
+                .or_default()
+                .push(event);
         }
         for (role, wanted) in &by_role {
             total += wanted.len();
@@ -62,9 +92,16 @@ pub(crate) fn compare(golden: &Golden, recorded: &[Subtest<'_>]) -> Report {
             let events = found.events.get(*role).unwrap_or(&nothing);
             equal += compare_role(name, role, wanted, events, found, &mut report);
         }
-        for role in found.events.keys().filter(|role| !by_role.contains_key(role.as_str())) {
+        for role in found
+            .events
+            .keys()
+            .filter(|role| !by_role.contains_key(role.as_str()))
+        {
             report.differences += 1;
             let _ = writeln!(report.text, "{name}: events of unknown role {role}");
+        }
+        if report.differences > before {
+            report.subtests.push(name.to_owned());
         }
     }
     let _ = writeln!(report.text, "{equal} of {total} events equal");
@@ -96,7 +133,10 @@ fn compare_role(
         }
         if ahead.peek().is_none() || skipped.len() > 3 {
             report.differences += 1;
-            let _ = writeln!(report.text, "{subtest} {role} #{i}: {ty} ({code}) is missing");
+            let _ = writeln!(
+                report.text,
+                "{subtest} {role} #{i}: {ty} ({code}) is missing"
+            );
             continue;
         }
         for extra in skipped {
@@ -128,7 +168,11 @@ fn compare_role(
     }
     for extra in ours {
         report.differences += 1;
-        let _ = writeln!(report.text, "{subtest} {role}: {} at the end is too many", extra.info.name);
+        let _ = writeln!(
+            report.text,
+            "{subtest} {role}: {} at the end is too many",
+            extra.info.name
+        );
     }
     equal
 }
@@ -154,6 +198,9 @@ fn matches(want: &Value, bytes: &[u8], context: &Subtest<'_>) -> bool {
     match want.get("v") {
         None => {
             let wanted = want["hex"].as_str().unwrap();
+            if wanted == "<varies>" {
+                return true;
+            }
             match want.get("len").and_then(Value::as_u64) {
                 Some(len) => bytes.len() as u64 == len && hex(bytes).starts_with(wanted),
                 None => hex(bytes) == wanted,
@@ -183,15 +230,26 @@ fn matches_placeholder(placeholder: &str, bytes: &[u8], context: &Subtest<'_>) -
         return value.is_some() && value == role(text).map(|tid| -tid);
     }
     if placeholder.contains("=<cg>") {
-        let names: Vec<_> = placeholder.split(' ').map(|item| item.replace("<cg>", "")).collect();
-        let items: Vec<_> = bytes.strip_suffix(b"\0").unwrap_or_default().split(|b| *b == 0).collect();
+        let names: Vec<_> = placeholder
+            .split(' ')
+            .map(|item| item.replace("<cg>", ""))
+            .collect();
+        let items: Vec<_> = bytes
+            .strip_suffix(b"\0")
+            .unwrap_or_default()
+            .split(|b| *b == 0)
+            .collect();
         return names.len() == items.len()
-            && names.iter().zip(items).all(|(name, item)| item.starts_with(name.as_bytes()));
+            && names
+                .iter()
+                .zip(items)
+                .all(|(name, item)| item.starts_with(name.as_bytes()));
     }
     match placeholder {
         "<n>" | "<loginuid>" | "<varies>" => true,
+        "<semid>" => value.is_some_and(|v| v >= 0),
         "<pid>" => value.is_some_and(|v| v > 0),
-        "<ino>" | "<dev>" | "<time>" | "<rootcaps>" | "<semid>" | "<key>" | "<cookie>" => {
+        "<ino>" | "<dev>" | "<time>" | "<rootcaps>" | "<key>" | "<cookie>" => {
             bytes.iter().any(|b| *b != 0)
         }
         "<addr>" | "<ptr>" => value.is_some_and(|v| v as u64 >= 1 << 20),
@@ -200,7 +258,9 @@ fn matches_placeholder(placeholder: &str, bytes: &[u8], context: &Subtest<'_>) -
 }
 
 fn matches_address(want: &serde_json::Map<String, Value>, bytes: &[u8]) -> bool {
-    let Some((&family, rest)) = bytes.split_first() else { return false };
+    let Some((&family, rest)) = bytes.split_first() else {
+        return false;
+    };
     if want["family"].as_u64() != Some(u64::from(family)) {
         return false;
     }
@@ -218,7 +278,9 @@ fn matches_address(want: &serde_json::Map<String, Value>, bytes: &[u8]) -> bool 
         (_, false) => &[("ip", 0), ("port", 2)],
     };
     for (name, len) in fields {
-        let Some(bytes) = take(if *len == 0 { width } else { *len }) else { return false };
+        let Some(bytes) = take(if *len == 0 { width } else { *len }) else {
+            return false;
+        };
         let ok = match &want[*name] {
             Value::String(s) if s == "<ptr>" => bytes.iter().any(|b| *b != 0),
             Value::String(s) if s == "<eport>" => {

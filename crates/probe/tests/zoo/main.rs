@@ -4,6 +4,8 @@
 //! Needs root, a kernel with BTF, gcc, and the shared corpus with the zoo's source beside it. What
 //! is missing is said; PEREGRINE_REQUIRE_LIVE=1 makes it a failure.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod compare;
 mod record;
 mod roles;
@@ -39,9 +41,26 @@ fn events_equal_those_of_the_original_driver() {
         return left_out(&error.to_string());
     }
     let golden = compare::Golden::read(&shared.join("corpus/golden/live/events.json.gz"));
-    let events = record::record(&shared.join("tools/live/syscall-zoo.c"));
-    let subtests = roles::cut(&events);
-    let report = compare::compare(&golden, &subtests);
-    println!("{}", report.text);
-    assert_eq!(report.differences, 0, "{} unexplained differences", report.differences);
+    let source = shared.join("tools/live/syscall-zoo.c");
+    let mut only: Vec<String> = Vec::new();
+    // Some sub-tests are races between a parent and its child, whose winner differs: the zoo is run
+    // again for those that differ. (Not alone: its arguments would differ then.)
+    let mut report = None;
+    for _ in 0..5 {
+        let events = record::record(&source);
+        let subtests = roles::cut(&events);
+        let outcome = compare::compare(&golden, &subtests, &only);
+        println!("{}", outcome.text);
+        only.clone_from(&outcome.subtests);
+        report = Some(outcome);
+        if only.is_empty() {
+            break;
+        }
+    }
+    let report = report.expect("at least one round");
+    assert_eq!(
+        report.differences, 0,
+        "{} unexplained differences",
+        report.differences
+    );
 }

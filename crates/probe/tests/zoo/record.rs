@@ -45,7 +45,11 @@ pub(crate) fn record(source: &Path) -> Vec<Kept> {
     assert!(built.success(), "the zoo does not compile");
     let mut probe = Probe::open(&Options {
         syscalls: Syscalls::all(),
-        tracepoints: Tracepoints { signal: true, switch: true, page_fault: true },
+        tracepoints: Tracepoints {
+            signal: true,
+            switch: true,
+            page_fault: true,
+        },
         buffer: BufferSize::preset(8).unwrap(),
         cpus_per_buffer: 1,
         backend: match std::env::var("PEREGRINE_BACKEND").as_deref() {
@@ -87,7 +91,10 @@ pub(crate) fn record(source: &Path) -> Vec<Kept> {
         if ended.is_some_and(|t| t.elapsed() > Duration::from_millis(300)) {
             break;
         }
-        assert!(begun.elapsed() < Duration::from_secs(120), "the zoo does not end");
+        assert!(
+            begun.elapsed() < Duration::from_secs(120),
+            "the zoo does not end"
+        );
     }
     assert_eq!(probe.counters().lost().total(), 0, "events were lost");
     let disorder = events.windows(2).filter(|w| w[0].ts > w[1].ts).count();
