@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use capture::{Compression, Item, Reader, Writer};
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_main};
 use event::{EventCode, Record, RecordBuilder, RecordFlags, codes};
 
 /// Events of one run.
@@ -108,5 +108,9 @@ fn bench(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, bench);
-criterion_main!(benches);
+#[allow(missing_docs, reason = "the macro makes a public function")]
+mod group {
+    criterion::criterion_group!(benches, super::bench);
+}
+
+criterion_main!(group::benches);

@@ -40,7 +40,7 @@ pub fn render(sources: &SourceMap, diagnostic: &Diagnostic, colour: bool) -> Str
         let excerpt = Excerpt::around(sources, id, labels.iter().map(|(l, _)| l.span));
         let mut snippet = Snippet::source(excerpt.text)
             .line_start(excerpt.line)
-            .path(sources.source(id).name.as_str())
+            .path(printable(&sources.source(id).name))
             .fold(true);
         for ((l, primary), text) in labels.iter().zip(&texts) {
             if l.span.source == id {
@@ -71,7 +71,7 @@ pub fn render(sources: &SourceMap, diagnostic: &Diagnostic, colour: bool) -> Str
             Level::HELP.secondary_title(message.as_str()).element(
                 Snippet::source(excerpt.text)
                     .line_start(excerpt.line)
-                    .path(sources.source(id).name.as_str())
+                    .path(printable(&sources.source(id).name))
                     .fold(true)
                     .patch(Patch::new(
                         excerpt.range(suggestion.span),

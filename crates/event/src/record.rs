@@ -267,9 +267,12 @@ impl<'a> Record<'a> {
         if self.code.is_enter() || self.count == 0 {
             return None;
         }
+        // Calls that cannot fail return what they were asked for: an id, an address.
         match self.info.params[0].ty {
-            T::Errno | T::Fd | T::Pid | T::Int64 => self.i64(0),
-            T::Fd32 | T::Pid32 | T::Int32 => self.i32(0).map(i64::from),
+            T::Errno | T::Fd | T::Pid | T::Int64 | T::Uint64 => self.i64(0),
+            T::Fd32 | T::Pid32 | T::Int32 | T::Uint32 | T::Uid | T::Gid => {
+                self.i32(0).map(i64::from)
+            }
             _ => None,
         }
     }

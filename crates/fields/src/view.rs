@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::atomic::AtomicU64;
 
 use bumpalo::Bump;
-use event::Record;
+use event::{Record, Source};
 use filter::{FieldRef, FieldSource, Purpose, Value};
 use jiff::tz::TimeZone;
 use state::{Container, Context, Descriptor, State, Thread, ThreadIx};
@@ -32,7 +32,7 @@ pub struct Environment {
     pub source: String,
     /// Values of `static.NAME`, in the order in which the catalogue got the names.
     pub statics: Vec<Vec<u8>>,
-    /// Time of the first event that is not internal, nanoseconds since the epoch; the caller sets it when it comes.
+    /// Time of the first event that comes from the kernel, nanoseconds since the epoch; the caller sets it when it comes.
     pub first_event: Option<u64>,
     /// Time of the latest event.
     pub last_event: Option<u64>,
@@ -66,7 +66,8 @@ impl Environment {
     /// Notes an event that is about to be looked at: relative times count from the first ordinary one.
     #[inline]
     pub fn see(&mut self, record: &Record<'_>) {
-        if self.first_event.is_none() && !record.info.internal {
+        let ordinary = record.info.source != Source::Meta;
+        if self.first_event.is_none() && ordinary {
             self.first_event = Some(record.ts);
         }
         self.previous_event = self.last_event.replace(record.ts);
@@ -87,18 +88,23 @@ pub struct EventView<'a> {
 }
 
 impl<'a> EventView<'a> {
-    /// Index of the event's thread, if it is known: not a stand-in.
+    /// Index of the event's thread, if the table has one: it may be a stand-in for a thread of which nothing is known.
+    ///
+    /// Events that belong to no thread in the state's eyes (process statistics, scheduler notices) still carry a
+    /// thread's number.
     #[must_use]
     #[inline]
     pub fn thread_ix(&self) -> Option<ThreadIx> {
-        self.context.thread
+        self.context
+            .thread
+            .or_else(|| self.state.by_tid(self.record.tid))
     }
 
     /// The event's thread, if it is known.
     #[must_use]
     #[inline]
     pub fn thread(&self) -> Option<&'a Thread> {
-        self.context.thread.map(|ix| self.state.thread(ix))
+        self.thread_ix().map(|ix| self.state.thread(ix))
     }
 
     /// The descriptor that the event is about, if it is known.
@@ -114,7 +120,7 @@ impl<'a> EventView<'a> {
         if self.context.fd == Some(fd) {
             return self.descriptor();
         }
-        self.state.descriptor(self.context.thread?, fd)
+        self.state.descriptor(self.thread_ix()?, fd)
     }
 
     /// Record of the event's container.

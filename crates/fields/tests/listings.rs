@@ -1,5 +1,7 @@
 //! Listings against the recorded ones: names, types, arguments, classes and order are equal; texts are our own.
 
+#![allow(clippy::unwrap_used, reason = "a fault in the corpus is a failed test")]
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
 

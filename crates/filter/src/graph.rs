@@ -33,9 +33,9 @@ impl NodeId {
 /// A node, for those who analyse or explain conditions.
 #[derive(Clone, Copy, Debug)]
 pub enum Node<'g> {
-    /// All operands hold.
+    /// All operands hold. An operand may be an `and` itself, if others use it too.
     And(&'g [NodeId]),
-    /// One operand holds.
+    /// One operand holds. An operand may be an `or` itself, if others use it too.
     Or(&'g [NodeId]),
     /// The operand does not hold.
     Not(NodeId),
@@ -103,6 +103,10 @@ pub struct Graph {
     pub(crate) nodes: Vec<Kind>,
     lifetimes: Vec<Lifetime>,
     depths: Vec<u32>,
+    /// Operands of `and` and `or` with groups of the same kind dissolved, sorted.
+    flat: Vec<Box<[NodeId]>>,
+    /// Whether another node uses it.
+    used: Vec<bool>,
     known: HashMap<Key, NodeId>,
     pub(crate) runners: Vec<Runner>,
     predicates: Vec<Predicate>,
@@ -225,32 +229,63 @@ impl Graph {
         }
     }
 
+    /// `and` or `or` of operands. For the question whether there is such a node already, nested
+    /// groups of the same kind are dissolved. For evaluation they are kept where another node
+    /// uses them too: one look at the memo then stands for the whole macro.
     pub(crate) fn join(&mut self, operands: impl Iterator<Item = NodeId>, and: bool) -> NodeId {
-        let mut all = Vec::new();
+        let (mut flat, mut run) = (Vec::new(), Vec::new());
         for id in operands {
-            match &self.nodes[id.index()] {
-                Kind::And(inner) if and => all.extend_from_slice(inner),
-                Kind::Or(inner) if !and => all.extend_from_slice(inner),
-                _ => all.push(id),
+            match self.members(id, and) {
+                Some(members) => flat.extend_from_slice(members),
+                None => flat.push(id),
             }
+            run.push(id);
         }
         // `a and b` and `b and a` are one node; repeated operands say nothing.
-        let mut sorted = all.clone();
-        sorted.sort_unstable();
-        sorted.dedup();
-        if let [only] = sorted[..] {
+        flat.sort_unstable();
+        flat.dedup();
+        if let [only] = flat[..] {
             return only;
         }
-        if sorted.len() < all.len() {
-            let mut seen = hashbrown::HashSet::new();
-            all.retain(|id| seen.insert(*id));
-        }
-        let (key, kind) = if and {
-            (Key::And(sorted.into()), Kind::And(all.into()))
+        let key = if and {
+            Key::And(flat.into())
         } else {
-            (Key::Or(sorted.into()), Kind::Or(all.into()))
+            Key::Or(flat.into())
         };
-        self.intern(key, |_| kind)
+        if let Some(&known) = self.known.get(&key) {
+            return known;
+        }
+        let mut kept = Vec::with_capacity(run.len());
+        for id in run {
+            match &self.nodes[id.index()] {
+                Kind::And(inner) | Kind::Or(inner)
+                    if !self.used[id.index()] && self.members(id, and).is_some() =>
+                {
+                    kept.extend_from_slice(inner);
+                }
+                _ => kept.push(id),
+            }
+        }
+        let mut seen = hashbrown::HashSet::new();
+        kept.retain(|id| seen.insert(*id));
+        self.intern(key, |_| {
+            if and {
+                Kind::And(kept.into())
+            } else {
+                Kind::Or(kept.into())
+            }
+        })
+    }
+
+    /// What a group of this kind dissolves into. Large ones stay whole, so that a chain of macros
+    /// which each add one operand does not grow with its square.
+    fn members(&self, id: NodeId, and: bool) -> Option<&[NodeId]> {
+        const MOST: usize = 64;
+        let members = match (&self.nodes[id.index()], and) {
+            (Kind::And(_), true) | (Kind::Or(_), false) => &self.flat[id.index()],
+            _ => return None,
+        };
+        (members.len() <= MOST).then_some(members)
     }
 
     pub(crate) fn negate(&mut self, inner: NodeId) -> NodeId {
@@ -310,6 +345,17 @@ impl Graph {
             Kind::Check(index) => (self.predicates[*index as usize].lifetime, 0),
         };
         let id = NodeId(u32::try_from(self.nodes.len()).expect("nodes are far bigger than 1 byte"));
+        if let Kind::And(all) | Kind::Or(all) = &kind {
+            all.iter().for_each(|one| self.used[one.index()] = true);
+        }
+        if let Kind::Not(inner) = &kind {
+            self.used[inner.index()] = true;
+        }
+        self.used.push(false);
+        self.flat.push(match &key {
+            Key::And(flat) | Key::Or(flat) => flat.clone(),
+            Key::Not(_) | Key::Check(..) => Box::default(),
+        });
         self.nodes.push(kind);
         self.lifetimes.push(lifetime);
         self.depths.push(depth);

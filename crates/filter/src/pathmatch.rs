@@ -12,8 +12,34 @@ use crate::glob::Glob;
 struct Node {
     /// A pattern ends here.
     end: bool,
-    plain: HashMap<Box<[u8]>, u32>,
+    /// Components without special characters: few are compared one by one, more are hashed.
+    few: Vec<(Box<[u8]>, u32)>,
+    many: HashMap<Box<[u8]>, u32>,
     globs: Vec<(Glob, u32)>,
+}
+
+const FEW: usize = 6;
+
+impl Node {
+    fn plain(&self, part: &[u8]) -> Option<u32> {
+        if self.many.is_empty() {
+            return self
+                .few
+                .iter()
+                .find(|(own, _)| **own == *part)
+                .map(|(_, next)| *next);
+        }
+        self.many.get(part).copied()
+    }
+
+    fn add_plain(&mut self, part: &[u8], next: u32) {
+        if self.many.is_empty() && self.few.len() < FEW {
+            self.few.push((part.into(), next));
+        } else {
+            self.many.extend(self.few.drain(..));
+            self.many.insert(part.into(), next);
+        }
+    }
 }
 
 /// All prefixes of one check.
@@ -22,9 +48,25 @@ pub(crate) struct PathPrefixes {
     nodes: Vec<Node>,
 }
 
-fn components(path: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
-    path.split(|&byte| byte == b'/')
-        .filter(|part| !part.is_empty())
+#[derive(Clone, Copy)]
+struct Components<'p>(&'p [u8]);
+
+impl<'p> Iterator for Components<'p> {
+    type Item = &'p [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'p [u8]> {
+        while let [b'/', rest @ ..] = self.0 {
+            self.0 = rest;
+        }
+        if self.0.is_empty() {
+            return None;
+        }
+        let end = memchr::memchr(b'/', self.0).unwrap_or(self.0.len());
+        let (part, rest) = self.0.split_at(end);
+        self.0 = rest;
+        Some(part)
+    }
 }
 
 impl PathPrefixes {
@@ -35,7 +77,7 @@ impl PathPrefixes {
         let mut globs: HashMap<(u32, &'p [u8]), u32> = HashMap::new();
         for pattern in patterns {
             let mut at = 0;
-            for part in components(pattern) {
+            for part in Components(pattern) {
                 let new = u32::try_from(tree.nodes.len()).expect("conditions are shorter");
                 let node = &mut tree.nodes[at as usize];
                 at = if Glob::is_special(part) {
@@ -44,7 +86,10 @@ impl PathPrefixes {
                         new
                     })
                 } else {
-                    *node.plain.entry(part.into()).or_insert(new)
+                    node.plain(part).unwrap_or_else(|| {
+                        node.add_plain(part, new);
+                        new
+                    })
                 };
                 if at == new {
                     tree.nodes.push(Node::default());
@@ -56,11 +101,11 @@ impl PathPrefixes {
     }
 
     pub(crate) fn matches(&self, path: &[u8]) -> bool {
-        self.below(0, components(path))
+        self.below(0, Components(path))
     }
 
     /// Recursion is as deep as the longest pattern has components: at most 128.
-    fn below<'v>(&self, at: u32, mut rest: impl Iterator<Item = &'v [u8]> + Clone) -> bool {
+    fn below(&self, at: u32, mut rest: Components<'_>) -> bool {
         let node = &self.nodes[at as usize];
         if node.end {
             return true;
@@ -68,14 +113,14 @@ impl PathPrefixes {
         let Some(part) = rest.next() else {
             return false;
         };
-        if let Some(&next) = node.plain.get(part)
-            && self.below(next, rest.clone())
+        if let Some(next) = node.plain(part)
+            && self.below(next, rest)
         {
             return true;
         }
         node.globs
             .iter()
-            .any(|(glob, next)| glob.matches(part) && self.below(*next, rest.clone()))
+            .any(|(glob, next)| glob.matches(part) && self.below(*next, rest))
     }
 }
 
@@ -83,7 +128,7 @@ impl PathPrefixes {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Glob, PathPrefixes, components};
+    use super::{Components, Glob, PathPrefixes};
 
     proptest! {
         #[test]
@@ -93,8 +138,8 @@ mod tests {
         ) {
             let tree = PathPrefixes::new(patterns.iter().map(String::as_bytes));
             let alone = patterns.iter().any(|pattern| {
-                let pattern: Vec<_> = components(pattern.as_bytes()).collect();
-                let path: Vec<_> = components(path.as_bytes()).collect();
+                let pattern: Vec<_> = Components(pattern.as_bytes()).collect();
+                let path: Vec<_> = Components(path.as_bytes()).collect();
                 pattern.len() <= path.len()
                     && pattern.iter().zip(&path).all(|(p, v)| Glob::new(p, false).matches(v))
             });

@@ -15,6 +15,9 @@ use crate::value::{Type, Value};
 /// Longest text of a buffer or a list.
 pub const LONGEST: usize = 1023;
 
+/// Longest text of a buffer that is shown as such; the original loses two bytes of its own buffer.
+const LONGEST_BUFFER: usize = LONGEST - 2;
+
 /// How buffers print.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Buffers {
@@ -150,7 +153,7 @@ fn buffer(bytes: &[u8], buffers: Buffers, out: &mut Vec<u8>) {
     let start = out.len();
     match buffers {
         Buffers::Text => {
-            let shown = &bytes[..bytes.len().min(LONGEST)];
+            let shown = &bytes[..bytes.len().min(LONGEST_BUFFER)];
             out.extend(shown.iter().map(|byte| match byte {
                 b' '..=b'~' => *byte,
                 _ => b'.',

@@ -111,9 +111,9 @@ codes! {
     SKIPPED = "P0171", "a rule is left out for an unknown field",
         "The rule has `skip-if-unknown-filter: true` and uses a field, event type or output that does not exist here, so it is silently not there.";
     UNUSED_MACRO = "P0172", "an unused macro",
-        "No rule or macro refers to it.";
+        "No rule or macro refers to it. That is usual for macros meant for local additions; elsewhere the name may be misspelt where it was to be used.";
     UNUSED_LIST = "P0173", "an unused list",
-        "No condition, list or exception refers to it.";
+        "No condition, list or exception refers to it. The name may be misspelt where it was to be used, or its user was removed.";
     NO_VALUES = "P0174", "an exception is appended without values",
         "The item changes nothing; the key may be misspelt (`value` for `values`).";
     SAME_EXCEPTION = "P0175", "two exceptions of one name",

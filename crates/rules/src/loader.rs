@@ -13,6 +13,12 @@ use crate::state::State;
 use crate::yaml::{self, FaultKind};
 use crate::{code, compile, output};
 
+/// After so many errors no more are looked for: the file is something else than a rule file.
+const MOST_ERRORS: usize = 100;
+
+/// Most warnings that are kept of one file.
+const MOST_WARNINGS: usize = 20_000;
+
 /// Loads rule files, in order, into one set.
 pub struct Loader<'s> {
     sources: Vec<(String, &'s dyn Schema)>,
@@ -103,6 +109,7 @@ impl<'s> Loader<'s> {
         // After the first error items only go into a copy, in which further errors are looked for;
         // what later files meet is what stood before the error.
         let mut trial: Option<State> = None;
+        let mut errors = 0;
         let mut reader = Reader::new(&tree, id);
         for &document in &tree.documents {
             let items = match reader.items(document, &file) {
@@ -115,23 +122,27 @@ impl<'s> Loader<'s> {
                 }
             };
             for &item in items.iter().filter(|&&i| !tree.is_null(i)) {
+                if errors >= MOST_ERRORS {
+                    return Ok(());
+                }
                 let decoded = reader.item(item, &file);
                 loaded.findings.append(&mut reader.findings);
                 let state = trial.as_mut().unwrap_or(&mut self.state);
                 let taken =
                     decoded.and_then(|d| state.take(d, &self.sources, &mut loaded.findings));
                 if let Err(finding) = taken {
+                    errors += 1;
                     loaded.findings.push(*finding);
                     trial.get_or_insert_with(|| self.state.clone());
                 }
             }
         }
-        self.compile(trial, loaded);
+        self.compile(trial.as_ref(), loaded);
         Ok(())
     }
 
-    fn compile(&mut self, trial: Option<State>, loaded: &mut Loaded) {
-        let state = trial.as_ref().unwrap_or(&self.state);
+    fn compile(&mut self, trial: Option<&State>, loaded: &mut Loaded) {
+        let state = trial.unwrap_or(&self.state);
         let (rules, mut findings) =
             compile::compile(state, &self.sources, &self.options, &self.map);
         if trial.is_some() {
@@ -139,6 +150,7 @@ impl<'s> Loader<'s> {
             findings.retain(|f| f.is_error() && f.diagnostic.code != &code::UNDEFINED_MACRO);
         }
         loaded.findings.append(&mut findings);
+        limit(&mut loaded.findings);
         if loaded.successful() {
             self.rules = rules;
         }
@@ -209,4 +221,18 @@ impl<'s> Loader<'s> {
     pub fn finish(self) -> RuleSet {
         self.rules
     }
+}
+
+/// Keeps the first findings of each severity where there are more than anyone reads.
+fn limit(findings: &mut Vec<Finding>) {
+    let (mut errors, mut warnings) = (0, 0);
+    findings.retain(|finding| {
+        let (count, most) = if finding.is_error() {
+            (&mut errors, MOST_ERRORS)
+        } else {
+            (&mut warnings, MOST_WARNINGS)
+        };
+        *count += 1;
+        *count <= most
+    });
 }

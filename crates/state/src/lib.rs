@@ -49,6 +49,8 @@ mod exited;
 mod files;
 mod ids;
 mod image;
+#[cfg(test)]
+mod invariants;
 mod life;
 mod load;
 mod messages;

@@ -429,3 +429,10 @@ impl State {
         Arc::make_mut(table).find_mut(fd)
     }
 }
+
+#[cfg(test)]
+impl State {
+    pub(crate) fn waiting_enters(&self) -> usize {
+        self.spare.waiting_enters
+    }
+}

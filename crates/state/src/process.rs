@@ -40,6 +40,18 @@ fn texts<'a>(r: &Record<'a>) -> ImageTexts<'a> {
     }
 }
 
+/// Flags of a clone. Bits that only this engine sets do not come from a kernel.
+fn clone_flags(r: &Record<'_>) -> ThreadFlags {
+    let own = ThreadFlags::CLONE_INVERTED
+        | ThreadFlags::NAME_CHANGED
+        | ThreadFlags::CLOSED
+        | ThreadFlags::ACTIVE
+        | ThreadFlags::PIPE_SRC
+        | ThreadFlags::PIPE_DST
+        | ThreadFlags::IS_MAIN_THREAD;
+    ThreadFlags::from_bits_retain(r.u32(15).unwrap_or(0)) - own
+}
+
 fn id(r: &Record<'_>, index: usize) -> i64 {
     r.i64(index).unwrap_or(-1)
 }
@@ -99,7 +111,7 @@ impl State {
             thread.vpid = id(r, 19);
             self.relate(caller);
         }
-        let flags = ThreadFlags::from_bits_retain(r.u32(15).unwrap_or(0));
+        let flags = clone_flags(r);
         let foreign =
             ThreadFlags::CHILD_IN_PIDNS | ThreadFlags::CLONE_NEWPID | ThreadFlags::CLONE_PARENT;
         let vtid = self.threads.at(caller).vtid;
@@ -126,6 +138,11 @@ impl State {
                 return;
             }
             self.replace(old, lookup);
+            // Where the caller was dead, the stale thread may have been the last of its group.
+            if self.threads.find(r.tid) != Some(caller) {
+                cx.thread = None;
+                return;
+            }
         }
         let is_thread = flags.contains(ThreadFlags::CLONE_THREAD);
         let mut child = self.blank_thread(tid);
@@ -142,7 +159,7 @@ impl State {
         child.pidns_init_start_ts = self.machine.boot_time;
         self.inherit(&mut child, caller, valid, is_thread);
         self.describe(&mut child, r, valid.then_some(caller));
-        self.add_thread(child);
+        self.add_thread_if_room(child);
         if !valid {
             let image = self.threads.at(caller).image.clone();
             let image = self.image_like(&image, &texts(r), image.file);
@@ -163,7 +180,7 @@ impl State {
         }
         cx.thread = None;
         let mut child = self.blank_thread(tid);
-        let flags = ThreadFlags::from_bits_retain(r.u32(15).unwrap_or(0));
+        let flags = clone_flags(r);
         child.flags = flags | ThreadFlags::CLONE_INVERTED;
         child.pid = id(r, 4);
         child.ptid = id(r, 5);
@@ -283,6 +300,7 @@ impl State {
         if let Some(main) = self.threads.main_of(ix) {
             self.threads.revive(main);
         }
+        self.threads.revive(ix);
         if let Some(group) = self.threads.at(ix).links.group {
             let others: Vec<_> = self
                 .threads

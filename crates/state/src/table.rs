@@ -116,10 +116,11 @@ impl ThreadTable {
         self.at(ix).links.group.map(|g| self.group(g))
     }
 
-    /// Puts a thread into the group of its pid: the leader in front. It counts as living.
+    /// Puts a thread into the group of its pid: the leader in front.
     pub(crate) fn join_group(&mut self, ix: ThreadIx) {
         let thread = self.at(ix);
-        let (pid, vpid, leads) = (thread.pid, thread.vpid, thread.is_main());
+        let (pid, vpid, leads, dead) =
+            (thread.pid, thread.vpid, thread.is_main(), thread.is_dead());
         debug_assert!(thread.links.group.is_none());
         let group = match self.by_pid.find(pid) {
             Some(group) => GroupIx(group),
@@ -152,7 +153,7 @@ impl ThreadTable {
             group.last = Some(ix);
         }
         group.members += 1;
-        group.alive += 1;
+        group.alive += u32::from(!dead);
     }
 
     fn new_group(&mut self, pid: i64, reaper: bool) -> GroupIx {

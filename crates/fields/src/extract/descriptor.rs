@@ -3,7 +3,7 @@
 //! The descriptor is the one that the event creates, uses or closes. Where it is not in the table, name and
 //! kind are guessed from the event; everything else is missing.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bumpalo::collections::Vec as BumpVec;
 use event::sock::Endpoint;
@@ -107,9 +107,10 @@ fn known<'s>(
         Id::FdSport => port(server(descriptor)?),
         Id::FdLport => port(sides()?.local),
         Id::FdRport => port(sides()?.remote),
-        Id::FdCproto if descriptor.local().is_some() => bytes(b""),
-        Id::FdCproto => port_text(ends()?.client),
-        Id::FdSproto => port_text(server(descriptor)?),
+        Id::FdCproto if descriptor.has_no_role() => None,
+        Id::FdCproto => ends().map_or(bytes(b""), |e| port_text(e.client)),
+        Id::FdSproto if descriptor.local().is_some() => bytes(b""),
+        Id::FdSproto => port_text(ends()?.server),
         Id::FdLproto => port_text(sides()?.local),
         Id::FdRproto => port_text(sides()?.remote),
         Id::FdCnet => network(ends()?.client.ip),
@@ -125,7 +126,7 @@ fn known<'s>(
         Id::FdSockfamily if kind == Kind::Unix => bytes("unix"),
         Id::FdIsServer => Some(Value::Bool(is_server(view, descriptor))),
         Id::FdConnected => flag(DescriptorFlags::CONNECTED),
-        Id::FdNameChanged => Some(Value::Bool(view.context.name_changed)),
+        Id::FdNameChanged => Some(Value::Bool(name_changed(view, descriptor))),
         Id::FdDev => Some(Value::Signed(i64::from(descriptor.dev))),
         Id::FdDevMajor => Some(Value::Signed(i64::from(descriptor.dev >> 8 & 0xfff))),
         Id::FdDevMinor => {
@@ -154,6 +155,8 @@ fn guessed<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Value<'s>> 
         Id::FdName | Id::FdNameraw => bytes(name()),
         Id::FdDirectory => bytes(parent(name())),
         Id::FdTypechar => bytes(guessed_letter(view)),
+        Id::FdContainername => Some(in_container(view, ask, name())),
+        Id::FdContainerdirectory => Some(in_container(view, ask, parent(name()))),
         _ => None,
     }
 }
@@ -273,14 +276,27 @@ impl Sides {
     }
 }
 
+/// A new descriptor gets its name, a copy keeps it; later changes are the state's to tell.
+fn name_changed(view: &EventView<'_>, descriptor: &Descriptor) -> bool {
+    let is_new = view.record.info.flags.contains(EventFlags::CREATES_FD)
+        && !matches!(
+            view.record.info.name,
+            "dup" | "dup2" | "dup3" | "pidfd_getfd"
+        );
+    view.context.name_changed || (is_new && !descriptor.name().is_empty())
+}
+
 fn is_server(view: &EventView<'_>, descriptor: &Descriptor) -> bool {
+    // An IPv6 socket that is not connected has the address "any", which is everybody's.
     descriptor.kind.is_server()
+        || (descriptor.kind == Kind::Ipv6 && Ends::of(descriptor).is_none())
         || Ends::of(descriptor).is_some_and(|ends| is_local(view, ends.server.ip))
 }
 
 /// Whether an address is this machine's, or that of the event's container.
 fn is_local(view: &EventView<'_>, address: IpAddr) -> bool {
-    if matches!(address, IpAddr::V4(v4) if v4.is_loopback()) {
+    // Other addresses of 127.0.0.0/8 are often somebody else's: Docker's resolver answers on 127.0.0.11.
+    if address == IpAddr::V4(Ipv4Addr::LOCALHOST) || address == IpAddr::V6(Ipv6Addr::LOCALHOST) {
         return true;
     }
     if view
@@ -295,7 +311,7 @@ fn is_local(view: &EventView<'_>, address: IpAddr) -> bool {
         let text = std::str::from_utf8(&container.ip).ok();
         text.and_then(|t| t.parse::<IpAddr>().ok()) == Some(address)
     };
-    match view.thread().map(|t| t.container_id()) {
+    match view.thread().map(state::Thread::container_id) {
         Some(id) if !id.is_empty() => match view.state.container(id) {
             Some(container) => is(container),
             None => view.state.containers().any(is),
@@ -355,7 +371,7 @@ fn types<'s>(
             }
         }
     }
-    Some(Value::List(names.into_bump_slice()))
+    (!names.is_empty()).then(|| Value::List(names.into_bump_slice()))
 }
 
 /// `fdlist.*`: one text of all descriptors that poll or ppoll waits for.

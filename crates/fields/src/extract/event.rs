@@ -2,15 +2,15 @@
 
 use std::sync::atomic::Ordering;
 
-use event::syscalls::SYSCALL_NAMES;
+use event::syscalls::{SYSCALL_NAMES, X86_64_SYSCALLS};
 use event::{Category, EventFlags, ParamType, Source, codes, constants as c, errno};
 use filter::{Argument, Purpose, Value};
 use state::Kind;
 
 use super::{Ask, bytes, paths, syslog};
 use crate::catalogue::{Id, params};
+use crate::render;
 use crate::render::time::{SECOND, Shape, moment};
-use crate::render::{self, bytes as text};
 use crate::view::EventView;
 
 /// Bit of the open flags that stands for reading.
@@ -75,7 +75,7 @@ pub(super) fn value<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Va
         | Id::EvtBuflenNet
         | Id::EvtBuflenNetIn
         | Id::EvtBuflenNetOut => return transferred(view, ask.id),
-        Id::EvtRes => Value::Bytes(result_name(view.record.result()?).as_bytes()),
+        Id::EvtRes => return result_text(view, ask),
         Id::EvtRawres => Value::Signed(view.record.result()?),
         Id::EvtFailed => Value::Bool(view.record.result()? < 0),
         Id::EvtIsIo => {
@@ -128,14 +128,23 @@ pub(super) fn name<'s>(view: &EventView<'s>) -> &'s [u8] {
     let record = view.record;
     match record.code.number() {
         codes::GENERIC_E | codes::GENERIC_X => {
-            let code = record.u16(0).map_or(0, usize::from);
-            SYSCALL_NAMES
-                .get(code)
-                .map_or(record.info.name.as_bytes(), |n| n.as_bytes())
+            let code = record.u16(0).unwrap_or(0);
+            syscall_name(code, record.u16(1)).map_or(record.info.name.as_bytes(), str::as_bytes)
         }
         codes::ASYNCEVENT_E => record.text(1),
         _ => record.info.name.as_bytes(),
     }
+}
+
+/// Name of a system call: by the schema's own code, or where that says "unknown" by the machine's number.
+fn syscall_name(code: u16, native: Option<u16>) -> Option<&'static str> {
+    const UNKNOWN: u16 = 0;
+    if code == UNKNOWN
+        && let Some(call) = native.and_then(|n| X86_64_SYSCALLS.iter().find(|s| s.number == n))
+    {
+        return Some(call.name);
+    }
+    SYSCALL_NAMES.get(usize::from(code)).copied()
 }
 
 fn is_type(view: &EventView<'_>, arg: &Argument) -> bool {
@@ -233,6 +242,7 @@ fn raw_argument<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Value<
     })
 }
 
+/// The data; how it prints is up to the output.
 fn buffer<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Value<'s>> {
     let position = view
         .record
@@ -240,17 +250,10 @@ fn buffer<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Value<'s>> {
         .param_index("data")
         .filter(|&p| p < view.record.len())?;
     let raw = view.record.param(position);
-    if ask.is_comparison() {
-        return Some(Value::Bytes(raw));
-    }
-    if raw.is_empty() {
+    if raw.is_empty() && !ask.is_comparison() {
         return Some(Value::Bytes(b"NULL"));
     }
-    let raw = &raw[..raw.len().min(text::BUFFER_MAX)];
-    Some(ask.compose(|out| match view.env.base64_buffers {
-        true => text::base64(raw, out),
-        false => text::dotted(raw, out),
-    }))
+    Some(Value::Bytes(raw))
 }
 
 /// `evt.buflen` and what is counted by direction and kind.
@@ -280,14 +283,23 @@ fn transferred<'s>(view: &EventView<'s>, id: Id) -> Option<Value<'s>> {
     counted.then_some(Value::Unsigned(length))
 }
 
-fn result_name(result: i64) -> &'static str {
+/// `SUCCESS`, the error's name, or the number where the call returns something else than an error.
+fn result_text<'s>(view: &EventView<'s>, ask: &Ask<'_, 's>) -> Option<Value<'s>> {
+    let result = view.record.result()?;
     if result >= 0 {
-        return "SUCCESS";
+        return bytes("SUCCESS");
     }
-    u32::try_from(result.unsigned_abs())
+    let named = matches!(
+        view.record.info.params[0].ty,
+        ParamType::Errno | ParamType::Fd | ParamType::Fd32
+    );
+    let name = u32::try_from(result.unsigned_abs())
         .ok()
-        .and_then(errno::errno_name)
-        .unwrap_or("")
+        .and_then(errno::errno_name);
+    match name.filter(|_| named) {
+        Some(name) => bytes(name),
+        None => Some(ask.compose(|out| render::number::signed(result, out))),
+    }
 }
 
 fn error_count<'s>(view: &EventView<'s>, id: Id) -> Option<Value<'s>> {
@@ -314,17 +326,16 @@ fn error_count<'s>(view: &EventView<'s>, id: Id) -> Option<Value<'s>> {
     counted.then_some(Value::Unsigned(u64::from(failed)))
 }
 
-/// Positions of flags and mode of an event that opens a file.
+/// Flags of an event that opens a file, and the position of its mode.
 #[inline]
-fn open_flags(view: &EventView<'_>) -> Option<(u32, Option<u32>)> {
+fn open_flags(view: &EventView<'_>) -> Option<(u32, Option<usize>)> {
     let (flags, mode) = match view.record.code.number() {
         codes::SYSCALL_OPEN_X => (2, Some(3)),
         codes::SYSCALL_OPENAT_2_X | codes::SYSCALL_OPENAT2_X => (3, Some(4)),
         codes::SYSCALL_OPEN_BY_HANDLE_AT_X => (2, None),
         _ => return None,
     };
-    let flags = view.record.u32(flags).unwrap_or(0);
-    Some((flags, mode.and_then(|position| view.record.u32(position))))
+    Some((view.record.u32(flags).unwrap_or(0), mode))
 }
 
 /// Whether a file is opened with all bits of `access`.
@@ -339,7 +350,11 @@ fn is_open_exec(view: &EventView<'_>) -> bool {
         return view.record.u32(2).unwrap_or(0) & ANY_EXECUTE != 0;
     }
     open_flags(view).is_some_and(|(flags, mode)| {
-        flags & (c::O_CREAT | c::O_TMPFILE) != 0 && mode.unwrap_or(0) & ANY_EXECUTE != 0
+        let mode = || {
+            mode.and_then(|position| view.record.u32(position))
+                .unwrap_or(0)
+        };
+        flags & (c::O_CREAT | c::O_TMPFILE) != 0 && mode() & ANY_EXECUTE != 0
     })
 }
 

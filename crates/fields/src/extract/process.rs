@@ -16,8 +16,11 @@ use crate::view::EventView;
 const ENV_LEVELS: usize = 20;
 
 pub(super) fn value<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Value<'s>> {
-    if ask.id == Id::ThreadTid {
-        return Some(Value::Signed(view.record.tid));
+    match ask.id {
+        Id::ThreadTid => return Some(Value::Signed(view.record.tid)),
+        // Slices of CPU time are not measured.
+        Id::ThreadExectime | Id::ThreadTotexectime => return Some(Value::Unsigned(0)),
+        _ => {}
     }
     let ix = view.thread_ix()?;
     let state = view.state;
@@ -103,9 +106,9 @@ pub(super) fn value<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Va
         Id::ProcFdopencount => unsigned(open_count(state, ix)),
         Id::ProcFdlimit => signed(fd_limit(state, ix)),
         Id::ProcFdusage => fd_usage(state, ix),
-        Id::ProcVmsize => unsigned(u64::from(main(state, ix).memory.size_kb)),
-        Id::ProcVmrss => unsigned(u64::from(main(state, ix).memory.rss_kb)),
-        Id::ProcVmswap => unsigned(u64::from(main(state, ix).memory.swap_kb)),
+        Id::ProcVmsize => unsigned(u64::from(thread.memory.size_kb)),
+        Id::ProcVmrss => unsigned(u64::from(thread.memory.rss_kb)),
+        Id::ProcVmswap => unsigned(u64::from(thread.memory.swap_kb)),
         Id::ThreadPfmajor => unsigned(thread.memory.faults_major),
         Id::ThreadPfminor => unsigned(thread.memory.faults_minor),
         Id::ThreadIsmain => boolean(thread.is_main()),
@@ -114,7 +117,6 @@ pub(super) fn value<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Va
             out.extend_from_slice(image.comm());
             number::signed(view.record.tid, out);
         })),
-        Id::ThreadExectime | Id::ThreadTotexectime => unsigned(0),
         Id::ThreadCgroups => Some(ask.compose(|out| cgroups(thread, out))),
         Id::ThreadCgroup => match ask.arg {
             Argument::Key(controller) => bytes(thread.cgroups.path(controller.as_bytes())?),
@@ -144,11 +146,6 @@ pub(super) fn value<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Va
 fn parent(state: &State, ix: ThreadIx) -> Option<&Thread> {
     let parent = state.thread(state.parent(ix)?);
     (!parent.is_invalid()).then_some(parent)
-}
-
-/// The process, for what threads share.
-fn main(state: &State, ix: ThreadIx) -> &Thread {
-    state.thread(state.main_thread(ix).unwrap_or(ix))
 }
 
 /// The ancestor at a level.
@@ -186,8 +183,8 @@ fn ancestor_text<'s>(
 /// Texts joined by blanks; `None` if nothing comes of it.
 fn joined<'t, 's>(ask: &Ask<'_, 's>, texts: impl Iterator<Item = &'t [u8]>) -> Option<Value<'s>> {
     let mut out = Out::new_in(ask.scratch);
-    for (i, text) in texts.enumerate() {
-        if i > 0 {
+    for text in texts {
+        if !out.is_empty() {
             out.push(b' ');
         }
         out.extend_from_slice(text);
@@ -297,11 +294,14 @@ fn cgroups(thread: &Thread, out: &mut Out<'_>) {
 }
 
 fn open_count(state: &State, ix: ThreadIx) -> u64 {
-    state.descriptors(ix).map_or(0, |d| d.len() as u64)
+    state
+        .main_thread(ix)
+        .and_then(|m| state.descriptors(m))
+        .map_or(0, |d| d.len() as u64)
 }
 
 fn fd_limit(state: &State, ix: ThreadIx) -> i64 {
-    main(state, ix).fdlimit
+    state.main_thread(ix).map_or(0, |m| state.thread(m).fdlimit)
 }
 
 fn fd_usage<'s>(state: &State, ix: ThreadIx) -> Option<Value<'s>> {

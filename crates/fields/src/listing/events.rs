@@ -5,6 +5,7 @@
 
 use std::fmt::Write;
 
+use event::info::Flag;
 use event::syscalls::SYSCALL_NAMES;
 use event::{EVENTS, EventFlags, EventInfo, ParamInfo, ParamType, Source, codes};
 use serde_json::{Value, json};
@@ -15,6 +16,15 @@ use super::{SCHEMA_VERSION, pretty};
 const OFF_BY_DEFAULT: [&str; 11] = [
     "pread", "preadv", "pwrite", "pwritev", "read", "readv", "recv", "send", "sendfile", "write",
     "writev",
+];
+
+/// Codes that are tracepoints, or another machine's word for a call that has a type of its own.
+#[rustfmt::skip]
+const NO_CALLS: [&str; 23] = [
+    "_llseek", "fcntl64", "getegid32", "geteuid32", "getgid32", "getresgid32", "getresuid32", "getuid32",
+    "page_fault_kernel", "page_fault_user", "pread64", "prlimit64", "pwrite64", "sched_process_exit",
+    "sched_switch", "sendfile64", "setgid32", "setresgid32", "setresuid32", "setuid32", "signal_deliver",
+    "ugetrlimit", "unknown",
 ];
 
 /// A line of the listing.
@@ -74,7 +84,7 @@ fn generic() -> impl Iterator<Item = Line> {
     let mut names: Vec<&'static str> = SYSCALL_NAMES
         .iter()
         .copied()
-        .filter(|&n| !n.is_empty() && n != "unknown" && !own(n))
+        .filter(|&n| !n.is_empty() && !NO_CALLS.contains(&n) && !own(n))
         .collect();
     names.sort_unstable();
     names.dedup();
@@ -89,6 +99,15 @@ fn generic() -> impl Iterator<Item = Line> {
             line(name, false, codes::GENERIC_X),
         ]
     })
+}
+
+/// Names of a parameter's bits or values. Permission bits have names too, but they are well known.
+fn flags(param: &ParamInfo) -> &'static [Flag] {
+    if param.ty == ParamType::Mode {
+        &[]
+    } else {
+        param.flags
+    }
 }
 
 /// Name of a parameter's type: that of the variants where it differs from event to event.
@@ -113,7 +132,7 @@ fn params(line: &Line, mark: &str, out: &mut String) {
             out.push_str(", ");
         }
         let _ = write!(out, "{} **{}**", type_name(param.ty), param.name);
-        for (i, flag) in param.flags.iter().enumerate() {
+        for (i, flag) in flags(param).iter().enumerate() {
             let separator = if i == 0 { ": " } else { ", " };
             let _ = write!(out, "{separator}{mark}{}{mark}", flag.name);
         }
@@ -164,8 +183,8 @@ pub(super) fn markdown() -> String {
 pub(super) fn json() -> String {
     let param = |p: &ParamInfo| {
         let mut object = json!({ "name": p.name, "type": type_name(p.ty) });
-        if !p.flags.is_empty() {
-            let flags: Vec<&str> = p.flags.iter().map(|f| f.name).collect();
+        if !flags(p).is_empty() {
+            let flags: Vec<&str> = flags(p).iter().map(|f| f.name).collect();
             object["flags"] = json!(flags);
         }
         object

@@ -2,18 +2,29 @@
 
 use super::Out;
 
-/// Most bytes of a buffer that an output shows.
-pub const BUFFER_MAX: usize = 1023;
-
-/// Copies `text` without control characters. Bytes above 127 stay: they are most likely UTF-8.
+/// Copies `text` with U+FFFD for every control character and every sequence that is no UTF-8.
 #[inline]
 pub fn clean(text: &[u8], out: &mut Out<'_>) {
-    if text.iter().all(|b| !b.is_ascii_control()) {
-        out.extend_from_slice(text);
-    } else {
-        out.extend(text.iter().copied().filter(|b| !b.is_ascii_control()));
+    if text.iter().all(|b| b.is_ascii() && !b.is_ascii_control()) {
+        return out.extend_from_slice(text);
+    }
+    for chunk in text.utf8_chunks() {
+        for part in chunk.valid().split_inclusive(|c: char| c.is_control()) {
+            match part.strip_suffix(|c: char| c.is_control()) {
+                Some(clean) => {
+                    out.extend_from_slice(clean.as_bytes());
+                    out.extend_from_slice(REPLACEMENT);
+                }
+                None => out.extend_from_slice(part.as_bytes()),
+            }
+        }
+        if !chunk.invalid().is_empty() {
+            out.extend_from_slice(REPLACEMENT);
+        }
     }
 }
+
+const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 
 /// Every byte that is no printable ASCII as a dot.
 pub fn dotted(bytes: &[u8], out: &mut Out<'_>) {
@@ -57,7 +68,10 @@ mod tests {
             write(bytes, &mut out);
             String::from_utf8(out.to_vec()).unwrap()
         };
-        assert_eq!(run(clean, b"a\x1b[0m\nb\x7f"), "a[0mb");
+        assert_eq!(
+            run(clean, b"a\x1b[0m\nb\x7f\xff"),
+            "a\u{fffd}[0m\u{fffd}b\u{fffd}\u{fffd}"
+        );
         assert_eq!(run(clean, "\u{e9}t\u{e9}".as_bytes()), "\u{e9}t\u{e9}");
         assert_eq!(run(dotted, b"a b\0\n\xff"), "a b...");
         assert_eq!(run(base64, b""), "");

@@ -1,7 +1,7 @@
 //! Parameters as text: the raw form, the readable ("resolved") form, and all of an event's in one line.
 //!
 //! Everything is written into a scratch vector; nothing is formatted before somebody asks for it.
-//! Where the original is odd and its users see the oddity, the text is the same: 64-bit unsigned integers show
+//! Where the original is odd and its users see the oddity, the text is the same: unsigned integers of 32 and 64 bits show
 //! as signed ones, flags in raw form are decimal whatever their format says.
 
 pub mod bytes;
@@ -136,14 +136,14 @@ fn raw_value(
         return out.extend_from_slice(absent(ty));
     }
     match ty {
-        T::CharBuf | T::FsPath | T::FsRelPath => bytes::clean(text(bytes), out),
+        T::CharBuf | T::FsPath | T::FsRelPath => out.extend_from_slice(text(bytes)),
         T::ByteBuf if view.env.base64_buffers => bytes::base64(bytes, out),
         T::ByteBuf | T::CharBufArray | T::CharBufPairArray => bytes::dotted(bytes, out),
         T::SockAddr => socket::address(bytes, out),
         T::SockTuple => socket::tuple(bytes, out),
         T::FdList => descriptor_list(view, bytes, out),
         T::Dyn => match variant(param, bytes) {
-            Some((ty, _, [])) if ty == T::CharBuf => out.extend_from_slice(b"(null)"),
+            Some((T::CharBuf, _, [])) => out.extend_from_slice(b"(null)"),
             Some((ty, print, rest)) => raw_value(view, param, ty, print, rest, out),
             None => out.extend_from_slice(absent(ty)),
         },
@@ -190,6 +190,10 @@ fn raw_integer(
             match print {
                 Print::Hex => number::hex(bits, out),
                 Print::Oct => number::octal(bits, out),
+                // The original prints them signed: an id of all ones is -1.
+                Print::Dec | Print::None if ty == T::Uint32 => {
+                    number::signed(i64::from(bits as u32 as i32), out);
+                }
                 Print::Dec | Print::None => number::signed(value, out),
             }
         }
@@ -248,7 +252,7 @@ fn resolved_value(
             }
         }
         T::Flags8 | T::Flags16 | T::Flags32 | T::Mode => {
-            flags::bits(param.flags, value as u32, out)
+            flags::bits(param.flags, value as u32, out);
         }
         T::EnumFlags8 | T::EnumFlags16 | T::EnumFlags32 => {
             flags::values(param.flags, value as u32, out);

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use event::sock::Endpoint;
 use event::{SockAddr, SockTuple};
 
-use super::{Out, bytes, number};
+use super::{Out, number};
 
 /// An address in its canonical form.
 pub fn ip(address: IpAddr, out: &mut Out<'_>) {
@@ -53,7 +53,7 @@ pub fn endpoint(end: Endpoint, out: &mut Out<'_>) {
 pub fn address(raw: &[u8], out: &mut Out<'_>) {
     match SockAddr::parse(raw) {
         Some(SockAddr::Inet(end)) => endpoint(end, out),
-        Some(SockAddr::Unix(path)) => bytes::clean(until_nul(path), out),
+        Some(SockAddr::Unix(path)) => out.extend_from_slice(until_nul(path)),
         Some(SockAddr::Other(family)) => other(family, out),
         None => out.extend_from_slice(b"<NA>"),
     }
@@ -73,25 +73,27 @@ pub fn tuple(raw: &[u8], out: &mut Out<'_>) {
             out.extend_from_slice(b"->");
             number::hex_lower(dest, out);
             out.push(b' ');
-            bytes::clean(until_nul(path), out);
+            out.extend_from_slice(until_nul(path));
         }
         Some(SockTuple::Other(family)) => other(family, out),
         None => out.extend_from_slice(b"NULL"),
     }
 }
 
-/// Both ends as IPv4 where both are IPv4 mapped into IPv6.
+/// Both ends as IPv4 where both are IPv4 mapped into IPv6; "any" counts as mapped.
 #[must_use]
 pub fn unmapped(source: Endpoint, dest: Endpoint) -> (Endpoint, Endpoint) {
     let v4 = |end: Endpoint| match end.ip {
-        IpAddr::V6(v6) => v6.to_ipv4_mapped().map(|v4| Endpoint {
-            ip: IpAddr::V4(v4),
-            port: end.port,
-        }),
+        IpAddr::V6(v6) if v6.is_unspecified() => Some(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(v6) => v6.to_ipv4_mapped(),
         IpAddr::V4(_) => None,
     };
+    let with = |ip: Ipv4Addr, end: Endpoint| Endpoint {
+        ip: IpAddr::V4(ip),
+        port: end.port,
+    };
     match (v4(source), v4(dest)) {
-        (Some(source), Some(dest)) => (source, dest),
+        (Some(a), Some(b)) => (with(a, source), with(b, dest)),
         _ => (source, dest),
     }
 }

@@ -5,8 +5,13 @@ use filter::Ast;
 use crate::definition::MacroDef;
 use crate::state::Named;
 
-/// Most parts of an expanded condition.
-pub(crate) const LARGEST: usize = 200_000;
+/// Most weight of an expanded condition, and of all of them together: macros that use each other
+/// twice double at every step, and a long list in a macro is copied with each use.
+pub(crate) const LARGEST: usize = 2_000_000;
+const LARGEST_TOTAL: usize = 10_000_000;
+
+/// What an expression weighs, against a constant in a list.
+const EXPRESSION: usize = 8;
 
 /// How far macros may lead to macros that are defined after them (appends make that possible).
 const DEEPEST: usize = 100;
@@ -40,6 +45,19 @@ pub(crate) struct Macros {
     pub(crate) resolved: Vec<Option<Ast>>,
     /// Whether something refers to it.
     pub(crate) used: Vec<bool>,
+    /// What each resolved tree weighs.
+    weights: Vec<usize>,
+    /// What all trees made so far weigh.
+    total: usize,
+}
+
+/// What a tree weighs: its expressions and constants.
+fn weigh(ast: &Ast) -> usize {
+    let constants: usize = ast
+        .checks()
+        .map(|(_, check)| check.right.constants().len())
+        .sum();
+    ast.exprs().len() * EXPRESSION + constants
 }
 
 impl Macros {
@@ -50,6 +68,8 @@ impl Macros {
             resolved: Vec::with_capacity(parsed.len()),
             parsed,
             used,
+            weights: Vec::new(),
+            total: 0,
         }
     }
 
@@ -66,10 +86,12 @@ impl Macros {
         };
         match outcome {
             Ok(ast) => {
+                self.weights.push(weigh(&ast));
                 self.resolved.push(Some(ast));
                 Ok(())
             }
             Err(faults) => {
+                self.weights.push(0);
                 self.resolved.push(None);
                 Err(faults)
             }
@@ -93,6 +115,7 @@ impl Macros {
         path: &mut Vec<usize>,
     ) -> Result<Ast, Vec<Fault>> {
         let mut faults = Vec::new();
+        let mut weight = weigh(ast);
         // Macros that are not resolved yet are resolved for this use only.
         let mut special: Vec<(usize, Ast)> = Vec::new();
         for (expr, name) in ast.macros() {
@@ -115,9 +138,11 @@ impl Macros {
                 if self.resolved[at].is_none() {
                     faults.push(Fault::Refused);
                 }
+                weight = weight.saturating_add(self.weights[at]);
                 continue;
             }
-            if special.iter().any(|(n, _)| *n == at) {
+            if let Some((_, ast)) = special.iter().find(|(n, _)| *n == at) {
+                weight = weight.saturating_add(weigh(ast));
                 continue;
             }
             let Some(inner) = self.parsed[at].clone() else {
@@ -126,7 +151,10 @@ impl Macros {
             };
             path.push(at);
             match self.insert(&inner, all, visible, path) {
-                Ok(ast) => special.push((at, ast)),
+                Ok(ast) => {
+                    weight = weight.saturating_add(weigh(&ast));
+                    special.push((at, ast));
+                }
                 // The place is in the other macro's text; what is wrong here is its mention.
                 Err(inner) => faults.extend(inner.into_iter().map(|fault| match fault {
                     Fault::Undefined { name, .. } => Fault::Undefined { name, start, end },
@@ -138,6 +166,10 @@ impl Macros {
         }
         if !faults.is_empty() {
             return Err(faults);
+        }
+        self.total = self.total.saturating_add(weight);
+        if weight > LARGEST || self.total > LARGEST_TOTAL {
+            return Err(vec![Fault::TooLarge]);
         }
         ast.replace_macros(LARGEST, |name, _| {
             let at = all.position(name)?;

@@ -100,15 +100,13 @@ fn limit(message: String, offset: usize) -> Fault {
 
 fn syntax(error: &ScanError, text: &str) -> Fault {
     let offset = error.marker().byte_offset().unwrap_or(0).min(text.len());
-    let message = error.info().to_owned();
-    let kind = if message.contains("nesting") || message.contains("limit") {
-        FaultKind::Limit
-    } else {
-        FaultKind::Syntax
-    };
+    let message = error.info();
+    if message.contains("recursion") || message.contains("nesting") {
+        return limit("collections are nested too deep".to_owned(), offset);
+    }
     Fault {
-        kind,
-        message,
+        kind: FaultKind::Syntax,
+        message: message.to_owned(),
         offset,
     }
 }

@@ -1,0 +1,239 @@
+//! Loading from files: layers, strategies, environment, fatal checks.
+
+#![allow(clippy::unwrap_used, reason = "in tests a panic is the finding")]
+
+use std::fs;
+use std::path::Path;
+
+use config::settings::{EngineKind, ExtraField, RuleMatching, Select, Selection};
+use config::{Loaded, Override, Rejected, Request, SchemaStatus, load};
+
+fn from(base: &str, options: &[&str]) -> Result<Loaded, Box<Rejected>> {
+    let overrides: Vec<Override> = options
+        .iter()
+        .map(|option| Override::parse(option).unwrap())
+        .collect();
+    load(&Request {
+        base: Some(base),
+        overrides: &overrides,
+        ..Request::default()
+    })
+}
+
+fn file(path: &Path) -> Result<Loaded, Box<Rejected>> {
+    load(&Request {
+        path: Some(path),
+        ..Request::default()
+    })
+}
+
+#[test]
+fn defaults_without_any_file() {
+    let settings = load(&Request::default()).unwrap().settings;
+    assert_eq!(settings.engine.kind, EngineKind::Kmod);
+    assert_eq!(settings.rule_matching, RuleMatching::First);
+    assert!(!settings.outputs.any() && settings.rules_files.is_none());
+    assert_eq!(settings.libs.thread_table_size, 262_144);
+}
+
+#[test]
+fn fatal_values() {
+    for (yaml, word) in [
+        ("engine: {kind: ebpf}", "ebpf"),
+        ("engine: {kind: replay}", "capture file"),
+        (
+            "engine: {kind: kmod, kmod: {buf_size_preset: 11}}",
+            "preset",
+        ),
+        ("priority: loud", "loud"),
+        ("log_level: loud", "loud"),
+        ("libs_logger: {severity: loud}", "loud"),
+        ("rule_matching: some", "some"),
+        ("capture: {mode: some}", "some"),
+        ("file_output: {enabled: true}", "file_output.filename"),
+        ("program_output: {enabled: true}", "program_output.program"),
+        ("http_output: {enabled: true}", "http_output.url"),
+        ("webserver: {listen_address: localhost}", "localhost"),
+        (
+            "syscall_event_drops: {actions: [ignore, log]}",
+            "\"ignore\"",
+        ),
+        ("syscall_event_drops: {actions: [shout]}", "shout"),
+        ("syscall_event_drops: {threshold: 1.5}", "range"),
+        ("syscall_event_drops: {threshold: -1}", "range"),
+        (
+            "metrics: {enabled: true, interval: 5000, output_rule: true}",
+            "5000",
+        ),
+        (
+            "metrics: {enabled: true, interval: 99ms, output_rule: true}",
+            "99ms",
+        ),
+        ("metrics: {enabled: true}", "no output"),
+        ("load_plugins: [x]", "'x'"),
+        ("plugins: [{name: x}]", "library_path"),
+        ("plugins: {}", "sequence"),
+        ("append_output: [x]", "map"),
+        ("rules: [x]", "bad conversion"),
+        ("rules_file: a\nrules_files: [b]", "rules_file"),
+        ("- a", "map"),
+        ("a: [", "YAML"),
+    ] {
+        let Err(rejected) = from(yaml, &[]) else {
+            panic!("{yaml} loads")
+        };
+        assert!(rejected.to_string().contains(word), "{yaml}: {rejected}");
+    }
+}
+
+#[test]
+fn every_fatal_finding_is_reported_at_once() {
+    let rejected = from(
+        "priority: loud\nrule_matching: some\ncapture: {mode: x}\n",
+        &[],
+    );
+    assert_eq!(
+        rejected.err().unwrap().findings.len(),
+        4,
+        "three errors and a schema warning"
+    );
+}
+
+#[test]
+fn lenient_values() {
+    let loaded = from(
+        "json_output: maybe\noutput_timeout: soon\nfile_output: {enabled: yes, filename: f, keep_alive: yes}\n",
+        &[],
+    );
+    let outputs = loaded.unwrap().settings.outputs;
+    assert!(!outputs.json_output && outputs.timeout == 2000);
+    assert!(
+        !outputs.file.unwrap().keep_alive,
+        "keep_alive is compared as text"
+    );
+}
+
+#[test]
+fn options_win() {
+    let loaded = from(
+        "engine: {kind: kmod}\njson_output: false\n",
+        &[
+            "engine.kind=replay",
+            "engine.replay.capture_file=x.scap",
+            "json_output=TRUE",
+            "rules[].disable.rule=*",
+            "rules[].enable.tag=net",
+            r#"append_output[]={"match": {"source": "syscall"}, "extra_fields": ["a.b", {"k": "%x"}]}"#,
+        ],
+    )
+    .unwrap()
+    .settings;
+    assert_eq!(loaded.engine.capture_file, "x.scap");
+    assert!(loaded.outputs.json_output);
+    let expected = [
+        Selection {
+            enable: false,
+            select: Select::Rule("*".into()),
+        },
+        Selection {
+            enable: true,
+            select: Select::Tag("net".into()),
+        },
+    ];
+    assert_eq!(loaded.rules, expected);
+    let extra = &loaded.append_output[0].extra_fields;
+    assert_eq!(extra[0], ExtraField::Raw("a.b".into()));
+    assert!(loaded.append_output[0].applies("syscall", "r", &[]));
+    assert!(!loaded.append_output[0].applies("k8s_audit", "r", &[]));
+}
+
+#[test]
+fn included_files_join_by_strategy() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    fs::create_dir(path("d")).unwrap();
+    let main = format!(
+        "config_files: [{0}/d, {{path: {0}/o.yaml, strategy: override}}, {{path: {0}/a.yaml, strategy: add-only}}, {0}/none]\n\
+         rules_files: [one]\nengine: {{kind: replay, replay: {{capture_file: m}}}}\npriority: error\n",
+        dir.path().display()
+    );
+    fs::write(path("main.yaml"), main).unwrap();
+    fs::write(
+        path("d/1.conf"),
+        "rules_files: [two]\nengine: {kind: nodriver}\n",
+    )
+    .unwrap();
+    fs::write(path("d/2.conf"), "rules_files: [three]\n").unwrap();
+    fs::write(path("o.yaml"), "load_plugins: []\npriority: alert\n").unwrap();
+    fs::write(path("a.yaml"), "priority: debug\njson_output: true\n").unwrap();
+    let loaded = file(&path("main.yaml")).unwrap();
+    let settings = loaded.settings;
+    assert_eq!(settings.rules_files.unwrap(), ["one", "two", "three"]);
+    assert_eq!(settings.engine.kind, EngineKind::Nodriver);
+    assert_eq!(
+        settings.engine.capture_file, "",
+        "maps are replaced as a whole"
+    );
+    assert_eq!(settings.priority.name(), "Alert");
+    assert!(settings.outputs.json_output);
+    assert_eq!(loaded.files.len(), 5);
+    assert!(
+        loaded
+            .files
+            .iter()
+            .all(|(_, status)| *status == SchemaStatus::Ok)
+    );
+}
+
+#[test]
+fn nested_and_circular_includes_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let main = dir.path().join("main.yaml");
+    let other = dir.path().join("other.yaml");
+    fs::write(&main, format!("config_files: [{}]\n", main.display())).unwrap();
+    assert!(file(&main).err().unwrap().to_string().contains("itself"));
+    fs::write(&main, format!("config_files: [{}]\n", other.display())).unwrap();
+    fs::write(&other, "config_files: []\n").unwrap();
+    assert!(
+        file(&main)
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("config_files")
+    );
+}
+
+#[test]
+fn unreadable_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let bad = dir.path().join("bad.yaml");
+    fs::write(&bad, [0xff, 0xfe, 0]).unwrap();
+    for path in [dir.path(), &dir.path().join("none.yaml"), &bad] {
+        let rejected = file(path).err().unwrap();
+        assert!(
+            rejected.to_string().contains(&path.display().to_string()),
+            "{rejected}"
+        );
+        assert!(rejected.findings[0].notes[0].contains("-c"));
+    }
+}
+
+#[test]
+fn environment_in_values() {
+    let variable = |name: &str| (name == "LEVEL").then(|| "warning".to_owned());
+    let request = Request {
+        base: Some("priority: ${LEVEL}\nrules_files: [\"a$${LEVEL}\"]\n"),
+        variable: Some(&variable),
+        ..Request::default()
+    };
+    let settings = load(&request).unwrap().settings;
+    assert_eq!(settings.priority.name(), "Warning");
+    assert_eq!(settings.rules_files.unwrap(), ["a${LEVEL}"]);
+}
+
+#[test]
+fn unknown_keys_warn_with_the_nearest_name() {
+    let loaded = from("json_outptu: true\n", &[]).unwrap();
+    assert_eq!(loaded.warnings.len(), 1);
+    assert_eq!(loaded.warnings[0].suggestions[0].replacement, "json_output");
+}

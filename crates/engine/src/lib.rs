@@ -1,0 +1,204 @@
+//! Which rules an event fires.
+//!
+//! A rule set compiles into one plan per event type. In it each condition is folded with what the
+//! type alone decides (`evt.type in (...)` is gone by then), and the rules are filed under what a
+//! match requires: a file name, a prefix of one, a program's name. An event asks the plan of its
+//! type for the few rules that can match, and evaluates only those, in order, on the graph that all
+//! conditions share.
+//!
+//! ```
+//! # use filter::{FieldRef, FieldSource, Purpose, Value};
+//! # use bumpalo::Bump;
+//! # struct Nothing;
+//! # impl FieldSource for Nothing {
+//! #     fn extract<'a>(&'a self, _: &FieldRef, _: Purpose, _: &'a Bump) -> Option<Value<'a>> { None }
+//! # }
+//! # fn run(rules: rules::RuleSet, schema: &dyn filter::Schema) -> Result<(), engine::Error> {
+//! use engine::{Engine, Matching};
+//! use event::{EventCode, codes};
+//!
+//! let mut engine = Engine::new(&rules, &rules.clone().select(&[]), schema, "syscall", Matching::First)?;
+//! for &rule in engine.on_event(EventCode::new(codes::SYSCALL_OPENAT_2_X), &Nothing) {
+//!     println!("{}", rules.rules[rule as usize].name);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Modules: [`plan`] what each event type does, [`cover`] what a match requires, [`index`] from
+//! values to rules.
+
+#![forbid(unsafe_code)]
+
+pub mod cover;
+pub mod index;
+pub mod plan;
+
+use std::fmt::Write;
+
+use event::EventCode;
+use filter::{FieldSource, Graph, Memo, NodeId, Schema};
+use rules::RuleSet;
+
+use crate::plan::{Entry, Plan};
+
+/// What happens when several rules match one event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Matching {
+    /// The first in order fires, the others are not asked.
+    #[default]
+    First,
+    /// All that match fire, in order.
+    All,
+}
+
+/// Why a rule set does not become an engine. The rules crate has compiled each condition before,
+/// so this says that schema and rule set do not belong together.
+#[derive(Debug, thiserror::Error)]
+#[error("rule \"{rule}\" does not compile: {reason}")]
+pub struct Error {
+    /// The rule.
+    pub rule: String,
+    /// What the compiler said.
+    pub reason: String,
+}
+
+/// Position of a rule in its [`RuleSet`].
+pub type RuleIndex = u32;
+
+/// The rules of one source, ready to run.
+#[derive(Debug)]
+pub struct Engine {
+    graph: Graph,
+    memo: Memo,
+    /// By event code.
+    plans: Vec<Plan>,
+    matching: Matching,
+    candidates: Vec<u32>,
+    fired: Vec<RuleIndex>,
+    counts: Vec<u64>,
+}
+
+impl Engine {
+    /// Compiles the rules of `source` among those that `order` names, in that order: what
+    /// [`RuleSet::select`] returns.
+    ///
+    /// # Errors
+    /// [`Error`] when a condition does not compile under `schema`.
+    pub fn new(
+        rules: &RuleSet,
+        order: &[usize],
+        schema: &dyn Schema,
+        source: &str,
+        matching: Matching,
+    ) -> Result<Self, Error> {
+        let mut graph = Graph::new();
+        let mut roots: Vec<(RuleIndex, NodeId)> = Vec::new();
+        for &index in order {
+            let rule = &rules.rules[index];
+            if rule.source != source {
+                continue;
+            }
+            let (root, _) = graph.add(&rule.ast, schema).map_err(|e| Error {
+                rule: rule.name.clone(),
+                reason: e.to_string(),
+            })?;
+            let index = RuleIndex::try_from(index).expect("fewer than 2^32 rules");
+            roots.push((index, root));
+        }
+        let plans = plan::build(&mut graph, &roots, |rule, code| {
+            rules.rules[rule as usize]
+                .event_codes
+                .contains(code.number())
+        });
+        Ok(Self {
+            graph,
+            memo: Memo::new(),
+            plans,
+            matching,
+            candidates: Vec::new(),
+            fired: Vec::new(),
+            counts: vec![0; rules.rules.len()],
+        })
+    }
+
+    /// Whether any rule can match this event type. Where not, the event need not become a view.
+    #[must_use]
+    #[inline]
+    pub fn concerns(&self, code: EventCode) -> bool {
+        self.plans
+            .get(usize::from(code.number()))
+            .is_some_and(|plan| !plan.is_empty())
+    }
+
+    /// The rules that this event fires, as positions in the rule set, in order.
+    #[inline]
+    pub fn on_event<S: FieldSource>(&mut self, code: EventCode, source: &S) -> &[RuleIndex] {
+        self.fired.clear();
+        let Some(plan) = self.plans.get(usize::from(code.number())) else {
+            return &[];
+        };
+        if plan.is_empty() {
+            return &[];
+        }
+        self.memo.next_event();
+        let Self {
+            graph,
+            memo,
+            candidates,
+            fired,
+            counts,
+            matching,
+            ..
+        } = self;
+        plan.candidates(source, memo.scratch(), candidates);
+        for &candidate in candidates.iter() {
+            let Entry { rule, root } = plan.entries[candidate as usize];
+            if root.is_none_or(|root| graph.evaluate(root, source, memo)) {
+                counts[rule as usize] += 1;
+                fired.push(rule);
+                if *matching == Matching::First {
+                    break;
+                }
+            }
+        }
+        &self.fired
+    }
+
+    /// How often each rule of the set has fired.
+    #[must_use]
+    pub fn counts(&self) -> &[u64] {
+        &self.counts
+    }
+
+    /// The graph of all conditions.
+    #[must_use]
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// What each event type asks of its rules, as text: for those who tune.
+    #[must_use]
+    pub fn describe_plans(&self, rules: &RuleSet) -> String {
+        let mut out = String::new();
+        for (code, plan) in self
+            .plans
+            .iter()
+            .enumerate()
+            .filter(|(_, plan)| !plan.is_empty())
+        {
+            let name = event::EVENTS.get(code).map_or("?", |info| info.id);
+            let _ = writeln!(
+                out,
+                "{name}: {} rules, {} always",
+                plan.entries.len(),
+                plan.always().len()
+            );
+            for &position in plan.always() {
+                let rule = plan.entries[position as usize].rule;
+                let _ = writeln!(out, "    {}", rules.rules[rule as usize].name);
+            }
+        }
+        out
+    }
+}

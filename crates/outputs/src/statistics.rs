@@ -1,0 +1,97 @@
+//! What fired, counted: the block at the end of a run.
+
+use std::fmt;
+
+use rules::Priority;
+
+/// Counts of alerts by priority and rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    by_priority: [u64; 8],
+    /// In order of definition.
+    by_rule: Vec<(String, u64)>,
+}
+
+impl Statistics {
+    /// Counts for rules of these names, in order of definition.
+    #[must_use]
+    pub fn new(rules: impl IntoIterator<Item = String>) -> Self {
+        let by_rule = rules.into_iter().map(|name| (name, 0)).collect();
+        Self {
+            by_priority: [0; 8],
+            by_rule,
+        }
+    }
+
+    /// Counts a match of the rule with this number.
+    pub fn count(&mut self, rule: usize, priority: Priority) {
+        self.by_priority[priority as usize] += 1;
+        if let Some((_, count)) = self.by_rule.get_mut(rule) {
+            *count += 1;
+        }
+    }
+
+    /// All matches.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.by_priority.iter().sum()
+    }
+
+    /// Priorities that occurred, most urgent first.
+    pub fn priorities(&self) -> impl Iterator<Item = (Priority, u64)> + '_ {
+        Priority::ALL
+            .into_iter()
+            .zip(self.by_priority)
+            .filter(|(_, count)| *count > 0)
+    }
+
+    /// Rules that fired, in order of definition.
+    pub fn rules(&self) -> impl Iterator<Item = (&str, u64)> + '_ {
+        self.by_rule
+            .iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(name, n)| (name.as_str(), *n))
+    }
+}
+
+/// The block that Falco prints on standard output.
+impl fmt::Display for Statistics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Events detected: {}", self.total())?;
+        writeln!(f, "Rule counts by severity:")?;
+        for (priority, count) in self.priorities() {
+            writeln!(
+                f,
+                "   {}: {count}",
+                priority.short_name().to_ascii_uppercase()
+            )?;
+        }
+        writeln!(f, "Triggered rules by rule name:")?;
+        for (rule, count) in self.rules() {
+            writeln!(f, "   {rule}: {count}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_block() {
+        let mut statistics = Statistics::new(["B".into(), "A".into(), "C".into()]);
+        statistics.count(1, Priority::Informational);
+        statistics.count(0, Priority::Notice);
+        statistics.count(1, Priority::Informational);
+        assert_eq!(
+            statistics.to_string(),
+            "Events detected: 3\nRule counts by severity:\n   NOTICE: 1\n   INFO: 2\n\
+             Triggered rules by rule name:\n   B: 1\n   A: 2\n"
+        );
+        assert_eq!(
+            Statistics::default().to_string(),
+            "Events detected: 0\nRule counts by severity:\nTriggered rules by rule name:\n"
+        );
+    }
+}

@@ -1,0 +1,148 @@
+//! The commands for people, as clap sees them.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Matches rules against what programs do, and explains itself.
+#[derive(Debug, Parser)]
+#[command(name = "peregrine", version, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Names of all commands; any other first argument belongs to Falco's flags.
+pub(crate) const NAMES: [&str; 5] = ["replay", "read", "check", "list", "explain"];
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Match the rules against the events of a capture file
+    Replay(Replay),
+    /// Print the events of a capture file
+    Read(Read),
+    /// Check rule files and configuration files
+    Check(Check),
+    /// List fields, events, rules, macros or lists
+    List(List),
+    /// Explain an error or warning by its code
+    Explain(Explain),
+}
+
+/// Which rules, and how they run.
+#[derive(Debug, Args)]
+pub(crate) struct Rules {
+    /// Rule file or directory; may be repeated. Without it the shipped rules are taken
+    #[arg(short, long = "rules", value_name = "PATH")]
+    pub(crate) rules: Vec<String>,
+    /// Configuration file
+    #[arg(short, long, value_name = "PATH")]
+    pub(crate) config: Option<String>,
+    /// Set a key of the configuration, such as json_output=true; may be repeated
+    #[arg(short, long = "option", value_name = "KEY=VALUE")]
+    pub(crate) option: Vec<String>,
+}
+
+/// `peregrine replay`
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// Capture file that sysdig, Falco, Stratoshark or Peregrine wrote; - is standard input
+    pub(crate) file: String,
+    #[command(flatten)]
+    pub(crate) rules: Rules,
+    /// Write alerts as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Let every matching rule raise an alert, not only the first
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Stop after so many seconds, measured by the events
+    #[arg(short = 'M', long, value_name = "SECONDS", default_value_t = 0)]
+    pub(crate) seconds: u64,
+    /// No summary at the end
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// `peregrine read`
+#[derive(Debug, Args)]
+pub(crate) struct Read {
+    /// Capture file; - is standard input
+    pub(crate) file: String,
+    /// Print only events that fulfil this condition
+    #[arg(num_args = 0.., allow_negative_numbers = true)]
+    pub(crate) filter: Vec<String>,
+    /// Print this, fields written as %evt.num
+    #[arg(short, long, value_name = "FORMAT")]
+    pub(crate) print: Option<String>,
+    /// Print the fields of the format as JSON, an object for each event
+    #[arg(short, long)]
+    pub(crate) json: bool,
+    /// Show events as they were recorded: old ones unconverted, enter and exit apart
+    #[arg(long)]
+    pub(crate) raw: bool,
+    /// Stop after so many printed events
+    #[arg(short, value_name = "N")]
+    pub(crate) number: Option<u64>,
+}
+
+/// `peregrine check`
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Rule files in the order of loading, and configuration files
+    #[arg(required = true)]
+    pub(crate) files: Vec<String>,
+    /// Form of the findings
+    #[arg(long, value_enum, default_value_t = CheckForm::Text)]
+    pub(crate) format: CheckForm,
+    /// Let warnings count as errors
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+/// Form of findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CheckForm {
+    /// For people
+    Text,
+    /// For editors and build servers
+    Json,
+}
+
+/// `peregrine list`
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// What to list
+    #[arg(value_enum)]
+    pub(crate) what: Listed,
+    #[command(flatten)]
+    pub(crate) rules: Rules,
+    /// As Markdown
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) markdown: bool,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What can be listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Listed {
+    /// Fields of conditions and outputs
+    Fields,
+    /// Events and their parameters
+    Events,
+    /// Rules
+    Rules,
+    /// Macros
+    Macros,
+    /// Lists
+    Lists,
+}
+
+/// `peregrine explain`
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// Code as messages show it, such as P0605; without it all codes are listed
+    pub(crate) code: Option<String>,
+}

@@ -1,0 +1,37 @@
+//! The commands for people. Exit codes: 0 fine, 1 findings or refused input, 2 usage or failure.
+
+mod check;
+mod explain;
+mod list;
+mod read;
+mod replay;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+/// Runs the command that the arguments name.
+pub(crate) fn run() -> u8 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too, and then there is no error.
+            let _ = error.print();
+            return if error.use_stderr() { 2 } else { 0 };
+        }
+    };
+    let result = match cli.command {
+        Command::Replay(args) => replay::run(&args),
+        Command::Read(args) => read::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::List(args) => list::run(&args),
+        Command::Explain(args) => explain::run(&args),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            1
+        }
+    }
+}

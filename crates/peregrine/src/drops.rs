@@ -1,0 +1,166 @@
+//! What is done when events are lost: the actions of `syscall_event_drops`.
+//!
+//! Looked at once a second of event time. A capture loses nothing, but `simulate_drops` pretends
+//! one lost event each second, and so tries the whole path.
+
+use config::settings::{DropAction, Drops};
+use outputs::{Formatter, Internal, Outputs};
+use rules::Priority;
+
+use crate::log;
+
+/// What the internal alert goes by.
+pub(crate) const RULE: &str = "Falco internal: syscall event drop";
+
+/// Nanoseconds.
+const SECOND: u64 = 1_000_000_000;
+
+/// Counts and acts.
+#[derive(Debug)]
+pub(crate) struct DropMonitor {
+    settings: Drops,
+    /// Event time from which the next look is due.
+    next: u64,
+    /// Tokens for actions, filled at a rate.
+    tokens: f64,
+    filled: u64,
+    /// Times at which events were lost.
+    pub(crate) occurrences: u64,
+    /// Times at which the actions ran.
+    pub(crate) actions: u64,
+}
+
+impl DropMonitor {
+    /// A monitor.
+    pub(crate) fn new(settings: Drops) -> Self {
+        let tokens = settings.max_burst;
+        Self {
+            settings,
+            next: 0,
+            tokens,
+            filled: 0,
+            occurrences: 0,
+            actions: 0,
+        }
+    }
+
+    /// Event time of the next look; never, where nothing can come of it.
+    pub(crate) fn next_look(&self) -> u64 {
+        if self.settings.simulate {
+            self.next
+        } else {
+            u64::MAX
+        }
+    }
+
+    /// Looks, from the second time on; `events` is the number of events since the last look. False when the program must
+    /// end.
+    pub(crate) fn look(
+        &mut self,
+        time: u64,
+        events: u64,
+        formatter: &mut Formatter,
+        outputs: &Outputs,
+    ) -> bool {
+        let first = self.next == 0;
+        self.next = time.saturating_add(SECOND);
+        if first {
+            return true;
+        }
+        let drops = u64::from(self.settings.simulate);
+        // Without events the share is without bound.
+        #[allow(clippy::cast_precision_loss, reason = "a share needs no more digits")]
+        let share = if events == 0 {
+            f64::INFINITY
+        } else {
+            drops as f64 / events as f64
+        };
+        if drops == 0 || (share <= self.settings.threshold && !self.settings.simulate) {
+            return true;
+        }
+        self.occurrences += 1;
+        if !self.take_token(time) {
+            return true;
+        }
+        self.actions += 1;
+        for action in self.settings.actions.clone() {
+            match action {
+                DropAction::Ignore => {}
+                DropAction::Log => {
+                    let text = format!("{RULE}. {drops} system calls dropped in last second.");
+                    log::log(Priority::Debug, &text);
+                }
+                DropAction::Alert => self.alert(time, events, drops, formatter, outputs),
+                DropAction::Exit => {
+                    let text = format!("{RULE}. {drops} system calls dropped in last second.");
+                    log::log(Priority::Critical, &format!("{text} Exiting."));
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    fn take_token(&mut self, time: u64) -> bool {
+        if self.filled != 0 {
+            #[allow(
+                clippy::cast_precision_loss,
+                reason = "fractions of a token are enough"
+            )]
+            let seconds = time.saturating_sub(self.filled) as f64 / SECOND as f64;
+            self.tokens = (self.tokens + seconds * self.settings.rate).min(self.settings.max_burst);
+        }
+        self.filled = time;
+        let taken = self.tokens >= 1.0;
+        if taken {
+            self.tokens -= 1.0;
+        }
+        taken
+    }
+
+    fn alert(
+        &self,
+        time: u64,
+        events: u64,
+        drops: u64,
+        formatter: &mut Formatter,
+        outputs: &Outputs,
+    ) {
+        let text = format!("{RULE}. {drops} system calls dropped in last second.");
+        let mut fields: Vec<(&str, String)> = Vec::new();
+        let number = |number: u64| format!("\"{number}\"");
+        fields.push(("ebpf_enabled", number(0)));
+        fields.push(("n_drops", number(drops)));
+        fields.push(("n_drops_buffer_clone_fork_exit", number(0)));
+        fields.push(("n_drops_buffer_close_exit", number(0)));
+        fields.push(("n_drops_buffer_connect_exit", number(0)));
+        fields.push(("n_drops_buffer_dir_file_exit", number(0)));
+        fields.push(("n_drops_buffer_execve_exit", number(0)));
+        fields.push(("n_drops_buffer_open_exit", number(0)));
+        fields.push(("n_drops_buffer_other_interest_exit", number(0)));
+        fields.push(("n_drops_buffer_proc_exit", number(0)));
+        fields.push(("n_drops_buffer_total", number(drops)));
+        fields.push(("n_drops_bug", number(0)));
+        fields.push(("n_drops_page_faults", number(0)));
+        fields.push(("n_drops_scratch_map", number(0)));
+        fields.push(("n_evts", number(events)));
+        let internal = Internal {
+            time,
+            priority: Priority::Debug,
+            rule: RULE,
+            text: &text,
+        };
+        let mut line = Vec::new();
+        formatter.internal(&internal, &fields, &mut line);
+        outputs.send(Priority::Debug, &line);
+    }
+
+    /// The lines that end a run, on standard error.
+    pub(crate) fn closing(&self) -> String {
+        format!(
+            "Syscall event drop monitoring:\n   - event drop detected: {} occurrences\n   \
+             - num times actions taken: {}\n",
+            self.occurrences, self.actions
+        )
+    }
+}

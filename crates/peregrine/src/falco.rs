@@ -1,0 +1,293 @@
+//! The form without a command: Falco's flags, order of start and exit codes.
+
+mod flags;
+mod help;
+mod past;
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use config::settings::{AppendOutput, EngineKind};
+use config::{Loaded, Override};
+use fields::Catalogue;
+use fields::listing::{self, Form};
+
+use crate::replay::{Ending, Replay, replay};
+use crate::ruleset::{self, Loading, OnError};
+use crate::{configuration, describe, ignored, log, output, rulefiles, support, version};
+use flags::Flags;
+
+/// An error whose text has been shown already.
+#[derive(Debug)]
+pub(crate) struct Shown;
+
+impl std::fmt::Display for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("see above")
+    }
+}
+
+impl std::error::Error for Shown {}
+
+/// Runs; the exit code is 0 or 1.
+pub(crate) fn run(args: &[String]) -> u8 {
+    match Flags::parse(args)
+        .map_err(anyhow::Error::from)
+        .and_then(|flags| start(&flags))
+    {
+        Ok(()) => 0,
+        Err(error) => {
+            if !error.is::<Shown>() {
+                eprintln!("Error: {error:#}");
+            }
+            1
+        }
+    }
+}
+
+fn start(flags: &Flags) -> Result<()> {
+    if early(flags)? {
+        return Ok(());
+    }
+    let loaded = load_configuration(flags)?;
+    let settings = &loaded.settings;
+    log::start(settings, flags.verbose);
+    flags
+        .past
+        .warnings()
+        .iter()
+        .for_each(|warning| log::warning(warning));
+    for stray in &flags.stray {
+        log::warning(&format!(
+            "argument '{stray}' belongs to no option and is ignored"
+        ));
+    }
+    configuration::log_checks(&loaded);
+
+    if flags.version {
+        let json = settings.outputs.json_output;
+        let json = json.then(|| format!("{}\n", version::json()));
+        return output::print(&json.unwrap_or_else(version::text));
+    }
+    if flags.page_size {
+        let bytes = rustix::param::page_size();
+        return output::print(&format!("Your system page size is: {bytes} bytes\n"));
+    }
+    if flags.list_plugins {
+        return output::print("0 Plugins Loaded:\n\n");
+    }
+    if let Some(name) = &flags.plugin_info {
+        bail!("no plugin '{name}' is loaded: this version has no host for plugins yet");
+    }
+    let catalogue = Catalogue::new(settings.static_fields.iter().cloned());
+    if let Some(source) = &flags.list {
+        if !source.is_empty() && source != "syscall" {
+            bail!("the value of --list must be an event source; the only one is syscall");
+        }
+        let form = form(flags)?;
+        let list = if flags.names_only {
+            listing::field_names(&catalogue, form)
+        } else {
+            listing::fields(&catalogue, form)
+        };
+        return output::print(&list);
+    }
+    check_sources(flags, settings.engine.kind)?;
+    if !flags.validate.is_empty() {
+        return validate(flags, &loaded, &catalogue);
+    }
+    let files = rule_files(flags, &loaded)?;
+    let loading = Loading::of(&files, settings, &catalogue, OnError::Stop);
+    loading
+        .texts(false)
+        .iter()
+        .for_each(|warning| log::warning(warning));
+    if !loading.accepted() {
+        loading
+            .texts(true)
+            .iter()
+            .for_each(|text| eprintln!("{text}\n"));
+        return Err(loading.refusal());
+    }
+    if flags.describe_all || flags.describe.is_some() {
+        let json = settings.outputs.json_output;
+        return output::print(&describe::text(
+            &loading,
+            flags.describe.as_deref(),
+            json,
+            &catalogue,
+        )?);
+    }
+    if flags.support {
+        return output::print(&format!("{}\n", support::document(&loaded, &files)));
+    }
+    let mut rules = loading.into_set();
+    let order = ruleset::select(&mut rules, settings, &flags.past.switches())?;
+    if settings.outputs.http.is_some() {
+        log::warning("http_output is not available in this version yet; no alert goes there");
+    }
+    if !settings.outputs.any() {
+        bail!("No output configured: enable at least one, such as stdout_output.enabled");
+    }
+    if flags.dry_run {
+        return Ok(());
+    }
+    if settings.engine.kind != EngineKind::Replay {
+        bail!(
+            "engine.kind={} watches a running system, which this version cannot do yet; replay a \
+             capture with -o engine.kind=replay -o engine.replay.capture_file=FILE",
+            settings.engine.kind.name()
+        );
+    }
+    if let Some(path) = &flags.pidfile {
+        std::fs::write(path, format!("{}\n", std::process::id()))
+            .with_context(|| format!("cannot write the process id to {path}"))?;
+    }
+    let ended = replay(&Replay {
+        file: &settings.engine.capture_file,
+        settings,
+        catalogue: &catalogue,
+        rules: &rules,
+        order: &order,
+        seconds: flags.seconds,
+        ending: Ending::Falco,
+    })?;
+    if let Some(fault) = ended.fault {
+        return Err(fault);
+    }
+    Ok(())
+}
+
+/// What needs no configuration; true when that was all.
+fn early(flags: &Flags) -> Result<bool> {
+    let text = if flags.help {
+        help::HELP.to_owned()
+    } else if flags.config_schema {
+        config::CONFIG_SCHEMA.to_owned()
+    } else if flags.rule_schema {
+        ruleset::SCHEMA.to_owned()
+    } else if flags.ignored {
+        ignored::list()
+    } else if flags.list_events {
+        listing::events(form(flags)?)
+    } else {
+        return Ok(false);
+    };
+    output::print(&text)?;
+    Ok(true)
+}
+
+fn form(flags: &Flags) -> Result<Form> {
+    match &flags.format {
+        Some(_) if flags.markdown => bail!("--format and --markdown exclude each other"),
+        Some(format) => match format.as_str() {
+            "text" => Ok(Form::Text),
+            "markdown" => Ok(Form::Markdown),
+            "json" => Ok(Form::Json),
+            _ => bail!("invalid format '{format}'; the formats are text, markdown and json"),
+        },
+        None if flags.markdown => Ok(Form::Markdown),
+        None => Ok(Form::Text),
+    }
+}
+
+/// Whether the flags only ask for information, which no missing configuration may prevent.
+fn only_informs(flags: &Flags) -> bool {
+    flags.version || flags.page_size || flags.list.is_some() || flags.list_plugins
+}
+
+fn load_configuration(flags: &Flags) -> Result<Loaded> {
+    let mut overrides = flags.past.overrides();
+    for option in &flags.options {
+        overrides.push(Override::parse(option)?);
+    }
+    if flags.unbuffered {
+        overrides.push(Override::set("buffered_outputs", "false"));
+    }
+    let path = configuration::find(flags.config.as_deref());
+    if path.is_none() && !only_informs(flags) {
+        bail!(
+            "no configuration found, neither {}; name one with -c PATH",
+            configuration::PLACES.join(" nor ")
+        );
+    }
+    let mut loaded = configuration::load(path.as_deref(), &overrides).map_err(|rejected| {
+        configuration::show(&rejected.findings, &rejected.sources);
+        eprintln!("Error: the configuration is refused: {rejected}");
+        Shown
+    })?;
+    if let Some(print) = &flags.print {
+        eprintln!("Warning: -p is an old option; use -o 'append_output[]={{...}}'");
+        // The texts of containers and pods come with the suggested output nowadays.
+        if !matches!(print.as_str(), "c" | "container" | "k" | "kubernetes") {
+            let entry = AppendOutput {
+                extra_output: print.clone(),
+                ..AppendOutput::default()
+            };
+            loaded.settings.append_output.push(entry);
+        }
+    }
+    Ok(loaded)
+}
+
+fn check_sources(flags: &Flags, kind: EngineKind) -> Result<()> {
+    let (enable, disable) = (&flags.enable_sources, &flags.disable_sources);
+    if !enable.is_empty() && !disable.is_empty() {
+        bail!("--enable-source and --disable-source exclude each other");
+    }
+    if kind == EngineKind::Replay {
+        return Ok(());
+    }
+    for name in enable.iter().chain(disable) {
+        if name != "syscall" {
+            bail!("event source '{name}' does not exist; the only one is syscall");
+        }
+    }
+    if !disable.is_empty() {
+        bail!("all event sources are disabled; at least one must stay enabled");
+    }
+    Ok(())
+}
+
+fn rule_files(flags: &Flags, loaded: &Loaded) -> Result<Vec<rulefiles::RuleFile>> {
+    let configured = loaded.settings.rules_files.as_deref().unwrap_or_default();
+    let named = !flags.rules.is_empty();
+    let paths = if named { &flags.rules } else { configured };
+    if paths.is_empty() {
+        bail!(
+            "You must specify at least one rules file or directory: by -r, or by rules_files in \
+             the configuration"
+        );
+    }
+    let mut skipped = Vec::new();
+    let files = rulefiles::collect(paths, named, &mut skipped)?;
+    skipped.iter().for_each(|line| log::warning(line));
+    Ok(files)
+}
+
+fn validate(flags: &Flags, loaded: &Loaded, catalogue: &Catalogue) -> Result<()> {
+    let mut files = Vec::new();
+    for path in &flags.validate {
+        files.push(rulefiles::read(Path::new(path))?);
+    }
+    let loading = Loading::of(&files, &loaded.settings, catalogue, OnError::GoOn);
+    let described = flags.describe_all || flags.describe.is_some();
+    if loaded.settings.outputs.json_output {
+        let mut json = loading.json();
+        if described && loading.accepted() {
+            json["falco_describe_results"] =
+                describe::json(&loading, flags.describe.as_deref(), catalogue)?;
+        }
+        output::print(&format!("{json}\n"))?;
+    } else {
+        output::print(&describe::validation(&loading))?;
+    }
+    if loading.accepted() {
+        return Ok(());
+    }
+    loading
+        .texts(true)
+        .iter()
+        .for_each(|text| eprintln!("{text}\n"));
+    Err(loading.refusal())
+}

@@ -1,0 +1,44 @@
+//! Peregrine: matches rules against what programs do on a Linux machine.
+//!
+//! Two command lines in one program: commands for people (`peregrine replay FILE`), and, where the
+//! first argument is no command, the flags of Falco, whatever name the program is called by.
+
+#![forbid(unsafe_code)]
+
+mod cli;
+mod commands;
+mod configuration;
+mod describe;
+mod drops;
+mod falco;
+mod hostname;
+mod ignored;
+mod items;
+mod log;
+mod output;
+mod progress;
+mod replay;
+mod rulefiles;
+mod ruleset;
+mod source;
+mod stop;
+mod support;
+mod terminal;
+mod version;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args_os()
+        .skip(1)
+        .map(|arg| arg.to_string_lossy().into_owned())
+        .collect();
+    let is_command = args
+        .first()
+        .is_some_and(|first| cli::NAMES.contains(&first.as_str()));
+    ExitCode::from(if is_command {
+        commands::run()
+    } else {
+        falco::run(&args)
+    })
+}

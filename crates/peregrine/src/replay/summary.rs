@@ -1,0 +1,76 @@
+//! The summary at the end of a replay.
+
+use std::time::Duration;
+
+use outputs::Statistics;
+
+/// Writes it to standard error.
+pub(crate) fn print(events: u64, elapsed: Duration, statistics: &Statistics) {
+    let seconds = elapsed.as_secs_f64();
+    #[allow(clippy::cast_precision_loss, reason = "a rate for people")]
+    let rate = if seconds > 0.0 {
+        events as f64 / seconds
+    } else {
+        0.0
+    };
+    let total = statistics.total();
+    eprintln!(
+        "{} event{} in {seconds:.2} s ({}/s), {} alert{}",
+        grouped(events),
+        plural(events),
+        scaled(rate),
+        grouped(total),
+        plural(total)
+    );
+    for (priority, count) in statistics.priorities() {
+        eprintln!("{:>10}  {}", grouped(count), priority.name());
+    }
+    let mut rules: Vec<(&str, u64)> = statistics.rules().collect();
+    rules.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    if !rules.is_empty() {
+        eprintln!("by rule:");
+    }
+    for (rule, count) in rules {
+        eprintln!("{:>10}  {rule}", grouped(count));
+    }
+}
+
+fn plural(count: u64) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
+/// `1234567` as `1,234,567`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+fn scaled(rate: f64) -> String {
+    match rate {
+        r if r >= 1e6 => format!("{:.1} M", r / 1e6),
+        r if r >= 1e3 => format!("{:.1} k", r / 1e3),
+        r => format!("{r:.0} "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_for_people() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1000), "1,000");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+        assert_eq!(scaled(12_345_678.0), "12.3 M");
+        assert_eq!(scaled(12.0), "12 ");
+    }
+}
