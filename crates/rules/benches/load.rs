@@ -1,6 +1,6 @@
 //! How long it takes to load rule files.
 
-#![allow(missing_docs, reason = "criterion makes public functions")]
+#![allow(missing_docs, reason = "the macros make undocumented functions")]
 
 use std::fmt::Write;
 use std::hint::black_box;
