@@ -91,6 +91,13 @@ impl<S: Read> Window<S> {
         Ok((self.end - self.start).min(wanted))
     }
 
+    /// Passes over bytes that are held.
+    #[inline]
+    pub(crate) fn skip(&mut self, count: usize) {
+        debug_assert!(count <= self.end - self.start);
+        self.start += count;
+    }
+
     /// Passes over `count` bytes and returns how many there were.
     #[inline]
     pub(crate) fn pass(&mut self, count: u64) -> io::Result<u64> {

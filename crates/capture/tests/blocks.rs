@@ -169,7 +169,7 @@ fn process_lists_of_all_versions() {
                 let file = made
                     .block(*code, &body)
                     .event(1, 1, codes::SYSCALL_CLOSE_X, CLOSE);
-                let wanted = format!("{:?}", Item::Process(expected(*version, tail)));
+                let wanted = format!("{:?}", Item::Process(Box::new(expected(*version, tail))));
                 let (found, error) = raw(&file.bytes);
                 assert_eq!(
                     found[..2],
@@ -205,7 +205,7 @@ fn descriptors_of_all_kinds() {
                 ino: 1234,
                 target,
             };
-            wanted.push(format!("{:?}", Item::Descriptor(descriptor)));
+            wanted.push(format!("{:?}", Item::Descriptor(Box::new(descriptor))));
         };
         let new = || made.body();
         add(0, new(), Target::Unknown);

@@ -324,14 +324,14 @@ proptest! {
             };
             match item {
                 Item::Machine(found) => {
-                    prop_assert_eq!(&found, &machine);
+                    prop_assert_eq!(&*found, &machine);
                     machines += 1;
                 }
                 Item::Process(found) => {
-                    prop_assert_eq!(Some(found), processes.next().map(OwnedProcess::process));
+                    prop_assert_eq!(Some(*found), processes.next().map(OwnedProcess::process));
                 }
                 Item::Descriptor(found) => {
-                    prop_assert_eq!(Some(found), seeds.next().map(descriptor));
+                    prop_assert_eq!(Some(*found), seeds.next().map(descriptor));
                 }
                 Item::Interfaces(found) => prop_assert_eq!(&found, &interfaces),
                 Item::Users(found) => prop_assert_eq!(&found, &users),

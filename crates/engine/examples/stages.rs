@@ -98,12 +98,7 @@ fn replay(capture: &[u8], mut engine: Option<&mut Engine>) -> Result<u64, Box<dy
                     continue;
                 };
                 if context.visible && engine.concerns(record.code) {
-                    let view = EventView {
-                        record: &record,
-                        state: &state,
-                        context: &context,
-                        env: &env,
-                    };
+                    let view = EventView::new(&record, &state, &context, &env);
                     engine.on_event(record.code, &view);
                 }
             }

@@ -87,10 +87,11 @@ pub fn build(
 /// only serve the state.
 fn delivered(code: EventCode) -> bool {
     code.info().is_some_and(|info| {
-        !info
+        let gone = info
             .flags
-            .intersects(EventFlags::OLD_VERSION | EventFlags::UNUSED)
-            && !(info.source == Source::Syscall && info.is_enter())
+            .intersects(EventFlags::OLD_VERSION | EventFlags::UNUSED);
+        let entry = info.source == Source::Syscall && info.is_enter();
+        !gone && !entry
     })
 }
 

@@ -181,7 +181,7 @@ proptest! {
             let record = Record::parse(&bytes, 0, RecordFlags::default()).unwrap();
             env.see(&record);
             let context = state.process(&record);
-            let view = EventView { record: &record, state: &state, context: &context, env: &env };
+            let view = EventView::new(&record, &state, &context, &env);
             let expected = naive(&rules, &catalogue, &view);
             prop_assert_eq!(all.on_event(record.code, &view), expected.as_slice());
             let expected = &expected[..expected.len().min(1)];

@@ -52,12 +52,7 @@ fn hot_fields(bench: &mut Criterion) {
     let record = Record::parse(&bytes, 0, RecordFlags::default()).expect("a record");
     let context = state.process(&record);
     let env = Environment::default();
-    let view = EventView {
-        record: &record,
-        state: &state,
-        context: &context,
-        env: &env,
-    };
+    let view = EventView::new(&record, &state, &context, &env);
     let catalogue = Catalogue::new([]);
     let mut scratch = Bump::new();
     let mut group = bench.benchmark_group("extract");

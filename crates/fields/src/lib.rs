@@ -14,7 +14,7 @@
 //! let mut state = State::new(Options::default());
 //! let context = state.process(&record);
 //! let env = Environment::default();
-//! let view = EventView { record: &record, state: &state, context: &context, env: &env };
+//! let view = EventView::new(&record, &state, &context, &env);
 //! let scratch = bumpalo::Bump::new();
 //! assert_eq!(view.extract(&field, Purpose::Text, &scratch), Some(Value::Bytes(b"3")));
 //! ```

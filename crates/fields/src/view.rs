@@ -75,6 +75,9 @@ impl Environment {
 }
 
 /// One event with all that its fields are taken from.
+///
+/// Thread and descriptor are looked up once, when the view is made: most fields start from one of
+/// them.
 #[derive(Clone, Copy, Debug)]
 pub struct EventView<'a> {
     /// The event.
@@ -85,9 +88,33 @@ pub struct EventView<'a> {
     pub context: &'a Context,
     /// Everything else.
     pub env: &'a Environment,
+    thread_ix: Option<ThreadIx>,
+    thread: Option<&'a Thread>,
+    descriptor: Option<&'a Descriptor>,
 }
 
 impl<'a> EventView<'a> {
+    /// A view of an event that the state has just processed.
+    #[must_use]
+    #[inline]
+    pub fn new(
+        record: &'a Record<'a>,
+        state: &'a State,
+        context: &'a Context,
+        env: &'a Environment,
+    ) -> Self {
+        let thread_ix = context.thread.or_else(|| state.by_tid(record.tid));
+        Self {
+            record,
+            state,
+            context,
+            env,
+            thread_ix,
+            thread: thread_ix.map(|ix| state.thread(ix)),
+            descriptor: state.event_descriptor(context),
+        }
+    }
+
     /// Index of the event's thread, if the table has one: it may be a stand-in for a thread of which nothing is known.
     ///
     /// Events that belong to no thread in the state's eyes (process statistics, scheduler notices) still carry a
@@ -95,23 +122,21 @@ impl<'a> EventView<'a> {
     #[must_use]
     #[inline]
     pub fn thread_ix(&self) -> Option<ThreadIx> {
-        self.context
-            .thread
-            .or_else(|| self.state.by_tid(self.record.tid))
+        self.thread_ix
     }
 
     /// The event's thread, if it is known.
     #[must_use]
     #[inline]
     pub fn thread(&self) -> Option<&'a Thread> {
-        self.thread_ix().map(|ix| self.state.thread(ix))
+        self.thread
     }
 
     /// The descriptor that the event is about, if it is known.
     #[must_use]
     #[inline]
     pub fn descriptor(&self) -> Option<&'a Descriptor> {
-        self.state.event_descriptor(self.context)
+        self.descriptor
     }
 
     /// The descriptor with this number in the event's process.

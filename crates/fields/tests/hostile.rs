@@ -92,12 +92,7 @@ fn every_field_of_every_event() {
             let bytes = builder.finish();
             let record = Record::parse(&bytes, 0, RecordFlags::default()).unwrap();
             let context = state.process(&record);
-            let view = EventView {
-                record: &record,
-                state: &state,
-                context: &context,
-                env: &env,
-            };
+            let view = EventView::new(&record, &state, &context, &env);
             for field in &fields {
                 for purpose in [Purpose::Compare, Purpose::Text, Purpose::Json] {
                     let _ = view.extract(&field.field, purpose, &scratch);

@@ -83,12 +83,7 @@ fn texts_of_live_parameters() {
             let record = Record::parse(&record_bytes, 0, RecordFlags::default()).unwrap();
             let mut state = State::new(Options::default());
             let context = state.process(&record);
-            let view = EventView {
-                record: &record,
-                state: &state,
-                context: &context,
-                env: &environment,
-            };
+            let view = EventView::new(&record, &state, &context, &environment);
             let mut our_raw = render::Out::new_in(&scratch);
             render::raw(&view, index, &mut our_raw);
             let mut ours = render::Out::new_in(&scratch);

@@ -1,5 +1,10 @@
 //! Parsing, compiling and evaluating conditions of the size that rule files have.
 
+#![allow(
+    missing_docs,
+    reason = "the macro that makes the entry point writes none"
+)]
+
 use std::hint::black_box;
 
 use bumpalo::Bump;
@@ -109,7 +114,7 @@ fn benches(c: &mut Criterion) {
     let mut group = c.benchmark_group("text");
     group.throughput(Throughput::Bytes(large.len() as u64));
     group.bench_function("parse", |b| {
-        b.iter(|| parse(black_box(&large)).expect("parses"))
+        b.iter(|| parse(black_box(&large)).expect("parses"));
     });
     let ast = parse(&large).expect("parses");
     group.bench_function("compile", |b| {

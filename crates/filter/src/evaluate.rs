@@ -130,63 +130,73 @@ struct Run<'r, S> {
 }
 
 impl<S: FieldSource> Run<'_, S> {
+    /// A look at the memo, in place: most operands of most conditions are known already.
+    #[inline]
     fn node(&self, id: NodeId, stamps: &mut [u32]) -> bool {
         let stamp = stamps[id.index()];
         if stamp >> 1 == self.epoch {
             return stamp & 1 == 1;
         }
+        self.compute(id, stamps)
+    }
+
+    #[inline(never)]
+    fn compute(&self, id: NodeId, stamps: &mut [u32]) -> bool {
         let result = match &self.graph.nodes[id.index()] {
             Kind::And(all) => all.iter().all(|&one| self.node(one, stamps)),
             Kind::Or(all) => all.iter().any(|&one| self.node(one, stamps)),
             Kind::Not(inner) => !self.node(*inner, stamps),
-            Kind::Check(index) => check(
-                &self.graph.runners[*index as usize],
-                self.source,
-                self.scratch,
-            ),
+            Kind::Check(index) => {
+                let runner = &self.graph.runners[*index as usize];
+                check(runner, self.source, self.scratch)
+            }
         };
         stamps[id.index()] = self.epoch << 1 | u32::from(result);
         result
     }
 }
 
+#[inline(never)]
 pub(crate) fn check<S: FieldSource>(runner: &Runner, source: &S, scratch: &Bump) -> bool {
-    let left = match &runner.left {
-        Term::Field(field) => source.extract(field, Purpose::Compare, scratch),
-        term => transform::value(term, source, scratch),
+    // The common case first: a plain field with one value against constants.
+    if let (Term::Field(field), Shape::One, RightSide::Constants(matcher)) =
+        (&runner.left, runner.shape, &runner.right)
+    {
+        return source
+            .extract(field, Purpose::Compare, scratch)
+            .is_some_and(|value| matcher.matches(&value, scratch));
+    }
+    uncommon(runner, source, scratch)
+}
+
+#[inline(never)]
+fn uncommon<S: FieldSource>(runner: &Runner, source: &S, scratch: &Bump) -> bool {
+    let Some(left) = transform::value(&runner.left, source, scratch) else {
+        return false;
     };
-    let Some(left) = left else { return false };
-    match &runner.right {
-        RightSide::Constants(matcher) => match (runner.shape, &left) {
-            (Shape::One, value) => matcher.matches(value, scratch),
-            (shape, Value::List(all)) => several(shape, matcher, all, scratch),
-            // One value where several are possible.
-            (_, value) => matcher.matches(value, scratch),
-        },
-        RightSide::Value(relation, right) => {
-            let Some(right) = transform::value(right, source, scratch) else {
-                return false;
-            };
-            match (runner.shape, &left) {
-                (Shape::One, value) => dynamic::holds(*relation, value, &right, scratch),
-                (_, Value::List(all)) => all
-                    .iter()
-                    .any(|one| dynamic::holds(*relation, one, &right, scratch)),
-                (_, value) => dynamic::holds(*relation, value, &right, scratch),
-            }
-        }
-        RightSide::Values(right) => {
-            let Some(right) = transform::value(right, source, scratch) else {
-                return false;
-            };
-            match (runner.shape, &left) {
-                (Shape::Every, Value::List(all)) => {
-                    all.iter().all(|one| dynamic::among(one, &right))
+    let (relation, right) = match &runner.right {
+        RightSide::Constants(matcher) => {
+            return match &left {
+                Value::List(all) if runner.shape != Shape::One => {
+                    several(runner.shape, matcher, all, scratch)
                 }
-                (_, Value::List(all)) => all.iter().any(|one| dynamic::among(one, &right)),
-                (_, value) => dynamic::among(value, &right),
-            }
+                value => matcher.matches(value, scratch),
+            };
         }
+        RightSide::Value(relation, right) => (Some(*relation), right),
+        RightSide::Values(right) => (None, right),
+    };
+    let Some(right) = transform::value(right, source, scratch) else {
+        return false;
+    };
+    let test = |one: &Value<'_>| match relation {
+        Some(relation) => dynamic::holds(relation, one, &right, scratch),
+        None => dynamic::among(one, &right),
+    };
+    match (runner.shape, &left) {
+        (Shape::Every, Value::List(all)) => all.iter().all(test),
+        (_, Value::List(all)) => all.iter().any(test),
+        (_, value) => test(value),
     }
 }
 

@@ -1,9 +1,9 @@
 //! Values as the text of an output.
 //!
-//! Byte buffers print with a dot for each byte that is not printable ASCII, or in base64; they and
-//! lists are cut to 1,023 bytes. Strings are copied as they are: what an attacker put into them is
-//! made harmless by [`sanitize`] when the whole line stands, so that what the rule's author
-//! wrote can be told apart from it.
+//! Byte buffers print with a dot for each byte that is not printable ASCII, cut to 1,021 bytes as
+//! recorded alerts show, or in base64; lists are cut to 1,023. Strings are copied as they are:
+//! what an attacker put into them is made harmless by [`sanitize`], value by value, so that
+//! the rule author's own text stays as it was written.
 
 use std::net::IpAddr;
 
@@ -288,7 +288,7 @@ mod tests {
         let long = vec![b'x'; 5000];
         assert_eq!(
             shown(Type::ByteBuf, Format::Decimal, Value::Bytes(&long)).len(),
-            LONGEST
+            LONGEST_BUFFER
         );
         let many = vec![Value::Bytes(&long); 1000];
         assert_eq!(

@@ -236,12 +236,7 @@ impl Run {
         if !self.engine.concerns(record.code) {
             return true;
         }
-        let view = EventView {
-            record,
-            state: &self.state,
-            context: &context,
-            env: &self.env,
-        };
+        let view = EventView::new(record, &self.state, &context, &self.env);
         for &rule in self.engine.on_event(record.code, &view) {
             let rule = rule as usize;
             let compiled = &self.rule_outputs[rule];

@@ -1,5 +1,7 @@
 //! How long it takes to load rule files.
 
+#![allow(missing_docs, reason = "the macros make undocumented functions")]
+
 use std::fmt::Write;
 use std::hint::black_box;
 use std::path::Path;

@@ -86,14 +86,18 @@ struct Step {
 enum StepPlace {
     /// A byte of the file.
     File { start: usize, end: usize },
-    /// A place in a condition: the condition's own text, and the position found by adding the
-    /// parser's to that of the step above.
-    Condition {
-        text: String,
-        offset: usize,
-        line: usize,
-        column: usize,
-    },
+    /// A place in a condition.
+    Condition(Box<InCondition>),
+}
+
+/// A place in a condition: the condition's own text, and the position found by adding the parser's
+/// to that of the step above.
+#[derive(Clone, Debug)]
+struct InCondition {
+    text: String,
+    offset: usize,
+    line: usize,
+    column: usize,
 }
 
 /// One step, as results print it.
@@ -164,12 +168,12 @@ impl Context {
         steps.push(Step {
             item: Item::ConditionExpression,
             name: String::new(),
-            place: StepPlace::Condition {
+            place: StepPlace::Condition(Box::new(InCondition {
                 text: text.to_owned(),
                 offset: offset + at.0,
                 line: line + at.1,
                 column: column + at.2,
-            },
+            })),
         });
         Self {
             source: self.source,
@@ -186,7 +190,7 @@ impl Context {
             .rev()
             .find_map(|s| match s.place {
                 StepPlace::File { start, end } => Some((start, end)),
-                StepPlace::Condition { .. } => None,
+                StepPlace::Condition(_) => None,
             })
             .unwrap_or((0, 0));
         Span::new(self.source, start, end)
@@ -209,16 +213,11 @@ impl Context {
                             offset: *start,
                         }
                     }
-                    StepPlace::Condition {
-                        text,
-                        offset,
-                        line,
-                        column,
-                    } => Position {
-                        name: abbreviated(text),
-                        line: *line,
-                        column: *column,
-                        offset: *offset,
+                    StepPlace::Condition(at) => Position {
+                        name: abbreviated(&at.text),
+                        line: at.line,
+                        column: at.column,
+                        offset: at.offset,
                     },
                 };
                 Location {
@@ -235,7 +234,7 @@ impl Context {
     pub fn snippet(&self, sources: &SourceMap) -> String {
         let source = sources.source(self.source);
         match self.steps.last().map(|s| &s.place) {
-            Some(StepPlace::Condition { text, offset, .. }) => snippet(text, *offset),
+            Some(StepPlace::Condition(at)) => snippet(&at.text, at.offset),
             Some(StepPlace::File { start, .. }) => snippet(&source.text, *start),
             None => String::new(),
         }

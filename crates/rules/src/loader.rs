@@ -137,6 +137,8 @@ impl<'s> Loader<'s> {
                 }
             }
         }
+        // The tree is large; compilation needs it no more.
+        drop(tree);
         self.compile(trial.as_ref(), loaded);
         Ok(())
     }

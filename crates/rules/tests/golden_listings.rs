@@ -1,5 +1,7 @@
 //! The description of whole rule sets equals Falco's.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod corpus;
 
 use rules::{Loader, Options};

@@ -1,5 +1,7 @@
 //! Every rule file of the corpus alone: the same verdict, codes, items and places as Falco's.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod corpus;
 
 use rules::{Loader, Options};

@@ -1,5 +1,7 @@
 //! Cases of Falco's own tests of its loader: what loads, what is warned about, what compiles.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod corpus;
 
 use rules::{Class, Finding, Loaded, Loader, Options};

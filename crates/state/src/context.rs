@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use event::snapshot::{Group, Process, User};
+use event::snapshot::{self, Group, Process, User};
 
 use crate::container::{Container, Engines};
 use crate::descriptor::Descriptor;
@@ -91,6 +91,9 @@ pub trait Lookup {
     /// The thread as it is now, if it exists.
     fn thread(&mut self, tid: i64) -> Option<Process<'_>>;
 
+    /// A descriptor of the process as it is now: one that came through a socket.
+    fn descriptor(&mut self, pid: i64, fd: i64) -> Option<snapshot::Descriptor<'_>>;
+
     /// Whether the thread still exists.
     fn is_alive(&mut self, tid: i64) -> bool;
 }
@@ -101,6 +104,10 @@ pub struct NoLookup;
 
 impl Lookup for NoLookup {
     fn thread(&mut self, _tid: i64) -> Option<Process<'_>> {
+        None
+    }
+
+    fn descriptor(&mut self, _pid: i64, _fd: i64) -> Option<snapshot::Descriptor<'_>> {
         None
     }
 

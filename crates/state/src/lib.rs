@@ -52,6 +52,7 @@ mod image;
 #[cfg(test)]
 mod invariants;
 mod life;
+mod live;
 mod load;
 mod messages;
 pub mod paths;

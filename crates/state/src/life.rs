@@ -66,6 +66,14 @@ fn wanted(record: &Record<'_>) -> Wanted {
     }
 }
 
+/// The clone family.
+fn is_birth(code: EventCode) -> bool {
+    matches!(
+        code.number(),
+        c::SYSCALL_CLONE_20_X | c::SYSCALL_CLONE3_X | c::SYSCALL_FORK_20_X | c::SYSCALL_VFORK_20_X
+    )
+}
+
 /// Enter events that are kept for their exits. They never reach rules.
 fn is_kept_enter(code: EventCode) -> bool {
     matches!(
@@ -120,7 +128,7 @@ impl State {
                 context.visible = false;
                 self.keep_enter(&mut context, record);
             } else {
-                self.apply_enter(&mut context, record, lookup);
+                self.apply_enter(&mut context, record);
             }
         } else {
             self.apply_exit(&mut context, record, lookup);
@@ -222,8 +230,7 @@ impl State {
         }
     }
 
-    fn apply_enter(&mut self, context: &mut Context, record: &Record<'_>, lookup: &mut dyn Lookup) {
-        let _ = &lookup;
+    fn apply_enter(&mut self, context: &mut Context, record: &Record<'_>) {
         match record.code.number() {
             c::SCHEDSWITCH_6_E => {
                 if let Some(ix) = context.thread {
@@ -255,8 +262,10 @@ impl State {
 
     fn apply_exit(&mut self, context: &mut Context, record: &Record<'_>, lookup: &mut dyn Lookup) {
         let Some(ix) = context.thread else {
-            // Only events of the clone family get here without a known thread.
-            self.apply_clone(context, record, lookup);
+            // A thread that is not known yet: its birth, or the table is full.
+            if is_birth(record.code) {
+                self.apply_clone(context, record, lookup);
+            }
             return;
         };
         let thread = self.threads.at_mut(ix);
@@ -316,9 +325,15 @@ impl State {
             | c::SYSCALL_PWRITEV_X
             | c::SYSCALL_SENDFILE_X => self.transferred(cx, ix, r, None),
             c::SOCKET_RECVFROM_X => self.transferred(cx, ix, r, Some(2)),
-            c::SOCKET_RECVMSG_X => self.transferred(cx, ix, r, Some(3)),
+            c::SOCKET_RECVMSG_X => {
+                self.transferred(cx, ix, r, Some(3));
+                self.passed(cx, ix, r, 4, lookup);
+            }
+            c::SOCKET_RECVMMSG_X => {
+                self.transferred(cx, ix, r, Some(4));
+                self.passed(cx, ix, r, 5, lookup);
+            }
             c::SOCKET_RECV_X
-            | c::SOCKET_RECVMMSG_X
             | c::SOCKET_SEND_X
             | c::SOCKET_SENDTO_X
             | c::SOCKET_SENDMSG_X

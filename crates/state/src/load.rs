@@ -196,7 +196,7 @@ impl State {
         self.add_descriptor(ix, d.fd, Arc::new(descriptor));
     }
 
-    fn descriptor_of(&mut self, d: &snapshot::Descriptor<'_>) -> Descriptor {
+    pub(crate) fn descriptor_of(&mut self, d: &snapshot::Descriptor<'_>) -> Descriptor {
         let mut out = Descriptor::new(Kind::Unknown);
         out.ino = d.ino;
         out.flags = DescriptorFlags::FROM_SNAPSHOT;

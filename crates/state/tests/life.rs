@@ -55,11 +55,11 @@ impl World {
         bytes[..8].copy_from_slice(&self.ts.to_le_bytes());
         bytes[8..16].copy_from_slice(&tid.to_le_bytes());
         self.state
-            .process(&Record::parse(&bytes, 0, RecordFlags::default()).unwrap())
+            .process(&Record::parse(&bytes, 0, RecordFlags::default()).expect("well built"))
     }
 
     fn ix(&self, tid: i64) -> ThreadIx {
-        self.state.by_tid(tid).unwrap()
+        self.state.by_tid(tid).expect("a known thread")
     }
 
     /// One side of a birth; `res` is 0 for the child's.
@@ -151,7 +151,7 @@ impl World {
 
     fn name(&self, tid: i64, fd: i64) -> Option<String> {
         let name = self.state.descriptor(self.ix(tid), fd)?.name();
-        Some(String::from_utf8(name.to_vec()).unwrap())
+        Some(String::from_utf8(name.to_vec()).expect("our own names"))
     }
 }
 

@@ -6,15 +6,84 @@ use event::record::HEADER_LEN;
 use event::table::events::EVENTS;
 use event::{Record, RecordFlags};
 
-use super::{MAX_LARGE_EVENT, Reader, Step};
-use crate::blocks::{self, EventLayout};
+use super::{MAX_LARGE_EVENT, Reader, Stage, Step};
+use crate::blocks::{self, BlockCode, EventLayout, Kind};
 use crate::convert::{Decision, Outcome, is_initial_state};
 use crate::cursor::Order;
-use crate::error::{Bound, Error};
+use crate::error::{Bound, Error, Place};
 use crate::read::event as event_body;
 
+/// Where an event lies in the window.
+pub(super) struct Ready {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) cpu: u16,
+    pub(super) flags: RecordFlags,
+}
+
 impl<R: Read> Reader<R> {
+    /// The ordinary case, and nothing else: the next block is an event of today's layout, lies whole
+    /// in the window and needs no conversion. All checks are those of [`Reader::event`]; where one of
+    /// them fails, that function is asked and says what is wrong.
     #[inline]
+    pub(super) fn ready_event(&mut self) -> Option<Ready> {
+        if self.stage != Stage::Blocks || !self.loaded || self.order != Order::Little {
+            return None;
+        }
+        let due = usize::try_from(self.due).ok()?;
+        let block = self.window.held().get(due..)?;
+        let head: &[u8; 40] = block.first_chunk()?;
+        let number =
+            |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let block_code = BlockCode(number(0));
+        let Kind::Event(EventLayout {
+            old_header: false,
+            large: false,
+            flags: flagged,
+        }) = block_code.kind()
+        else {
+            return None;
+        };
+        let start = blocks::HEADER_LEN + if flagged { 6 } else { 2 };
+        let end = number(4) as usize;
+        if end < start + HEADER_LEN + blocks::TRAILER_LEN
+            || end > blocks::HEADER_LEN + blocks::MAX_EVENT
+            || end > block.len()
+        {
+            return None;
+        }
+        let code = u16::from_le_bytes([head[start + 20], head[start + 21]]);
+        if usize::from(code) >= EVENTS.len() {
+            return None;
+        }
+        if let Some(converter) = &self.converter
+            && converter.decide(code, number(start + 22)) != Decision::Pass
+        {
+            return None;
+        }
+        let flags = if flagged {
+            RecordFlags::from_bits_truncate(head[10].into())
+        } else {
+            RecordFlags::empty()
+        };
+        let cpu = u16::from_le_bytes([head[8], head[9]]);
+        let length = number(4);
+        self.window.skip(due);
+        self.block = Place {
+            offset: self.window.offset(),
+            block: block_code,
+        };
+        self.length = length;
+        self.due = end as u64;
+        self.statistics.events += 1;
+        Some(Ready {
+            start,
+            end,
+            cpu,
+            flags,
+        })
+    }
+
     pub(super) fn event(&mut self, layout: EventLayout) -> Result<Option<Step>, Error> {
         let total = self.length as usize;
         let header = if layout.old_header {

@@ -41,7 +41,7 @@ impl<R: Read> Reader<R> {
                 let parsed = machine::parse(&self.window.held()[..held], self.order);
                 let info = parsed.map_err(|f| entry_error(self.block, f, held as u64, body))?;
                 self.stage = Stage::Trailer { left: body };
-                step = Some(Step::Machine(info));
+                step = Some(Step::Machine(Box::new(info)));
             }
             Kind::Processes(version) => {
                 self.pass(blocks::HEADER_LEN as u64)?;

@@ -34,17 +34,13 @@ pub const MAX_LARGE_EVENT: usize = 64 << 20;
 /// One thing that a capture holds.
 #[derive(Debug)]
 #[non_exhaustive]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "lent one at a time, never collected"
-)]
 pub enum Item<'a> {
     /// The machine it was recorded on.
-    Machine(MachineInfo),
+    Machine(Box<MachineInfo>),
     /// A thread at the start.
-    Process(Process<'a>),
+    Process(Box<Process<'a>>),
     /// A descriptor that a thread had open at the start.
-    Descriptor(Descriptor<'a>),
+    Descriptor(Box<Descriptor<'a>>),
     /// Network interfaces; replaces an earlier list.
     Interfaces(Vec<Interface>),
     /// Users and groups of the host; replaces an earlier list.
@@ -56,6 +52,9 @@ pub enum Item<'a> {
     /// Another capture begins here: all state of the one before is void.
     Restart,
 }
+
+/// Items are handed on by value, millions a second: what is large and rare is boxed.
+const _: () = assert!(size_of::<Item<'_>>() <= 72);
 
 /// What a reader has met so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -126,7 +125,7 @@ enum Stage {
 /// What [`Reader::advance`] found; the parts that borrow are made from it afterwards.
 enum Step {
     End,
-    Machine(MachineInfo),
+    Machine(Box<MachineInfo>),
     Process {
         version: u8,
         left: u64,
@@ -229,7 +228,24 @@ impl<R: Read> Reader<R> {
         clippy::should_implement_trait,
         reason = "an iterator's items could not borrow"
     )]
+    #[inline]
     pub fn next(&mut self) -> Result<Option<Item<'_>>, Error> {
+        let Some(event) = self.ready_event() else {
+            return self.next_item();
+        };
+        let bytes = &self.window.held()[event.start..event.end];
+        match Record::parse(bytes, event.cpu, event.flags) {
+            Ok(record) => Ok(Some(Item::Event(record))),
+            Err(source) => {
+                self.stage = Stage::Done;
+                let place = self.block;
+                Err(Error::Record { place, source })
+            }
+        }
+    }
+
+    /// The next item, whatever it is.
+    fn next_item(&mut self) -> Result<Option<Item<'_>>, Error> {
         let step = match self.advance() {
             Ok(step) => step,
             Err(error) => {
@@ -271,7 +287,7 @@ impl<R: Read> Reader<R> {
                             version,
                             left: left - used,
                         };
-                        return Ok(Some(Item::Process(process)));
+                        return Ok(Some(Item::Process(Box::new(process))));
                     }
                     Ok((_, used)) => entry_too_long(place, "length of a process", used, left),
                     Err(fault) => entry_error(place, fault, bytes.len() as u64, left),
@@ -289,12 +305,13 @@ impl<R: Read> Reader<R> {
                         let descriptor::Entry {
                             fd, ino, target, ..
                         } = entry;
-                        return Ok(Some(Item::Descriptor(Descriptor {
+                        let descriptor = Descriptor {
                             tid,
                             fd,
                             ino,
                             target,
-                        })));
+                        };
+                        return Ok(Some(Item::Descriptor(Box::new(descriptor))));
                     }
                     Ok(entry) => entry_too_long(place, "length of a descriptor", entry.used, left),
                     Err(fault) => entry_error(place, fault, bytes.len() as u64, left),

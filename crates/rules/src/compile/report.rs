@@ -64,7 +64,8 @@ impl Compiler<'_, '_> {
                     )
                 }
                 Fault::TooLarge => {
-                    let message = format!("the condition grows too large with its macros inserted");
+                    let message =
+                        "the condition grows too large with its macros inserted".to_owned();
                     (&code::TOO_LARGE, message, None, String::new())
                 }
                 Fault::Refused => continue,

@@ -137,12 +137,7 @@ pub fn compare_one(capture: &Path, golden: &Path) -> io::Result<Counts> {
                 let context = state.process(&record);
                 environment.see(&record);
                 if context.visible {
-                    let view = EventView {
-                        record: &record,
-                        state: &state,
-                        context: &context,
-                        env: &environment,
-                    };
+                    let view = EventView::new(&record, &state, &context, &environment);
                     match expected.next().transpose()? {
                         Some(line) => run.compare(&line, &view, &scratch),
                         None => {

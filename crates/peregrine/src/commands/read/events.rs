@@ -65,12 +65,7 @@ impl<R: Read> Events for Converted<R> {
                 continue;
             }
             env.see(&record);
-            let view = EventView {
-                record: &record,
-                state: &self.state,
-                context: &context,
-                env,
-            };
+            let view = EventView::new(&record, &self.state, &context, env);
             if !visit(&view) {
                 break;
             }
@@ -196,12 +191,7 @@ impl Events for Raw {
                 continue;
             }
             env.see(&record);
-            let view = EventView {
-                record: &record,
-                state: &self.state,
-                context: &context,
-                env,
-            };
+            let view = EventView::new(&record, &self.state, &context, env);
             if !visit(&view) {
                 return Ok(());
             }
