@@ -1,13 +1,9 @@
 //! Parsing, compiling and evaluating conditions of the size that rule files have.
 
-<<<<<<< HEAD
-#![allow(missing_docs, reason = "criterion makes public functions")]
-=======
 #![allow(
     missing_docs,
     reason = "the macro that makes the entry point writes none"
 )]
->>>>>>> main
 
 use std::hint::black_box;
 

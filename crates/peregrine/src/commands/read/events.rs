@@ -11,7 +11,7 @@ use std::io::{self, Read, Seek};
 
 use anyhow::{Context as _, Result};
 use capture::{Item, Reader};
-use event::{Record, RecordFlags};
+use event::{Record, RecordFlags, codes};
 use fields::{Environment, EventView};
 use state::{Context, State};
 
@@ -21,7 +21,8 @@ use crate::source;
 /// Events that wait in front of the next one; the conversion keeps the order, so few are needed.
 const LOOK_AHEAD: usize = 64;
 
-/// A stream of events.
+/// A stream of events. Internal ones (process accounting, containers that were found) take a number
+/// and are not shown, as sysdig does it.
 pub(crate) trait Events {
     /// Hands each visible event to `visit` until it returns false.
     ///
@@ -32,6 +33,14 @@ pub(crate) trait Events {
         env: &mut Environment,
         visit: &mut dyn FnMut(&EventView<'_>) -> bool,
     ) -> Result<()>;
+}
+
+/// Whether the event brings an account to the state; such events take no number in sysdig.
+fn is_account(record: &Record<'_>) -> bool {
+    matches!(
+        record.code.number(),
+        codes::USER_ADDED_E | codes::USER_DELETED_E | codes::GROUP_ADDED_E | codes::GROUP_DELETED_E
+    )
 }
 
 /// Events in today's form.
@@ -65,6 +74,9 @@ impl<R: Read> Events for Converted<R> {
                 continue;
             }
             env.see(&record);
+            if record.info.internal {
+                continue;
+            }
             let view = EventView::new(&record, &self.state, &context, env);
             if !visit(&view) {
                 break;
@@ -81,6 +93,8 @@ pub(crate) struct Raw {
     state: State,
     waiting: VecDeque<Waiting>,
     number: u64,
+    /// The initial state is complete.
+    loaded: bool,
 }
 
 /// An event of the converted stream, kept until its raw one comes.
@@ -114,6 +128,7 @@ impl Raw {
             state: State::new(state::Options::default()),
             waiting: VecDeque::new(),
             number: 0,
+            loaded: false,
         })
     }
 
@@ -163,6 +178,14 @@ impl Events for Raw {
             let (bytes, cpu, flags) = match self.raw.next()? {
                 None => return Ok(()),
                 Some(Item::Event(record)) => (record.bytes().to_vec(), record.cpu, record.flags),
+                Some(Item::Loaded) => {
+                    self.loaded = true;
+                    continue;
+                }
+                Some(Item::Restart) => {
+                    self.loaded = false;
+                    continue;
+                }
                 Some(_) => continue,
             };
             let record = Record::parse(&bytes, cpu, flags)?;
@@ -176,21 +199,24 @@ impl Events for Raw {
                         break;
                     }
                 }
+            } else if record.code.is_enter() {
+                // Old enter events change nothing but say who is about to do something.
+                context = self.state.process(&record);
             } else {
                 context.thread = self.state.by_tid(record.tid);
-                context.fd = record
-                    .info
-                    .fd_param
-                    .map(usize::from)
-                    .filter(|at| record.param(*at).len() == 8)
-                    .and_then(|at| record.i64(at));
+            }
+            if is_account(&record) {
+                continue;
             }
             self.number += 1;
             context.number = self.number;
-            if record.flags.contains(RecordFlags::STATE_ONLY) {
+            if !self.loaded && capture::is_initial_state(record.code.number()) {
                 continue;
             }
             env.see(&record);
+            if record.info.internal {
+                continue;
+            }
             let view = EventView::new(&record, &self.state, &context, env);
             if !visit(&view) {
                 return Ok(());
