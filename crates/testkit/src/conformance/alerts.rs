@@ -109,7 +109,7 @@ pub fn text(bench: &Bench) -> Tally {
             let none = Vec::new();
             let key = format!("{}.scap", capture.name);
             let wanted = expected.get(key.as_str()).unwrap_or(&none);
-            let strict = first_difference(&ours, &wanted);
+            let strict = first_difference(&ours, wanted);
             let excused: Vec<&str> = if set.defective.is_empty() {
                 wanted.clone()
             } else {

@@ -90,7 +90,8 @@ fn count_faults(events: &[Value], wanted: &Value) -> Vec<String> {
     faults
 }
 
-/// Compares the fields of every event; one case for each capture and field.
+/// Compares the fields of every event; one case for each capture, field, and kind of event:
+/// `CAPTURE/FIELD/>open`.
 #[must_use]
 pub fn fields(bench: &Bench) -> Tally {
     let mut tally = Tally::new("raw-fields");
@@ -118,6 +119,9 @@ fn listing(capture: &CaptureFile) -> String {
 
 type Case = (String, Vec<String>);
 
+/// Number of events, and those that differ: ours and theirs.
+type Compared<'a> = (usize, Vec<(&'a Value, &'a Value)>);
+
 fn field_faults(bench: &Bench, capture: &CaptureFile) -> Result<Vec<Case>, String> {
     let path = bench.corpus.path(listing(capture));
     let lines = jsonl::lines(&path).map_err(|e| e.to_string())?;
@@ -133,39 +137,46 @@ fn field_faults(bench: &Bench, capture: &CaptureFile) -> Result<Vec<Case>, Strin
     if ours.len() != wanted.len() {
         return Err(format!("{} events, expected {}", ours.len(), wanted.len()));
     }
-    let mut cases = Vec::new();
-    for name in names {
-        let differs: Vec<(&Value, &Value)> = ours
-            .iter()
-            .zip(&wanted)
-            .filter(|(a, b)| !equal(name, &a[name], &b[name]))
-            .collect();
-        let mut faults = Vec::new();
-        if let Some((a, b)) = differs.first() {
-            faults.push(format!(
-                "{} of {} events differ, first {} {} {}: {}\nexpected {}",
-                differs.len(),
-                wanted.len(),
-                b["evt.num"],
-                b["evt.dir"],
-                b["evt.type"],
-                brief(&a[name].to_string()),
-                brief(&b[name].to_string())
-            ));
+    let mut cases = BTreeMap::<String, Compared<'_>>::new();
+    for (ours, wanted) in ours.iter().zip(&wanted) {
+        let event = format!("{}{}", text(&wanted["evt.dir"]), text(&wanted["evt.type"]));
+        for name in &names {
+            let id = format!("{}/{name}/{event}", capture.name);
+            let (count, differing) = cases.entry(id).or_default();
+            *count += 1;
+            if !equal(name, &ours[*name], &wanted[*name]) {
+                differing.push((ours, wanted));
+            }
         }
-        cases.push((format!("{}/{name}", capture.name), faults));
     }
-    Ok(cases)
+    let mut explained = Vec::new();
+    for (id, (count, differing)) in cases {
+        let name = id.split('/').nth(1).unwrap_or("");
+        let examples = differing.iter().take(2).map(|(a, b)| {
+            let (ours, wanted) = (brief(&a[name].to_string()), brief(&b[name].to_string()));
+            format!(
+                "{} of {count}: {} {ours}\nexpected {wanted}",
+                differing.len(),
+                b["evt.num"]
+            )
+        });
+        let faults = examples.collect();
+        explained.push((id, faults));
+    }
+    Ok(explained)
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "<NA>".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
 }
 
 /// Equality by value: numbers, booleans and their texts are the same thing here, and so are a missing
 /// value and `<NA>`; bytes that do not print are dots in `evt.args`.
 fn equal(name: &str, ours: &Value, wanted: &Value) -> bool {
-    let text = |value: &Value| match value {
-        Value::Null => "<NA>".to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
     let (mut a, mut b) = (text(ours), text(wanted));
     if name == "evt.args" {
         let dots = |s: &str| {
