@@ -63,7 +63,8 @@ impl DropMonitor {
         outputs: &Outputs,
     ) -> bool {
         let first = self.next == 0;
-        self.next = time.saturating_add(SECOND);
+        // An event exactly a second later is still early.
+        self.next = time.saturating_add(SECOND + 1);
         if first {
             return true;
         }
@@ -162,5 +163,64 @@ impl DropMonitor {
              - num times actions taken: {}\n",
             self.occurrences, self.actions
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use filter::render::Buffers;
+    use jiff::tz::TimeZone;
+    use outputs::{Clock, Form};
+
+    use super::*;
+
+    fn looks(settings: &Drops, times: impl Iterator<Item = u64>) -> (DropMonitor, bool) {
+        let form = Form {
+            iso8601: false,
+            json: false,
+            include_output: true,
+            include_message: false,
+            include_fields: true,
+            include_tags: true,
+            hostname: Vec::new(),
+            buffers: Buffers::Text,
+        };
+        let mut formatter = Formatter::new(form, Clock::new(TimeZone::UTC));
+        let mut monitor = DropMonitor::new(settings.clone());
+        let mut goes_on = true;
+        for time in times {
+            if time >= monitor.next_look() {
+                goes_on &= monitor.look(time, 10, &mut formatter, &Outputs::default());
+            }
+        }
+        (monitor, goes_on)
+    }
+
+    fn settings(action: DropAction) -> Drops {
+        let actions = vec![action];
+        Drops {
+            actions,
+            threshold: 0.1,
+            rate: 0.03333,
+            max_burst: 3.0,
+            simulate: true,
+        }
+    }
+
+    #[test]
+    fn one_look_a_second_and_a_bucket_of_actions() {
+        let tenths = (0..=100).map(|n| n * SECOND / 10);
+        let (monitor, goes_on) = looks(&settings(DropAction::Ignore), tenths);
+        assert!(goes_on);
+        assert_eq!((monitor.occurrences, monitor.actions), (9, 3));
+    }
+
+    #[test]
+    fn losses_can_end_the_program() {
+        let (_, goes_on) = looks(&settings(DropAction::Exit), [1, 2 * SECOND].into_iter());
+        assert!(!goes_on);
+        let mut quiet = settings(DropAction::Exit);
+        quiet.simulate = false;
+        assert!(looks(&quiet, [1, 2 * SECOND].into_iter()).1);
     }
 }

@@ -11,7 +11,7 @@ use std::io::{self, Read, Seek};
 
 use anyhow::{Context as _, Result};
 use capture::{Item, Reader};
-use event::{Record, RecordFlags};
+use event::{Record, RecordFlags, codes};
 use fields::{Environment, EventView};
 use state::{Context, State};
 
@@ -21,7 +21,8 @@ use crate::source;
 /// Events that wait in front of the next one; the conversion keeps the order, so few are needed.
 const LOOK_AHEAD: usize = 64;
 
-/// A stream of events.
+/// A stream of events. Internal ones (process accounting, containers that were found) take a number
+/// and are not shown, as sysdig does it.
 pub(crate) trait Events {
     /// Hands each visible event to `visit` until it returns false.
     ///
@@ -32,6 +33,23 @@ pub(crate) trait Events {
         env: &mut Environment,
         visit: &mut dyn FnMut(&EventView<'_>) -> bool,
     ) -> Result<()>;
+}
+
+/// Whether the event brings an account to the state; such events take no number in sysdig.
+fn is_account(record: &Record<'_>) -> bool {
+    matches!(
+        record.code.number(),
+        codes::USER_ADDED_E | codes::USER_DELETED_E | codes::GROUP_ADDED_E | codes::GROUP_DELETED_E
+    )
+}
+
+/// Whether the event is about the state alone and nobody wants to read it.
+fn is_hidden(record: &Record<'_>) -> bool {
+    record.info.internal
+        || matches!(
+            record.code.number(),
+            codes::CONTAINER_JSON_E | codes::CONTAINER_JSON_2_E
+        )
 }
 
 /// Events in today's form.
@@ -65,6 +83,9 @@ impl<R: Read> Events for Converted<R> {
                 continue;
             }
             env.see(&record);
+            if is_hidden(&record) {
+                continue;
+            }
             let view = EventView::new(&record, &self.state, &context, env);
             if !visit(&view) {
                 break;
@@ -176,14 +197,14 @@ impl Events for Raw {
                         break;
                     }
                 }
+            } else if record.code.is_enter() {
+                // Old enter events change nothing but say who is about to do something.
+                context = self.state.process(&record);
             } else {
                 context.thread = self.state.by_tid(record.tid);
-                context.fd = record
-                    .info
-                    .fd_param
-                    .map(usize::from)
-                    .filter(|at| record.param(*at).len() == 8)
-                    .and_then(|at| record.i64(at));
+            }
+            if is_account(&record) {
+                continue;
             }
             self.number += 1;
             context.number = self.number;
@@ -191,6 +212,9 @@ impl Events for Raw {
                 continue;
             }
             env.see(&record);
+            if is_hidden(&record) {
+                continue;
+            }
             let view = EventView::new(&record, &self.state, &context, env);
             if !visit(&view) {
                 return Ok(());
