@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * A system call that has returned, and the three ways a program comes to see one.
+ *
+ * The body of a system call's program, EXIT(name) { ... }, knows nothing of how it is attached.
+ * The object is compiled three times, once for each:
+ *
+ *   ATTACH_DISPATCH    tail call from one program on raw sys_exit. Every system call of the machine
+ *                      pays for the dispatcher; sees 32-bit programs too.
+ *   ATTACH_TRACEPOINT  the call's own tracepoint syscalls/sys_exit_NAME. Calls that nobody wants
+ *                      pay only the kernel's slow path; x86 hides 32-bit programs from these.
+ *   ATTACH_FEXIT       the end of the call's own function. Calls that nobody wants pay nothing.
+ */
+#pragma once
+#include "record.bpf.h"
+
+#define TS_COMPAT 2
+#define IA32_SOCKETCALL 102
+
+struct call {
+	s64 ret;
+	u64 arg[6];
+	bool compat; /* the caller's structures have the 32-bit layout */
+	bool socketcall;
+};
+
+static inline struct task_struct *current(void)
+{
+	return (struct task_struct *)bpf_get_current_task_btf();
+}
+
+static inline bool is_compat(void)
+{
+#ifdef __TARGET_ARCH_x86
+	return current()->thread_info.status & TS_COMPAT;
+#else
+	return false;
+#endif
+}
+
+#ifdef __TARGET_ARCH_x86
+static inline void read_args(struct call *c, const struct pt_regs *regs)
+{
+	c->compat = is_compat();
+	c->socketcall = false;
+	if (unlikely(c->compat)) {
+		c->arg[0] = (u32)regs->bx;
+		c->arg[1] = (u32)regs->cx;
+		c->arg[2] = (u32)regs->dx;
+		c->arg[3] = (u32)regs->si;
+		c->arg[4] = (u32)regs->di;
+		c->arg[5] = (u32)regs->bp;
+	} else {
+		c->arg[0] = regs->di;
+		c->arg[1] = regs->si;
+		c->arg[2] = regs->dx;
+		c->arg[3] = regs->r10;
+		c->arg[4] = regs->r8;
+		c->arg[5] = regs->r9;
+	}
+}
+static inline u32 syscall_number(const struct pt_regs *regs)
+{
+	return regs->orig_ax;
+}
+#define WRAPPER "__x64_sys_"
+#endif
+#ifdef __TARGET_ARCH_arm64
+static inline void read_args(struct call *c, const struct pt_regs *regs)
+{
+	c->compat = false;
+	c->socketcall = false;
+	c->arg[0] = regs->orig_x0;
+	c->arg[1] = regs->regs[1];
+	c->arg[2] = regs->regs[2];
+	c->arg[3] = regs->regs[3];
+	c->arg[4] = regs->regs[4];
+	c->arg[5] = regs->regs[5];
+}
+static inline u32 syscall_number(const struct pt_regs *regs)
+{
+	return regs->syscallno;
+}
+#define WRAPPER "__arm64_sys_"
+#endif
+
+/* A network call made through 32-bit socketcall(2): its arguments lie in an array. */
+static inline void read_socketcall_args(struct call *c, const struct pt_regs *regs)
+{
+#ifdef __TARGET_ARCH_x86
+	if (likely(!c->compat) || syscall_number(regs) != IA32_SOCKETCALL)
+		return;
+	u32 packed[6] = {};
+	bpf_probe_read_user(packed, sizeof(packed), (void *)(u64)c->arg[1]);
+	c->socketcall = true;
+	for (int i = 0; i < 6; i++)
+		c->arg[i] = packed[i];
+#endif
+}
+
+/* Work of the monitor itself is not reported, or reporting it would be work to report. */
+static inline bool is_own(void)
+{
+	u32 self = shared.self;
+	if (!self)
+		return false;
+	u64 id = bpf_get_current_pid_tgid();
+	return (shared.self_is_thread ? (u32)id : id >> 32) == self;
+}
+
+/* Per-call tests that the dispatcher makes for its tail calls. */
+static inline bool is_unwanted(s64 ret)
+{
+	return (settings.drop_failed && ret < 0) || is_own();
+}
+
+#if defined(ATTACH_DISPATCH)
+
+#define EXIT_(name, kernel_name, reader)                                                                        \
+	static inline int exit_##name(const struct call *c);                                       \
+	SEC("?tp_btf/sys_exit")                                                                    \
+	int BPF_PROG(x_##name, struct pt_regs *regs, long ret)                                     \
+	{                                                                                          \
+		struct call c = {.ret = ret};                                                      \
+		read_args(&c, regs);                                                               \
+		reader;                                                                            \
+		return exit_##name(&c);                                                            \
+	}                                                                                          \
+	static inline int exit_##name(const struct call *c)
+
+#elif defined(ATTACH_TRACEPOINT)
+
+struct tracepoint_exit {
+	u64 common;
+	u32 nr, pad;
+	s64 ret;
+};
+#define EXIT_(name, kernel_name, reader)                                                                        \
+	static inline int exit_##name(const struct call *c);                                       \
+	SEC("?tracepoint/syscalls/sys_exit_" #kernel_name)                                                \
+	int x_##name(struct tracepoint_exit *ctx)                                                  \
+	{                                                                                          \
+		struct pt_regs *regs = (void *)bpf_task_pt_regs((void *)current());                \
+		struct call c = {.ret = ctx->ret};                                                 \
+		if (is_unwanted(c.ret))                                                            \
+			return 0;                                                                  \
+		read_args(&c, regs);                                                               \
+		reader;                                                                            \
+		return exit_##name(&c);                                                            \
+	}                                                                                          \
+	static inline int exit_##name(const struct call *c)
+
+#elif defined(ATTACH_FEXIT)
+
+#define EXIT_(name, kernel_name, reader)                                                                        \
+	static inline int exit_##name(const struct call *c);                                       \
+	SEC("?fexit/" WRAPPER #kernel_name)                                                               \
+	int BPF_PROG(x_##name, struct pt_regs *regs, long ret)                                     \
+	{                                                                                          \
+		struct call c = {.ret = ret};                                                      \
+		if (is_unwanted(ret))                                                              \
+			return 0;                                                                  \
+		read_args(&c, regs);                                                               \
+		reader;                                                                            \
+		return exit_##name(&c);                                                            \
+	}                                                                                          \
+	static inline int exit_##name(const struct call *c)
+
+#else
+#error "one of ATTACH_DISPATCH, ATTACH_TRACEPOINT, ATTACH_FEXIT"
+#endif
+
+/* The program of system call `name`; the body sees `c` and returns 0. */
+#define EXIT(name) EXIT_(name, name, (void)0)
+/* The same where the kernel's function has another name than the system call. */
+#define EXIT_AS(name, kernel_name) EXIT_(name, kernel_name, (void)0)
+/* The same for calls that socketcall(2) can make. */
+#define EXIT_NET(name) EXIT_(name, name, read_socketcall_args(&c, regs))
+
+#define ARG(i) (c->arg[i])
+/* Descriptors and other ints: the upper half of the register is not defined. */
+#define INT(i) ((s64)(s32)c->arg[i])
+#define RET I64(c->ret)
+#define FD(i) I64(INT(i))

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * Differences between kernels, one small function each, with the version or commit that made it.
+ */
+#pragma once
+#include "types.bpf.h"
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+struct inode___to_6_5 {
+	struct timespec64 i_ctime, i_mtime;
+};
+struct inode___6_6 {
+	struct timespec64 __i_ctime;
+};
+struct inode___6_7 {
+	struct timespec64 __i_ctime, __i_mtime;
+};
+struct inode___6_11 {
+	s64 i_ctime_sec, i_mtime_sec;
+	u32 i_ctime_nsec, i_mtime_nsec;
+};
+struct kernfs_node___to_6_14 {
+	struct kernfs_node *parent;
+};
+struct kernfs_node___6_15 {
+	struct kernfs_node *__parent;
+};
+struct mm_rss_stat___to_6_1 {
+	s64 count[4];
+};
+struct mm_struct___to_6_1 {
+	struct mm_rss_stat___to_6_1 rss_stat;
+};
+struct task_struct___audit {
+	kuid_t loginuid;
+};
+#pragma clang attribute pop
+
+/* 6.6 (13bc24457850) renamed i_ctime, 6.11 (3aa63a569c64) split it into two numbers. */
+static inline u64 inode_ctime(struct inode *inode)
+{
+	struct inode___6_11 *split = (void *)inode;
+	struct inode___6_6 *renamed = (void *)inode;
+	struct inode___to_6_5 *plain = (void *)inode;
+	if (bpf_core_field_exists(split->i_ctime_sec))
+		return (u64)READ(split, i_ctime_sec) * 1000000000 + READ(split, i_ctime_nsec);
+	if (bpf_core_field_exists(renamed->__i_ctime))
+		return (u64)READ(renamed, __i_ctime.tv_sec) * 1000000000 +
+		       READ(renamed, __i_ctime.tv_nsec);
+	return (u64)READ(plain, i_ctime.tv_sec) * 1000000000 + READ(plain, i_ctime.tv_nsec);
+}
+
+/* 6.7 (12cd44023651) renamed i_mtime, 6.11 split it. */
+static inline u64 inode_mtime(struct inode *inode)
+{
+	struct inode___6_11 *split = (void *)inode;
+	struct inode___6_7 *renamed = (void *)inode;
+	struct inode___to_6_5 *plain = (void *)inode;
+	if (bpf_core_field_exists(split->i_mtime_sec))
+		return (u64)READ(split, i_mtime_sec) * 1000000000 + READ(split, i_mtime_nsec);
+	if (bpf_core_field_exists(renamed->__i_mtime))
+		return (u64)READ(renamed, __i_mtime.tv_sec) * 1000000000 +
+		       READ(renamed, __i_mtime.tv_nsec);
+	return (u64)READ(plain, i_mtime.tv_sec) * 1000000000 + READ(plain, i_mtime.tv_nsec);
+}
+
+/* 6.15 (633488947ef6) put the parent under RCU and renamed it. */
+static inline struct kernfs_node *kernfs_parent(struct kernfs_node *node)
+{
+	struct kernfs_node___6_15 *renamed = (void *)node;
+	struct kernfs_node___to_6_14 *plain = (void *)node;
+	if (bpf_core_field_exists(renamed->__parent))
+		return READ(renamed, __parent);
+	return READ(plain, parent);
+}
+
+/* 6.2 (f1a7941243c1) made the counters of resident pages per-CPU ones. */
+static inline u64 mm_pages(struct mm_struct *mm, u32 kind)
+{
+	struct mm_struct___to_6_1 *plain = (void *)mm;
+	s64 pages;
+	if (bpf_core_field_exists(plain->rss_stat.count))
+		pages = READ(plain, rss_stat.count[kind & 3]);
+	else
+		pages = READ(mm, rss_stat[kind & 3].count);
+	return pages < 0 ? 0 : pages;
+}
+
+/* Absent where the kernel was built without auditing. */
+static inline u32 task_loginuid(struct task_struct *task)
+{
+	struct task_struct___audit *audit = (void *)task;
+	if (bpf_core_field_exists(audit->loginuid))
+		return READ(audit, loginuid.val);
+	return (u32)-1;
+}
+
+/* 5.17 (e6f2dd0f8067): loops by call-back, beyond what the verifier unrolls. */
+static inline bool has_loop_helper(void)
+{
+	return bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * What the programs share with each other and with the loader.
+ *
+ * Settings are constants by the time the verifier sees them, so what is off costs nothing.
+ * What changes while the programs run lies in plain memory that user space maps too: no system
+ * call of ours can hold up a program.
+ */
+#pragma once
+#include "types.bpf.h"
+#include "class.bpf.h"
+
+#define MAX_CPUS 1024
+#define MAX_SYSCALLS 512
+/* An event, header included. */
+#define MAX_EVENT 65536
+
+/* Written by the loader before the verifier looks; mirrored in src/layout.rs. */
+struct settings {
+	u64 boot_time; /* ns since the epoch at which the boot clock was 0 */
+	u32 snaplen;
+	u8 drop_failed;
+	u8 pad[3];
+	s16 ia32_table[MAX_SYSCALLS]; /* 64-bit number of a 32-bit system call; -1: none */
+	u16 code_table[MAX_SYSCALLS]; /* portable code, for the generic event */
+};
+const volatile struct settings settings SEC(".rodata.settings") = {.snaplen = 80};
+
+struct counters {
+	u64 lost_full[CLASS_COUNT]; /* the buffer was full */
+	u64 lost_large;		    /* larger than MAX_EVENT */
+	u64 lost_other;		    /* no buffer for this CPU */
+	u64 pad[16 - CLASS_COUNT - 2];
+};
+
+/* Written by both sides while the programs run; mirrored in src/layout.rs. */
+struct shared {
+	u8 wanted[MAX_SYSCALLS]; /* by 64-bit number */
+	u32 self;		 /* thread or thread group whose own work is left out; 0: none */
+	u32 self_is_thread;
+	u8 pad1[56];
+	u32 reader_sleeps; /* set by a reader about to sleep, taken back by who wakes it */
+	u8 pad2[60];
+	struct counters counters[MAX_CPUS];
+};
+volatile struct shared shared SEC(".data.shared") = {};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} doorbell SEC(".maps");
+
+struct ring {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+};
+
+/* By CPU; several CPUs may hold the same ring. The loader sizes and fills both. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u32);
+	__array(values, struct ring);
+} bulk_rings SEC(".maps"), vital_rings SEC(".maps");
+
+/* Where an event of variable size is put together, and scratch space behind it. */
+struct draft {
+	/*
+	 * Sums of a loop over user-given pieces. Kept here and not in registers: what is read back
+	 * from memory is any number to the verifier, so that one turn of the loop looks like the
+	 * next, and 32 turns cost it little more than one.
+	 */
+	volatile u64 loop_total;
+	volatile u32 loop_len, loop_start, loop_at, loop_pad;
+	/* The same for the way from a file up to the root: see put_kernel_path(). */
+	struct dentry *volatile walk_dentry;
+	struct vfsmount *volatile walk_mnt;
+	u64 prefix;
+	u8 data[MAX_EVENT];
+	u8 scratch[MAX_EVENT + 4096];
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct draft);
+} drafts SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, MAX_SYSCALLS);
+	__type(key, u32);
+	__type(value, u32);
+} exits SEC(".maps");

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * From raw sys_exit to the program of the system call, and the event of calls without a program.
+ */
+#include "call.bpf.h"
+
+static inline int send_generic(u32 number, u32 native)
+{
+	FIXED(GENERIC_X, I16(settings.code_table[number & (MAX_SYSCALLS - 1)]), I16(native));
+}
+
+#ifdef ATTACH_DISPATCH
+
+/* 64-bit number of a network call made by socketcall(2); -1 where 64 bits have none. */
+static inline s32 socketcall_number(const struct pt_regs *regs)
+{
+	static const s16 numbers[] = {-1, 41, 49, 42, 50, 43, 51, 52, 53, -1, -1,
+				      44, 45, 48, 54, 55, 46, 47, 288, 299, 307};
+	u32 sub = 0;
+#ifdef __TARGET_ARCH_x86
+	sub = regs->bx;
+#endif
+	return sub < sizeof(numbers) / sizeof(numbers[0]) ? numbers[sub] : -1;
+}
+
+SEC("?tp_btf/sys_exit")
+int BPF_PROG(dispatch, struct pt_regs *regs, long ret)
+{
+	u32 number = syscall_number(regs), native = number;
+	if (unlikely(is_compat())) {
+		if (number == IA32_SOCKETCALL) {
+			number = socketcall_number(regs);
+		} else if (number != 59 && number != 322) {
+			/* Those two: a 64-bit program that has just become a 32-bit one. */
+			if (number >= MAX_SYSCALLS)
+				return 0;
+			number = settings.ia32_table[number & (MAX_SYSCALLS - 1)];
+		}
+		native = number;
+	}
+	if (number >= MAX_SYSCALLS || !shared.wanted[number & (MAX_SYSCALLS - 1)])
+		return 0;
+	if (is_unwanted(ret))
+		return 0;
+	bpf_tail_call(ctx, &exits, number);
+	return send_generic(number, native);
+}
+
+#endif
+
+#ifdef ATTACH_TRACEPOINT
+/* Attached to the tracepoint of each wanted call that has no program of its own. */
+SEC("?tracepoint/syscalls/sys_exit_getppid")
+int x_generic(struct tracepoint_exit *ctx)
+{
+	if (is_unwanted(ctx->ret))
+		return 0;
+	return send_generic(ctx->nr, ctx->nr);
+}
+#endif
+
+#ifdef ATTACH_FEXIT
+SEC("?fexit/" WRAPPER "getppid")
+int BPF_PROG(x_generic, struct pt_regs *regs, long ret)
+{
+	if (is_unwanted(ret))
+		return 0;
+	u32 number = syscall_number(regs);
+	return send_generic(number, number);
+}
+#endif
+
+/* Tells the loader, when run by it, its thread's and process's numbers in the initial namespace. */
+SEC("?raw_tp/sys_enter")
+int t_whoami(void *ctx)
+{
+	u64 id = bpf_get_current_pid_tgid();
+	return shared.self_is_thread ? (u32)id : id >> 32;
+}

@@ -1,0 +1,150 @@
+//! What was received and what was lost.
+
+use crate::layout::CLASSES;
+
+/// Class of an event, by which losses are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Class {
+    /// Anything that is not below.
+    Other,
+    /// clone, clone3, fork, vfork.
+    CloneForkExit,
+    /// execve, execveat.
+    ExecveExit,
+    /// Entry of connect.
+    ConnectEnter,
+    /// connect.
+    ConnectExit,
+    /// Entry of open, openat, openat2, creat.
+    OpenEnter,
+    /// open, openat, openat2, creat, open_by_handle_at.
+    OpenExit,
+    /// Changes of directories and files: chmod, chown, link, mkdir, mount, rename, unlink, ...
+    DirFileExit,
+    /// close.
+    CloseExit,
+    /// End of a thread.
+    ProcExit,
+    /// bpf, ptrace, setns, capset, ... : rare and telling.
+    OtherInterestExit,
+}
+
+impl Class {
+    /// All classes, in the order of their numbers.
+    pub const ALL: [Self; CLASSES] = [
+        Self::Other,
+        Self::CloneForkExit,
+        Self::ExecveExit,
+        Self::ConnectEnter,
+        Self::ConnectExit,
+        Self::OpenEnter,
+        Self::OpenExit,
+        Self::DirFileExit,
+        Self::CloseExit,
+        Self::ProcExit,
+        Self::OtherInterestExit,
+    ];
+
+    /// Name as in Falco's metrics (`n_drops_buffer_NAME`); `None` for the rest class.
+    #[must_use]
+    pub const fn metric(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Other => return None,
+            Self::CloneForkExit => "clone_fork_exit",
+            Self::ExecveExit => "execve_exit",
+            Self::ConnectEnter => "connect_enter",
+            Self::ConnectExit => "connect_exit",
+            Self::OpenEnter => "open_enter",
+            Self::OpenExit => "open_exit",
+            Self::DirFileExit => "dir_file_exit",
+            Self::CloseExit => "close_exit",
+            Self::ProcExit => "proc_exit",
+            Self::OtherInterestExit => "other_interest_exit",
+        })
+    }
+}
+
+/// Events that did not arrive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// The buffer was full, by class.
+    pub full: [u64; CLASSES],
+    /// Larger than an event may be.
+    pub large: u64,
+    /// No buffer for the CPU.
+    pub no_buffer: u64,
+}
+
+impl Losses {
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.buffer_full() + self.large + self.no_buffer
+    }
+
+    /// Those for want of room.
+    #[must_use]
+    pub fn buffer_full(&self) -> u64 {
+        self.full.iter().sum()
+    }
+
+    /// Those of one class for want of room.
+    #[must_use]
+    pub const fn of(&self, class: Class) -> u64 {
+        self.full[class as usize]
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (sum, n) in self.full.iter_mut().zip(other.full) {
+            *sum += n;
+        }
+        self.large += other.large;
+        self.no_buffer += other.no_buffer;
+    }
+}
+
+/// One CPU's count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuCounters {
+    /// Events that were read, by class.
+    pub received: [u64; CLASSES],
+    /// Events that were lost.
+    pub lost: Losses,
+}
+
+/// The count of every CPU, from the start.
+///
+/// Received and lost together are what happened, exactly, once the buffers are empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// By CPU number.
+    pub cpus: Vec<CpuCounters>,
+}
+
+impl Counters {
+    /// Events that were read.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.cpus.iter().flat_map(|cpu| cpu.received).sum()
+    }
+
+    /// Events that were lost.
+    #[must_use]
+    pub fn lost(&self) -> Losses {
+        let mut sum = Losses::default();
+        for cpu in &self.cpus {
+            sum.add(&cpu.lost);
+        }
+        sum
+    }
+
+    /// Events that were read, of one class.
+    #[must_use]
+    pub fn received_of(&self, class: Class) -> u64 {
+        self.cpus
+            .iter()
+            .map(|cpu| cpu.received[class as usize])
+            .sum()
+    }
+}

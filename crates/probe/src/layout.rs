@@ -1,0 +1,58 @@
+//! Structures that the kernel programs share with us, as `bpf/include/maps.bpf.h` declares them.
+
+/// Largest CPU number plus one that the programs count for.
+pub(crate) const MAX_CPUS: usize = 1024;
+/// System call numbers are below this.
+pub(crate) const MAX_SYSCALLS: usize = 512;
+/// Classes of events, by which losses are counted.
+pub(crate) const CLASSES: usize = 11;
+/// Bytes before each record in a ring: cpu u16, class u8, flags u8, 0 u32.
+pub(crate) const PREFIX_LEN: usize = 8;
+/// The record describes work that io_uring did.
+pub(crate) const FLAG_IO_URING: u8 = 1;
+
+/// Constants of a load.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Settings {
+    pub boot_time: u64,
+    pub snaplen: u32,
+    pub drop_failed: u8,
+    pub pad: [u8; 3],
+    pub ia32_table: [i16; MAX_SYSCALLS],
+    pub code_table: [u16; MAX_SYSCALLS],
+}
+
+impl Settings {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        // SAFETY: repr(C), made of integers only, and without padding (asserted below), so every
+        // byte of it is initialised.
+        unsafe { std::slice::from_raw_parts(std::ptr::from_ref(self).cast(), size_of::<Self>()) }
+    }
+}
+
+/// What one CPU lost.
+#[repr(C)]
+pub(crate) struct RawCounters {
+    pub lost_full: [u64; CLASSES],
+    pub lost_large: u64,
+    pub lost_other: u64,
+    pub pad: [u64; 16 - CLASSES - 2],
+}
+
+/// What both sides write while the programs run.
+#[repr(C)]
+pub(crate) struct SharedMemory {
+    pub wanted: [u8; MAX_SYSCALLS],
+    pub own_id: u32,
+    pub own_is_thread: u32,
+    pub pad1: [u8; 56],
+    pub reader_sleeps: u32,
+    pub pad2: [u8; 60],
+    pub counters: [RawCounters; MAX_CPUS],
+}
+
+const _: () = assert!(size_of::<Settings>() == 16 + 4 * MAX_SYSCALLS);
+const _: () = assert!(size_of::<RawCounters>() == 128);
+const _: () = assert!(std::mem::offset_of!(SharedMemory, reader_sleeps) == 576);
+const _: () = assert!(std::mem::offset_of!(SharedMemory, counters) == 640);

@@ -1,0 +1,58 @@
+//! The live kernel as a source of events.
+//!
+//! BPF programs (folder `bpf/`, in C) look at the system calls and tracepoints that are asked for
+//! and write one record for each into ring buffers, in the layout of the capture file. The reader
+//! hands them out in place, in the order of time. Nothing is pinned: when the process ends, however
+//! it ends, the kernel detaches everything.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use probe::{Options, Probe};
+//!
+//! let mut probe = Probe::open(&Options::default())?;
+//! loop {
+//!     while let Some(event) = probe.next() {
+//!         println!("{} {} {}", event.record.ts, event.record.tid, event.record.info.name);
+//!     }
+//!     probe.wait(Duration::from_secs(1))?;
+//! }
+//! # #[allow(unreachable_code)]
+//! # Ok::<(), probe::Error>(())
+//! ```
+//!
+//! - [`Options`]: what to watch and how much memory to use for it.
+//! - [`Probe`]: the loaded programs and the reader. [`Probe::attached`] says what was attached.
+//! - [`Counters`]: what was received and what was lost, by class of event and CPU.
+//!
+//! Lanes: events that build the process tree and its credentials (clone, exec, exit, set*id, ...)
+//! have buffers of their own, which a flood of I/O cannot fill. Order: the reader holds events back
+//! for [`SETTLE`] and then merges all buffers by time, so an event that was being written on one CPU
+//! while a later one was already there on another still comes first.
+//!
+//! Foreign crates that need `unsafe` around the mapped memory stay in here; the modules that do are
+//! `ring` and `shared`.
+
+#![allow(
+    unsafe_code,
+    reason = "memory shared with the kernel; each block says why it is sound"
+)]
+
+mod counters;
+mod error;
+mod layout;
+mod loader;
+mod options;
+mod programs;
+mod reader;
+mod ring;
+mod shared;
+mod support;
+mod tracefs;
+
+pub use counters::{Class, Counters, CpuCounters, Losses};
+pub use error::Error;
+pub use loader::{Attached, Attachment};
+pub use options::{Backend, BufferSize, Options, SelfFilter, Syscalls, Tracepoints};
+pub use programs::{ProgramCost, verifier_costs};
+pub use reader::{Event, Probe, SETTLE};
+pub use support::{Support, support};

@@ -1,0 +1,498 @@
+//! Loads the programs that the options need, and attaches them.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::sync::Mutex;
+
+use event::syscalls::{self, IA32_TO_X86_64, X86_64_SYSCALLS};
+use libbpf_rs::{
+    Link, MapCore, MapFlags, MapHandle, MapType, Object, ObjectBuilder, OpenObject, PrintLevel,
+    ProgramInput, ProgramMut,
+};
+
+use crate::layout::{MAX_CPUS, MAX_SYSCALLS, Settings};
+use crate::options::{Options, SelfFilter};
+use crate::ring::Ring;
+use crate::shared::{Shared, page_size};
+use crate::support::{self, Support};
+use crate::tracefs::Tracefs;
+use crate::{Backend, Error, programs};
+
+/// What a program sits on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attachment {
+    /// Called by the dispatcher on raw `sys_exit`.
+    Dispatched,
+    /// A tracepoint with typed arguments.
+    TypedTracepoint,
+    /// A system call's own tracepoint.
+    SyscallTracepoint,
+    /// The end of a kernel function.
+    Function,
+}
+
+/// One thing that is watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attached {
+    /// System call or tracepoint.
+    pub name: String,
+    /// Its program; the generic one for calls without a program of their own.
+    pub program: String,
+    /// How.
+    pub how: Attachment,
+}
+
+/// Everything that lives as long as the kernel is watched.
+pub(crate) struct Loaded {
+    pub shared: Shared,
+    pub rings: Vec<Ring>,
+    pub doorbell: OwnedFd,
+    pub attached: Vec<Attached>,
+    pub backend: Backend,
+    pub boot_time: u64,
+    // Links before the object: programs are detached, then freed.
+    pub _links: Vec<Link>,
+    pub _object: Object,
+}
+
+static LOG: Mutex<String> = Mutex::new(String::new());
+
+/// Keeps libbpf's warnings for error messages instead of printing them.
+pub(crate) fn keep_libbpf_log() {
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "libbpf-rs wants this signature"
+    )]
+    fn keep(_: PrintLevel, text: String) {
+        let mut log = LOG
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        log.push_str(&text);
+        let excess = log.len().saturating_sub(4096);
+        if let Some(cut) = (excess..=log.len()).find(|&at| log.is_char_boundary(at)) {
+            log.drain(..cut);
+        }
+    }
+    libbpf_rs::set_print(Some((PrintLevel::Warn, keep)));
+}
+
+/// What libbpf said last, a line each, indented; empty if nothing.
+pub(crate) fn libbpf_log() -> String {
+    let mut log = LOG
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let text: String = log.lines().map(|line| format!("\n  {line}")).collect();
+    log.clear();
+    text
+}
+
+/// Loads and attaches.
+pub(crate) fn load(options: &Options) -> Result<Loaded, Error> {
+    let support = support::support();
+    support.check()?;
+    check_options(options)?;
+    keep_libbpf_log();
+    let backend = choose_backend(options, &support);
+    let groups = buffer_groups(options)?;
+    let slots = support::cpus("possible")
+        .last()
+        .map_or(1, |last| last + 1)
+        .min(MAX_CPUS);
+
+    let mut open = ObjectBuilder::default()
+        .open_memory(programs::object(backend))
+        .map_err(|e| Error::load("open the programs", e))?;
+    let boot_time = boot_time();
+    write_settings(&mut open, options, boot_time)?;
+    size_maps(&mut open, slots as u32, page_size() as u32)?;
+    let plan = Plan::new(options, backend, &programs::names(&open));
+    for mut program in open.progs_mut() {
+        let wanted = program
+            .name()
+            .to_str()
+            .is_some_and(|name| plan.programs.contains(name));
+        program.set_autoload(wanted);
+    }
+    let object = open
+        .load()
+        .map_err(|e| Error::load("load the programs", e))?;
+
+    let shared = Shared::map(map_named(&object, ".data.shared")?.as_fd())?;
+    let rings = make_rings(&object, options, &groups)?;
+    fill_dispatch_table(&object, &plan)?;
+    for number in options.syscalls.iter() {
+        shared.set_wanted(number, true);
+    }
+    set_own(&object, &shared, options.own_events)?;
+    let doorbell = map_named(&object, "doorbell")?
+        .as_fd()
+        .try_clone_to_owned()
+        .map_err(|source| Error::System {
+            action: "duplicate a descriptor".into(),
+            source,
+        })?;
+    let (links, attached) = attach(&object, options, &plan, backend)?;
+    Ok(Loaded {
+        shared,
+        rings,
+        doorbell,
+        attached,
+        backend,
+        boot_time,
+        _links: links,
+        _object: object,
+    })
+}
+
+fn check_options(options: &Options) -> Result<(), Error> {
+    if options.snaplen > 65_000 {
+        return Err(Error::Options(format!(
+            "a snap length of {} bytes is more than an event can hold; at most 65,000",
+            options.snaplen
+        )));
+    }
+    Ok(())
+}
+
+/// Per-call tracepoints spare all other calls the dispatcher, but do not see 32-bit programs, so
+/// they are chosen only where there can be none.
+fn choose_backend(options: &Options, support: &Support) -> Backend {
+    match options.backend {
+        Backend::Auto if support.syscall_tracepoints && !support.ia32 => Backend::Tracepoint,
+        Backend::Auto => Backend::Dispatch,
+        chosen => chosen,
+    }
+}
+
+/// The programs to load, and the calls that have one of their own.
+struct Plan {
+    programs: BTreeSet<String>,
+    /// Wanted calls: number, name, program.
+    calls: Vec<(u16, &'static str, String)>,
+}
+
+impl Plan {
+    fn new(options: &Options, backend: Backend, available: &BTreeSet<String>) -> Self {
+        let mut programs = BTreeSet::new();
+        let mut calls = Vec::new();
+        programs.insert("t_whoami".to_owned());
+        if backend == Backend::Dispatch && !options.syscalls.is_empty() {
+            programs.insert("dispatch".to_owned());
+        }
+        for call in X86_64_SYSCALLS
+            .iter()
+            .filter(|call| options.syscalls.contains(call.number))
+        {
+            let own = programs::exit_program(call.name);
+            let program = match available.contains(&own) {
+                true => own,
+                false if backend == Backend::Dispatch => "dispatch".to_owned(),
+                false => "x_generic".to_owned(),
+            };
+            programs.insert(program.clone());
+            calls.push((call.number, call.name, program));
+        }
+        programs.extend(
+            programs::typed(options.tracepoints)
+                .iter()
+                .map(|(p, _)| (*p).to_owned()),
+        );
+        programs.extend(
+            programs::entries(options)
+                .iter()
+                .map(|name| format!("e_{name}")),
+        );
+        Self { programs, calls }
+    }
+}
+
+/// CPU numbers, grouped by the buffer they share.
+fn buffer_groups(options: &Options) -> Result<Vec<Vec<usize>>, Error> {
+    let cpus = support::cpus(if options.online_only {
+        "online"
+    } else {
+        "possible"
+    });
+    let per_buffer = match options.cpus_per_buffer {
+        0 => cpus.len(),
+        n => usize::from(n),
+    };
+    if per_buffer > cpus.len() {
+        return Err(Error::Options(format!(
+            "{per_buffer} CPUs cannot share a buffer: there are {}",
+            cpus.len()
+        )));
+    }
+    Ok(cpus
+        .chunks(per_buffer.max(1))
+        .map(<[usize]>::to_vec)
+        .collect())
+}
+
+/// The clock's time at which the boot clock was 0; taken once, so clock steps do not reorder.
+fn boot_time() -> u64 {
+    clock(libc::CLOCK_REALTIME).saturating_sub(clock(libc::CLOCK_BOOTTIME))
+}
+
+/// A clock's nanoseconds.
+pub(crate) fn clock(which: libc::clockid_t) -> u64 {
+    let mut t = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `t` is a valid place for the answer; the clocks used exist on every kernel.
+    unsafe { libc::clock_gettime(which, &raw mut t) };
+    (t.tv_sec as u64) * 1_000_000_000 + t.tv_nsec as u64
+}
+
+fn write_settings(open: &mut OpenObject, options: &Options, boot_time: u64) -> Result<(), Error> {
+    let mut settings = Settings {
+        boot_time,
+        snaplen: options.snaplen,
+        drop_failed: u8::from(options.drop_failed),
+        pad: [0; 3],
+        ia32_table: [-1; MAX_SYSCALLS],
+        code_table: [0; MAX_SYSCALLS],
+    };
+    for &(narrow, native) in &IA32_TO_X86_64 {
+        if let Some(slot) = settings.ia32_table.get_mut(usize::from(narrow)) {
+            *slot = native;
+        }
+    }
+    for call in &syscalls::X86_64_SYSCALLS {
+        settings.code_table[usize::from(call.number)] = call.code;
+    }
+    let mut map = open
+        .maps_mut()
+        .find(|map| map.name() == OsStr::new(".rodata.settings"))
+        .expect("the object was built with this section");
+    map.set_initial_value(settings.bytes())
+        .map_err(|e| Error::load("write the settings", e))
+}
+
+/// Sizes the maps for `cpus` CPU numbers.
+pub(crate) fn size_maps(open: &mut OpenObject, cpus: u32, page: u32) -> Result<(), Error> {
+    for mut map in open.maps_mut() {
+        let entries = match map.name().to_str() {
+            Some("bulk_rings" | "vital_rings" | "drafts") => cpus,
+            Some("doorbell") => page,
+            _ => continue,
+        };
+        map.set_max_entries(entries)
+            .map_err(|e| Error::load("size the maps", e))?;
+    }
+    Ok(())
+}
+
+fn map_named<'a>(object: &'a Object, name: &str) -> Result<libbpf_rs::Map<'a>, Error> {
+    object
+        .maps()
+        .find(|map| map.name() == OsStr::new(name))
+        .ok_or_else(|| {
+            Error::Options(format!(
+                "the programs lack their map {name}: they were built wrongly"
+            ))
+        })
+}
+
+fn program_named<'a>(object: &'a Object, name: &str) -> Result<ProgramMut<'a>, Error> {
+    object
+        .progs_mut()
+        .find(|program| program.name() == OsStr::new(name))
+        .ok_or_else(|| Error::Options(format!("the programs lack {name}: they were built wrongly")))
+}
+
+/// The vital lane's buffers are half the size, for its events are few: at least 2 MiB.
+fn vital_size(bulk: u32) -> u32 {
+    (bulk / 2).max(2 << 20)
+}
+
+fn make_rings(
+    object: &Object,
+    options: &Options,
+    groups: &[Vec<usize>],
+) -> Result<Vec<Ring>, Error> {
+    let bulk = options.buffer.bytes();
+    let mut rings = Vec::new();
+    for (table, size) in [("vital_rings", vital_size(bulk)), ("bulk_rings", bulk)] {
+        let table = map_named(object, table)?;
+        for group in groups {
+            let ring = make_ring(size)?;
+            for &cpu in group {
+                let fd = ring.fd().as_raw_fd().to_ne_bytes();
+                table
+                    .update(&(cpu as u32).to_ne_bytes(), &fd, MapFlags::ANY)
+                    .map_err(|e| Error::load("hand over a ring buffer", e))?;
+            }
+            rings.push(ring);
+        }
+    }
+    Ok(rings)
+}
+
+fn make_ring(size: u32) -> Result<Ring, Error> {
+    let options = libbpf_sys::bpf_map_create_opts {
+        sz: size_of::<libbpf_sys::bpf_map_create_opts>() as libbpf_sys::size_t,
+        ..Default::default()
+    };
+    let map = MapHandle::create(MapType::RingBuf, Some("events"), 0, 0, size, &options)
+        .map_err(|e| Error::load(format!("make a ring buffer of {size} bytes"), e))?;
+    let fd = map
+        .as_fd()
+        .try_clone_to_owned()
+        .map_err(|source| Error::System {
+            action: "duplicate a descriptor".into(),
+            source,
+        })?;
+    Ring::map(fd, size as usize)
+}
+
+fn fill_dispatch_table(object: &Object, plan: &Plan) -> Result<(), Error> {
+    let Ok(table) = map_named(object, "exits") else {
+        return Ok(());
+    };
+    if !plan.programs.contains("dispatch") {
+        return Ok(());
+    }
+    for (number, _, name) in plan.calls.iter().filter(|(_, _, name)| name != "dispatch") {
+        let program = program_named(object, name)?;
+        let fd = program.as_fd().as_raw_fd().to_ne_bytes();
+        table
+            .update(&u32::from(*number).to_ne_bytes(), &fd, MapFlags::ANY)
+            .map_err(|e| Error::load(format!("register {name}"), e))?;
+    }
+    Ok(())
+}
+
+/// The numbers to compare with are those of the initial namespace, which we may not be in: a
+/// program that is run on our behalf reads them.
+fn set_own(object: &Object, shared: &Shared, filter: SelfFilter) -> Result<(), Error> {
+    let is_thread = match filter {
+        SelfFilter::Off => return Ok(()),
+        SelfFilter::Thread => true,
+        SelfFilter::Process => false,
+    };
+    shared.set_own(0, is_thread);
+    let program = program_named(object, "t_whoami")?;
+    let id = program.test_run(ProgramInput::default()).map_or_else(
+        // Before 5.10 raw tracepoint programs cannot be run like that.
+        |_| std::process::id(),
+        |output| output.return_value,
+    );
+    shared.set_own(id, is_thread);
+    Ok(())
+}
+
+fn attach(
+    object: &Object,
+    options: &Options,
+    plan: &Plan,
+    backend: Backend,
+) -> Result<(Vec<Link>, Vec<Attached>), Error> {
+    let mut links = Vec::new();
+    let mut attached = Vec::new();
+    // Exits and executions first: whoever is seen to begin is then seen to end.
+    for (name, tracepoint) in programs::typed(options.tracepoints) {
+        let program = program_named(object, name)?;
+        links.push(
+            program
+                .attach()
+                .map_err(|e| Error::load(format!("attach {name}"), e))?,
+        );
+        attached.push(Attached {
+            name: tracepoint.to_owned(),
+            program: name.to_owned(),
+            how: Attachment::TypedTracepoint,
+        });
+    }
+    let how = match backend {
+        Backend::Auto | Backend::Dispatch => {
+            attach_dispatcher(object, plan, &mut links)?;
+            Attachment::Dispatched
+        }
+        Backend::Tracepoint => Attachment::SyscallTracepoint,
+        Backend::Fexit => Attachment::Function,
+    };
+    let tracefs = Tracefs::open();
+    for (_, name, program_name) in &plan.calls {
+        match backend {
+            Backend::Auto | Backend::Dispatch => {}
+            Backend::Tracepoint => {
+                let tracefs = tracefs
+                    .as_ref()
+                    .map_err(|e| Error::Options(e.to_string()))?;
+                let event = format!("sys_exit_{}", kernel_name(name));
+                let Some(event) = tracefs.perf_event("syscalls", &event)? else {
+                    continue;
+                };
+                links.push(attach_perf(object, program_name, event)?);
+            }
+            Backend::Fexit if program_name == "x_generic" => continue,
+            Backend::Fexit => {
+                let program = program_named(object, program_name)?;
+                links.push(
+                    program
+                        .attach()
+                        .map_err(|e| Error::load(format!("attach {name}"), e))?,
+                );
+            }
+        }
+        attached.push(Attached {
+            name: (*name).to_owned(),
+            program: program_name.clone(),
+            how,
+        });
+    }
+    for name in programs::entries(options) {
+        let Ok(tracefs) = &tracefs else { break };
+        let Some(event) = tracefs.perf_event("syscalls", &format!("sys_enter_{name}"))? else {
+            continue;
+        };
+        let program = format!("e_{name}");
+        links.push(attach_perf(object, &program, event)?);
+        attached.push(Attached {
+            name: format!("{name} (entry)"),
+            program,
+            how: Attachment::SyscallTracepoint,
+        });
+    }
+    Ok((links, attached))
+}
+
+fn attach_dispatcher(object: &Object, plan: &Plan, links: &mut Vec<Link>) -> Result<(), Error> {
+    if plan.programs.contains("dispatch") {
+        let program = program_named(object, "dispatch")?;
+        links.push(
+            program
+                .attach()
+                .map_err(|e| Error::load("attach to sys_exit", e))?,
+        );
+    }
+    Ok(())
+}
+
+fn attach_perf(object: &Object, program: &str, event: OwnedFd) -> Result<Link, Error> {
+    // The link closes the perf event, but only once there is a link.
+    let raw = event.into_raw_fd();
+    program_named(object, program)?
+        .attach_perf_event(raw)
+        .map_err(|e| {
+            // SAFETY: libbpf left the descriptor to us when it failed.
+            drop(unsafe { OwnedFd::from_raw_fd(raw) });
+            Error::load(format!("attach {program}"), e)
+        })
+}
+
+/// Name of the kernel's function where it is not the system call's.
+fn kernel_name(syscall: &str) -> &str {
+    match syscall {
+        "stat" => "newstat",
+        "lstat" => "newlstat",
+        "fstat" => "newfstat",
+        "uname" => "newuname",
+        "umount2" => "umount",
+        "sendfile" => "sendfile64",
+        other => other,
+    }
+}

@@ -1,0 +1,224 @@
+//! What to watch and with how much memory.
+
+use event::syscalls;
+
+/// A set of system calls, by the native 64-bit number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Syscalls([u64; 8]);
+
+impl Syscalls {
+    /// No system call.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self([0; 8])
+    }
+
+    /// Every system call that the portable table knows.
+    #[must_use]
+    pub fn all() -> Self {
+        syscalls::X86_64_SYSCALLS
+            .iter()
+            .fold(Self::none(), |set, call| set.with(call.number))
+    }
+
+    /// The calls with these portable codes (`ppm_sc`); codes this machine lacks are left out.
+    #[must_use]
+    pub fn from_codes(codes: impl IntoIterator<Item = u16>) -> Self {
+        let mut set = Self::none();
+        for code in codes {
+            for call in syscalls::X86_64_SYSCALLS
+                .iter()
+                .filter(|call| call.code == code)
+            {
+                set.insert(call.number);
+            }
+        }
+        set
+    }
+
+    /// The calls with these names; `Err` holds the first name that is none.
+    ///
+    /// # Errors
+    /// A name that no system call of this machine has.
+    pub fn from_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, &'a str> {
+        let mut set = Self::none();
+        for name in names {
+            let call = syscalls::X86_64_SYSCALLS
+                .iter()
+                .find(|call| call.name == name);
+            set.insert(call.ok_or(name)?.number);
+        }
+        Ok(set)
+    }
+
+    /// With one more.
+    #[must_use]
+    pub const fn with(mut self, number: u16) -> Self {
+        self.insert(number);
+        self
+    }
+
+    /// Adds one; numbers from 512 are no system calls and are ignored.
+    pub const fn insert(&mut self, number: u16) {
+        if (number as usize) < 512 {
+            self.0[number as usize / 64] |= 1 << (number % 64);
+        }
+    }
+
+    /// Whether `number` is in the set.
+    #[must_use]
+    pub const fn contains(&self, number: u16) -> bool {
+        (number as usize) < 512 && self.0[number as usize / 64] >> (number % 64) & 1 == 1
+    }
+
+    /// All numbers in the set, rising.
+    pub fn iter(&self) -> impl Iterator<Item = u16> + '_ {
+        (0..512).filter(|&n| self.contains(n))
+    }
+
+    /// Whether nothing is in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0 == [0; 8]
+    }
+}
+
+/// Tracepoints beside the system calls. Exec and exit are always on: nothing makes sense without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tracepoints {
+    /// `signaldeliver` events.
+    pub signal: bool,
+    /// `switch` events: many.
+    pub switch: bool,
+    /// `page_fault` events: many.
+    pub page_fault: bool,
+}
+
+/// How the programs of system calls are attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Backend {
+    /// The cheapest that sees everything on this machine.
+    #[default]
+    Auto,
+    /// One program on raw `sys_exit` that calls the others.
+    Dispatch,
+    /// The tracepoint of each call. Blind for 32-bit programs.
+    Tracepoint,
+    /// The end of each call's function. Not on kernels that are locked down.
+    Fexit,
+}
+
+/// Size of one buffer for bulk events, as Falco's presets 1 to 10: 1 MiB to 512 MiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BufferSize(u8);
+
+impl BufferSize {
+    /// A preset; `None` if it is not 1 to 10.
+    #[must_use]
+    pub const fn preset(number: u8) -> Option<Self> {
+        if number >= 1 && number <= 10 {
+            Some(Self(number))
+        } else {
+            None
+        }
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub const fn bytes(self) -> u32 {
+        1 << (19 + self.0 as u32)
+    }
+}
+
+impl Default for BufferSize {
+    fn default() -> Self {
+        Self(4)
+    }
+}
+
+/// Whether the monitor's own system calls are left out in the kernel. Its clone, exec and exit
+/// events always come: the process tree needs them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum SelfFilter {
+    /// They are reported.
+    Off,
+    /// Those of the thread that opened the probe are left out.
+    Thread,
+    /// Those of the whole process are left out.
+    #[default]
+    Process,
+}
+
+/// What to watch and how.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// System calls that are reported when they return.
+    pub syscalls: Syscalls,
+    /// Other sources.
+    pub tracepoints: Tracepoints,
+    /// Whether `open`, `openat2`, `creat`, `connect` are also reported on entry, against races.
+    pub enter_events: bool,
+    /// The same for `openat`, the busiest of them.
+    pub enter_openat: bool,
+    /// Bytes of data buffers that are kept; at most 65,000.
+    pub snaplen: u32,
+    /// Leave out calls that failed.
+    pub drop_failed: bool,
+    /// Size of a buffer of bulk events.
+    pub buffer: BufferSize,
+    /// How many CPUs share a buffer; 0: all of them.
+    pub cpus_per_buffer: u16,
+    /// Buffers for CPUs that are online now; otherwise for all that may ever be.
+    pub online_only: bool,
+    /// What to do with events of our own.
+    pub own_events: SelfFilter,
+    /// Way of attaching.
+    pub backend: Backend,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            syscalls: Syscalls::all(),
+            tracepoints: Tracepoints {
+                signal: true,
+                switch: false,
+                page_fault: false,
+            },
+            enter_events: true,
+            enter_openat: false,
+            snaplen: 80,
+            drop_failed: false,
+            buffer: BufferSize::default(),
+            cpus_per_buffer: 2,
+            online_only: true,
+            own_events: SelfFilter::default(),
+            backend: Backend::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_of_calls() {
+        let set = Syscalls::from_names(["read", "openat2"]).unwrap();
+        assert!(set.contains(0) && set.contains(437) && !set.contains(1));
+        assert_eq!(set.iter().collect::<Vec<_>>(), [0, 437]);
+        assert_eq!(Syscalls::from_names(["read", "nonsense"]), Err("nonsense"));
+        assert!(!Syscalls::none().with(5000).contains(5000));
+        assert_eq!(
+            Syscalls::all().iter().count(),
+            syscalls::X86_64_SYSCALLS.len()
+        );
+    }
+
+    #[test]
+    fn presets() {
+        assert_eq!(BufferSize::default().bytes(), 8 << 20);
+        assert_eq!(BufferSize::preset(10).unwrap().bytes(), 512 << 20);
+        assert!(BufferSize::preset(0).is_none() && BufferSize::preset(11).is_none());
+    }
+}

@@ -1,0 +1,141 @@
+//! The compiled programs, and which of them a set of options needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::{AsFd, AsRawFd};
+
+use event::syscalls;
+use libbpf_rs::ObjectBuilder;
+
+use crate::options::{Options, Tracepoints};
+use crate::{Backend, Error};
+
+/// An object file whose bytes are aligned as an ELF reader wants them.
+#[repr(align(16))]
+struct Object<const N: usize>([u8; N]);
+
+static DISPATCH: &Object<{ include_bytes!(concat!(env!("OUT_DIR"), "/dispatch.bpf.o")).len() }> =
+    &Object(*include_bytes!(concat!(env!("OUT_DIR"), "/dispatch.bpf.o")));
+static TRACEPOINT: &Object<
+    { include_bytes!(concat!(env!("OUT_DIR"), "/tracepoint.bpf.o")).len() },
+> = &Object(*include_bytes!(concat!(
+    env!("OUT_DIR"),
+    "/tracepoint.bpf.o"
+)));
+static FEXIT: &Object<{ include_bytes!(concat!(env!("OUT_DIR"), "/fexit.bpf.o")).len() }> =
+    &Object(*include_bytes!(concat!(env!("OUT_DIR"), "/fexit.bpf.o")));
+
+/// The object for a way of attaching.
+pub(crate) fn object(backend: Backend) -> &'static [u8] {
+    match backend {
+        Backend::Auto | Backend::Dispatch => &DISPATCH.0,
+        Backend::Tracepoint => &TRACEPOINT.0,
+        Backend::Fexit => &FEXIT.0,
+    }
+}
+
+/// Name of a system call's program.
+pub(crate) fn exit_program(syscall: &str) -> String {
+    format!("x_{syscall}")
+}
+
+/// Tracepoints with a typed program each: program, tracepoint.
+const TYPED: [(&str, &str); 6] = [
+    ("t_exec", "sched_process_exec"),
+    ("t_exit", "sched_process_exit"),
+    ("t_signal", "signal_deliver"),
+    ("t_switch", "sched_switch"),
+    ("t_fault_user", "page_fault_user"),
+    ("t_fault_kernel", "page_fault_kernel"),
+];
+
+/// Typed tracepoint programs that are wanted.
+pub(crate) fn typed(wanted: Tracepoints) -> Vec<(&'static str, &'static str)> {
+    TYPED
+        .into_iter()
+        .filter(|(program, _)| match *program {
+            "t_signal" => wanted.signal,
+            "t_switch" => wanted.switch,
+            "t_fault_user" | "t_fault_kernel" => wanted.page_fault && cfg!(target_arch = "x86_64"),
+            _ => true,
+        })
+        .collect()
+}
+
+/// System calls with an entry event that are wanted.
+pub(crate) fn entries(options: &Options) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    if options.enter_events {
+        names.extend(["open", "openat2", "creat", "connect"]);
+    }
+    if options.enter_openat {
+        names.push("openat");
+    }
+    names.retain(|name| {
+        let call = syscalls::X86_64_SYSCALLS
+            .iter()
+            .find(|call| call.name == *name);
+        call.is_some_and(|call| options.syscalls.contains(call.number))
+    });
+    names
+}
+
+/// What the verifier looked at for one program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgramCost {
+    /// Program name.
+    pub name: String,
+    /// Instructions it has.
+    pub instructions: usize,
+    /// Instructions the verifier went through; 0 where the kernel does not tell (before 5.16).
+    pub verified: u32,
+}
+
+/// Loads every program of a way of attaching, without attaching any, and tells their costs.
+///
+/// # Errors
+/// The kernel refused a program.
+pub fn verifier_costs(backend: Backend) -> Result<Vec<ProgramCost>, Error> {
+    crate::loader::keep_libbpf_log();
+    let mut open = ObjectBuilder::default()
+        .open_memory(object(backend))
+        .map_err(|e| Error::load("open the programs", e))?;
+    let mut sizes = BTreeMap::new();
+    for mut program in open.progs_mut() {
+        program.set_autoload(true);
+        sizes.insert(
+            program.name().to_string_lossy().into_owned(),
+            program.insn_cnt(),
+        );
+    }
+    crate::loader::size_maps(&mut open, 1, 4096)?;
+    let loaded = open
+        .load()
+        .map_err(|e| Error::load("load the programs", e))?;
+    let mut costs = Vec::new();
+    for program in loaded.progs_mut() {
+        let name = program.name().to_string_lossy().into_owned();
+        costs.push(ProgramCost {
+            instructions: sizes.get(&name).copied().unwrap_or(0),
+            verified: verified_instructions(program.as_fd().as_raw_fd()),
+            name,
+        });
+    }
+    costs.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(costs)
+}
+
+fn verified_instructions(fd: i32) -> u32 {
+    let mut info = libbpf_sys::bpf_prog_info::default();
+    let mut len = size_of_val(&info) as u32;
+    // SAFETY: `info` is as long as `len` says, zeroed, and all its pointers are null.
+    let failed =
+        unsafe { libbpf_sys::bpf_obj_get_info_by_fd(fd, (&raw mut info).cast(), &raw mut len) };
+    if failed == 0 { info.verified_insns } else { 0 }
+}
+
+/// Programs of the object, by name.
+pub(crate) fn names(open: &libbpf_rs::OpenObject) -> BTreeSet<String> {
+    open.progs()
+        .map(|p| p.name().to_string_lossy().into_owned())
+        .collect()
+}

@@ -1,0 +1,112 @@
+//! The memory that the running programs and we both write.
+
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+
+use crate::Error;
+use crate::layout::{CLASSES, MAX_CPUS, SharedMemory};
+
+/// A mapping of the programs' `.data.shared`. All access is by atomics: the kernel writes too.
+pub(crate) struct Shared {
+    memory: NonNull<SharedMemory>,
+    len: usize,
+}
+
+// SAFETY: the mapping belongs to this value alone, and everything in it is accessed atomically.
+unsafe impl Send for Shared {}
+
+impl Shared {
+    pub(crate) fn map(fd: BorrowedFd<'_>) -> Result<Self, Error> {
+        let page = page_size();
+        let len = size_of::<SharedMemory>().div_ceil(page) * page;
+        // SAFETY: a new mapping at an address of the kernel's choice.
+        let memory = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                len,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_SHARED,
+                fd.as_raw_fd(),
+                0,
+            )
+        };
+        if memory == libc::MAP_FAILED {
+            return Err(Error::last_os("map the programs' shared memory"));
+        }
+        let memory = NonNull::new(memory.cast()).expect("mmap gives no null but in failure");
+        Ok(Self { memory, len })
+    }
+
+    fn u32_at(&self, field: *const u32) -> &AtomicU32 {
+        // SAFETY: `field` was derived from the live mapping, is aligned (repr(C)), and lives as
+        // long as `self`; the kernel's accesses are of the same width.
+        unsafe { &*field.cast::<AtomicU32>() }
+    }
+
+    fn raw(&self) -> *const SharedMemory {
+        self.memory.as_ptr()
+    }
+
+    /// Says whether calls with this number are reported.
+    pub(crate) fn set_wanted(&self, number: u16, on: bool) {
+        let number = usize::from(number);
+        // SAFETY: in the mapping; an index beyond the array panics before it is used.
+        let byte = unsafe { &*(&raw const (*self.raw()).wanted[number]).cast::<AtomicU8>() };
+        byte.store(u8::from(on), Ordering::Relaxed);
+    }
+
+    /// Names the thread or process whose own calls are left out; 0: none.
+    pub(crate) fn set_own(&self, id: u32, is_thread: bool) {
+        // SAFETY: raw field projection only, no access.
+        let (own, kind) = unsafe {
+            (
+                &raw const (*self.raw()).own_id,
+                &raw const (*self.raw()).own_is_thread,
+            )
+        };
+        self.u32_at(kind)
+            .store(u32::from(is_thread), Ordering::Relaxed);
+        self.u32_at(own).store(id, Ordering::Release);
+    }
+
+    /// Whether the reader is asleep; programs take it back when they wake it.
+    pub(crate) fn reader_sleeps(&self) -> &AtomicU32 {
+        // SAFETY: raw field projection only, no access.
+        self.u32_at(unsafe { &raw const (*self.raw()).reader_sleeps })
+    }
+
+    /// What a CPU lost: by class for want of room, for size, and for want of a buffer.
+    pub(crate) fn losses(&self, cpu: usize) -> ([u64; CLASSES], u64, u64) {
+        assert!(cpu < MAX_CPUS, "callers iterate over 0..MAX_CPUS");
+        // SAFETY: `cpu` is in bounds; aligned 64-bit loads of memory that the kernel changes with
+        // atomic adds.
+        unsafe {
+            let raw = &raw const (*self.raw()).counters[cpu];
+            let load = |at: *const u64| (*at.cast::<AtomicU64>()).load(Ordering::Relaxed);
+            let mut full = [0; CLASSES];
+            for (i, slot) in full.iter_mut().enumerate() {
+                *slot = load(&raw const (*raw).lost_full[i]);
+            }
+            (
+                full,
+                load(&raw const (*raw).lost_large),
+                load(&raw const (*raw).lost_other),
+            )
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // SAFETY: made by `map` with this length; nothing borrowed from it outlives `self`.
+        unsafe { libc::munmap(self.memory.as_ptr().cast(), self.len) };
+    }
+}
+
+/// Bytes of a page.
+pub(crate) fn page_size() -> usize {
+    // SAFETY: no arguments that could be wrong.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).expect("a page has a size")
+}
