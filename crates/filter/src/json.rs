@@ -28,7 +28,11 @@ fn typed(ty: Type, format: Format, value: &Value<'_>, buffers: Buffers, out: &mu
         }
         Value::Signed(_) | Value::Unsigned(_) | Value::Bool(_) => render::bare_text(value, out),
         Value::Double(number) => double(*number, out),
-        Value::Bytes(bytes) if ty != Type::ByteBuf => string(bytes, out),
+        Value::Bytes(bytes) if ty != Type::ByteBuf => {
+            let mut text = Vec::new();
+            render::sanitize(bytes, &mut text);
+            string(&text, out);
+        }
         Value::Bytes(_) | Value::Ip(_) => as_text(out),
         Value::List(all) => {
             out.push(b'[');

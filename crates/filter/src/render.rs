@@ -180,10 +180,8 @@ fn buffer(bytes: &[u8], buffers: Buffers, out: &mut Vec<u8>) {
 
 /// Adds `bytes` so that they cannot pretend to be another line or steer a terminal.
 ///
-/// Exactly: control characters (U+0000 to U+001F, U+007F to U+009F) become JSON's escapes (`\b`, `\f`,
-/// `\n`, `\r`, `\t`, otherwise `\u` and four lower-case hexadecimal digits); each longest invalid
-/// UTF-8 sequence becomes U+FFFD; all else is copied. A backslash is not doubled: text is for
-/// people, who want to read paths; JSON is for machines.
+/// Exactly: each control character (U+0000 to U+001F, U+007F to U+009F) and each longest invalid UTF-8
+/// sequence becomes U+FFFD, as in the original's outputs; all else is copied.
 ///
 /// It is to be used on field values, not on the author's own template text.
 pub fn sanitize(bytes: &[u8], out: &mut Vec<u8>) {
@@ -194,11 +192,8 @@ pub fn sanitize(bytes: &[u8], out: &mut Vec<u8>) {
     }
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
-            if c.is_control() {
-                escape_control(c, out);
-            } else {
-                out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-            }
+            let c = if c.is_control() { '\u{fffd}' } else { c };
+            out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
         }
         if !chunk.invalid().is_empty() {
             out.extend_from_slice("\u{fffd}".as_bytes());
@@ -316,7 +311,7 @@ mod tests {
     fn nothing_hostile_survives() {
         let mut out = Vec::new();
         sanitize("a\nb\x1b[31m\u{85}\u{7f}\\ é".as_bytes(), &mut out);
-        assert_eq!(out, "a\\nb\\u001b[31m\\u0085\\u007f\\ é".as_bytes());
+        assert_eq!(out, "a\u{fffd}b\u{fffd}[31m\u{fffd}\u{fffd}\\ é".as_bytes());
         out.clear();
         sanitize(b"x\xe2\x82y\xff", &mut out);
         assert_eq!(out, "x\u{fffd}y\u{fffd}".as_bytes());

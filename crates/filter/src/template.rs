@@ -219,6 +219,10 @@ impl Template {
                             return false;
                         }
                     }
+                    if rendering.sanitized && token.width.is_some() {
+                        let unclean = std::mem::take(&mut raw);
+                        render::sanitize(&unclean, &mut raw);
+                    }
                     if let Some(width) = token.width {
                         raw.resize(width, b' ');
                     }

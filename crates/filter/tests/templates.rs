@@ -118,7 +118,7 @@ fn values_cannot_forge_lines() {
         ..Rendering::default()
     };
     assert!(template.render_with(&env, rendering, &mut out));
-    assert_eq!(out, "a\nb x\\nforged\\u001b\u{fffd}".as_bytes());
+    assert_eq!(out, "a\nb x\u{fffd}forged\u{fffd}\u{fffd}".as_bytes());
 }
 
 #[test]

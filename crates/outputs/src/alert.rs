@@ -184,10 +184,9 @@ impl Formatter {
         let needs_message =
             !self.form.json || self.form.include_output || self.form.include_message;
         if needs_message {
-            // JSON escapes what is dangerous itself; a text line must not carry it at all.
             let rendering = Rendering {
                 buffers: self.form.buffers,
-                sanitized: !self.form.json,
+                sanitized: true,
             };
             output
                 .template
@@ -254,7 +253,7 @@ impl Formatter {
                         let buffers = self.form.buffers;
                         let rendering = Rendering {
                             buffers,
-                            sanitized: false,
+                            sanitized: true,
                         };
                         template.render_with(source, rendering, &mut self.value);
                         json::string(&self.value, line);

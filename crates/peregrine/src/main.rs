@@ -15,6 +15,7 @@ mod hostname;
 mod ignored;
 mod items;
 mod log;
+mod machine;
 mod output;
 mod progress;
 mod replay;

@@ -19,6 +19,7 @@ use state::State;
 use crate::drops::DropMonitor;
 use crate::hostname::hostname;
 use crate::items::absorb;
+use crate::machine::state_options;
 use crate::progress::Progress;
 use crate::source::{self, Source};
 use crate::stop::Signals;
@@ -85,10 +86,7 @@ pub(crate) fn replay(plan: &Replay<'_>) -> Result<Ended> {
     let outputs = channels::start(settings).context("cannot start the outputs")?;
     let mut run = Run {
         engine,
-        state: State::new(state::Options {
-            max_threads: settings.libs.thread_table_size as usize,
-            ..state::Options::default()
-        }),
+        state: State::new(state_options(settings)),
         env: Environment {
             hostname: form.hostname.clone(),
             zone: TimeZone::system(),

@@ -29,6 +29,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::golden::accounts;
 use crate::{Corpus, Tally, jsonl};
 
 pub use program::{Program, Run};
@@ -186,7 +187,11 @@ impl Bench {
         let scratch = tempfile::tempdir()?;
         std::fs::write(scratch.path().join("golden.yaml"), GOLDEN_CONFIG)?;
         std::fs::write(scratch.path().join("regression.yaml"), REGRESSION_CONFIG)?;
-        let program = Program::new(path, corpus.root());
+        let host = scratch.path().join("host");
+        std::fs::create_dir_all(host.join("etc"))?;
+        std::fs::write(host.join("etc/passwd"), accounts::passwd())?;
+        std::fs::write(host.join("etc/group"), accounts::group())?;
+        let program = Program::new(path, corpus.root(), &host);
         Ok(Self {
             corpus,
             program,

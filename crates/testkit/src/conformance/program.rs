@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 pub struct Program {
     path: PathBuf,
     folder: PathBuf,
+    host: PathBuf,
     limit: Duration,
 }
 
@@ -27,13 +28,14 @@ pub struct Run {
 }
 
 impl Program {
-    /// The binary at `path`, started in `folder`.
+    /// The binary at `path`, started in `folder`, with `host` for the machine's root.
     #[must_use]
-    pub fn new(path: &Path, folder: &Path) -> Self {
+    pub fn new(path: &Path, folder: &Path, host: &Path) -> Self {
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         Self {
             path,
             folder: folder.to_owned(),
+            host: host.to_owned(),
             limit: Duration::from_secs(180),
         }
     }
@@ -68,6 +70,7 @@ impl Program {
             .env("TZ", "UTC")
             .env("FALCO_HOSTNAME", "golden")
             .env("NO_COLOR", "1");
+        command.env("HOST_ROOT", &self.host);
         command.envs(env.iter().map(|(k, v)| (k, v)));
         command
             .stdin(Stdio::null())

@@ -101,10 +101,17 @@ pub fn said_by(message: &str, findings: &[Value]) -> bool {
     let codes = codes(message);
     findings.iter().any(|finding| {
         let code = finding["code"].as_str().unwrap_or("");
-        let text = finding.to_string();
+        let text = unspaced(&finding.to_string());
         codes.is_none_or(|codes| codes.contains(&code))
-            && names.iter().all(|name| text.contains(&escaped(name)))
+            && names
+                .iter()
+                .all(|name| text.contains(&unspaced(&escaped(name))))
     })
+}
+
+/// A text without its blanks: expressions may be quoted as they were written or as they were read.
+fn unspaced(text: &str) -> String {
+    text.split_whitespace().collect()
 }
 
 /// A text as it stands inside a JSON string.
@@ -135,6 +142,8 @@ pub fn names(sentence: &str) -> Vec<String> {
     NAME.captures_iter(head)
         .filter_map(|found| found.iter().skip(1).flatten().next())
         .map(|name| name.as_str().to_owned())
+        // Keys of the language that a sentence explains are no names of something.
+        .filter(|name| name != "append" && !name.starts_with("override"))
         .collect()
 }
 
