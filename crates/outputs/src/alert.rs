@@ -432,7 +432,7 @@ mod tests {
     fn a_text_line_cannot_be_forged() {
         assert_eq!(
             line(form(false)),
-            "22:13:20.000000001: Informational seen ev\"il\\n12:00:00.000000000: Alert forged \
+            "22:13:20.000000001: Informational seen ev\"il\u{fffd}12:00:00.000000000: Alert forged \
              \u{fffd} (-7 <NA>)"
         );
         let iso = line(Form {
@@ -444,8 +444,8 @@ mod tests {
 
     #[test]
     fn json_has_sorted_keys() {
-        let message = "seen ev\\\"il\\n12:00:00.000000000: Alert forged \u{fffd} (-7 <NA>)";
-        let name = "ev\\\"il\\n12:00:00.000000000: Alert forged \u{fffd}";
+        let message = "seen ev\\\"il\u{fffd}12:00:00.000000000: Alert forged \u{fffd} (-7 <NA>)";
+        let name = "ev\\\"il\u{fffd}12:00:00.000000000: Alert forged \u{fffd}";
         assert_eq!(
             line(form(true)),
             format!(
