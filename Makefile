@@ -33,12 +33,18 @@ lint: ## format and warnings, as strict as CI
 fmt: ## format everything
 	$(CARGO) fmt --all
 
-# A linker and a C compiler (zstd) are all that the Rust toolchain does not bring along.
+# What the Rust toolchain does not bring along: a C compiler, clang for the kernel programs, libelf and zlib
+# for their loader. Debian's names; elsewhere install the same by hand.
 tools:
-	@command -v cc >/dev/null || { \
-	  echo "installing a C compiler"; \
-	  if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y -qq gcc libc6-dev; \
-	  else sudo apt-get update -qq && sudo apt-get install -y -qq gcc libc6-dev; fi; }
+	@missing=; command -v cc >/dev/null || missing="$$missing gcc libc6-dev"; \
+	command -v clang >/dev/null || missing="$$missing clang"; \
+	command -v pkg-config >/dev/null || missing="$$missing pkg-config"; \
+	[ -e /usr/include/libelf.h ] || missing="$$missing libelf-dev"; \
+	[ -e /usr/include/zlib.h ] || missing="$$missing zlib1g-dev"; \
+	[ -e /usr/include/asm-generic/types.h ] || missing="$$missing linux-libc-dev"; \
+	if [ -n "$$missing" ]; then echo "installing$$missing"; \
+	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq $$missing; fi
 	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: see https://rustup.rs"; exit 1; }
 
 clean:
