@@ -11,7 +11,7 @@ use std::io::{self, Read, Seek};
 
 use anyhow::{Context as _, Result};
 use capture::{Item, Reader};
-use event::{Record, RecordFlags, codes};
+use event::{EventFlags, ParamType, Record, RecordFlags, codes};
 use fields::{Environment, EventView};
 use state::{Context, State};
 
@@ -163,6 +163,19 @@ impl Raw {
     }
 }
 
+/// The descriptor that an old enter event speaks of; the table names one for today's events only.
+fn descriptor_of(record: &Record<'_>) -> Option<i64> {
+    if !record.info.flags.contains(EventFlags::USES_FD) {
+        return None;
+    }
+    let at = record
+        .info
+        .params
+        .iter()
+        .position(|param| param.ty == ParamType::Fd)?;
+    record.i64(at)
+}
+
 fn descriptor(file: &File) -> i32 {
     use std::os::fd::AsRawFd;
     file.as_raw_fd()
@@ -198,6 +211,7 @@ impl Events for Raw {
             } else if record.code.is_enter() {
                 // Old enter events change nothing but say who is about to do something.
                 context = self.state.process(&record);
+                context.fd = context.fd.or_else(|| descriptor_of(&record));
             } else {
                 context.thread = self.state.by_tid(record.tid);
             }
