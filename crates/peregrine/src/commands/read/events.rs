@@ -93,7 +93,7 @@ pub(crate) struct Raw {
     state: State,
     waiting: VecDeque<Waiting>,
     number: u64,
-    /// The initial state is complete.
+    /// An event has come that is none of the initial state.
     loaded: bool,
 }
 
@@ -178,10 +178,6 @@ impl Events for Raw {
             let (bytes, cpu, flags) = match self.raw.next()? {
                 None => return Ok(()),
                 Some(Item::Event(record)) => (record.bytes().to_vec(), record.cpu, record.flags),
-                Some(Item::Loaded) => {
-                    self.loaded = true;
-                    continue;
-                }
                 Some(Item::Restart) => {
                     self.loaded = false;
                     continue;
@@ -210,7 +206,8 @@ impl Events for Raw {
             }
             self.number += 1;
             context.number = self.number;
-            if !self.loaded && capture::is_initial_state(record.code.number()) {
+            self.loaded |= !capture::is_initial_state(record.code.number());
+            if !self.loaded {
                 continue;
             }
             env.see(&record);
