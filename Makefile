@@ -11,7 +11,7 @@ run: tools ## build, then replay the sample incident with the shipped rules
 	$(PEREGRINE) replay samples/incident.scap -r rules/peregrine_rules.yaml
 
 test: tools lint ## everything that can be tested here; the last line counts the conformance cases
-	$(CARGO) test --workspace
+	$(CARGO) test --workspace --no-fail-fast
 	@$(MAKE) --no-print-directory conformance
 
 conformance: tools ## the binary against the corpus in $$PEREGRINE_CORPUS

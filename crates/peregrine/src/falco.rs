@@ -14,7 +14,9 @@ use fields::listing::{self, Form};
 
 use crate::replay::{Ending, Replay, replay};
 use crate::ruleset::{self, Loading, OnError};
-use crate::{configuration, describe, ignored, log, output, rulefiles, support, version};
+use crate::{
+    configuration, containers, describe, ignored, log, output, rulefiles, support, version,
+};
 use flags::Flags;
 
 /// An error whose text has been shown already.
@@ -63,6 +65,7 @@ fn start(flags: &Flags) -> Result<()> {
         ));
     }
     configuration::log_checks(&loaded);
+    containers::warn_of_plugins(settings);
 
     if flags.version {
         let json = settings.outputs.json_output;

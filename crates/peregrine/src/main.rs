@@ -8,6 +8,7 @@
 mod cli;
 mod commands;
 mod configuration;
+mod containers;
 mod describe;
 mod drops;
 mod falco;

@@ -93,8 +93,25 @@ impl Loading {
         findings
             .chain(&self.unmet)
             .filter(|finding| finding.is_error() == errors)
-            .map(|finding| finding.text(&self.sources, colour))
+            .map(|finding| self.text(finding, colour))
             .collect()
+    }
+
+    /// A finding as text. A condition may lie far below the name of its rule, so the name is told
+    /// where neither the message nor the excerpt does.
+    fn text(&self, finding: &Finding, colour: bool) -> String {
+        let mut text = finding.text(&self.sources, colour);
+        let locations = finding.context.locations(&self.sources);
+        let object = locations.iter().rev().find(|place| {
+            matches!(place.item_type, "rule" | "macro" | "list") && !place.item_name.is_empty()
+        });
+        if let Some(object) = object.filter(|object| !text.contains(&object.item_name)) {
+            text.push_str(&format!(
+                "\n  in {} \"{}\"",
+                object.item_type, object.item_name
+            ));
+        }
+        text
     }
 
     /// The first sentence of what is wrong.

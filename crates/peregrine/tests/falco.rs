@@ -14,7 +14,7 @@ fn alerts_and_statistics() {
         run.out(),
         "22:13:20.000000000: Informational opened /tmp/a\n\
          22:13:21.000000000: Warning shadow read by cat\n\
-         22:13:22.000000000: Informational opened /tmp/b\\nc\n\
+         22:13:22.000000000: Informational opened /tmp/b\u{fffd}c\n\
          Events detected: 3\nRule counts by severity:\n   WARNING: 1\n   INFO: 2\n\
          Triggered rules by rule name:\n   Shadow opened: 1\n   File opened: 2\n"
     );
@@ -34,7 +34,7 @@ fn json_lines_are_json() {
         .falco(&["-o", "json_output=true", "-o", "time_format_iso_8601=true"])
         .out();
     let alert: serde_json::Value = serde_json::from_str(out.lines().nth(2).unwrap()).unwrap();
-    assert_eq!(alert["output_fields"]["fd.name"], "/tmp/b\nc");
+    assert_eq!(alert["output_fields"]["fd.name"], "/tmp/b\u{fffd}c");
     assert_eq!(
         alert["output_fields"]["evt.time.iso8601"],
         1_700_000_002_000_000_000_u64

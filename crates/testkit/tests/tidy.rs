@@ -15,7 +15,7 @@ const ROWS: &[&[&str]] = &[
     &["filter", "capture"],
     &["state", "rules"],
     &["fields"],
-    &["engine", "outputs", "config"],
+    &["engine", "outputs", "config", "probe", "host"],
     &["peregrine"],
 ];
 

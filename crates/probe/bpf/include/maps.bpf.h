@@ -72,7 +72,7 @@ struct draft {
 	 * next, and 32 turns cost it little more than one.
 	 */
 	volatile u64 loop_total;
-	volatile u32 loop_len, loop_start, loop_at, loop_pad;
+	volatile u32 loop_len, loop_start, loop_at, loop_max;
 	/* The same for the way from a file up to the root: see put_kernel_path(). */
 	struct dentry *volatile walk_dentry;
 	struct vfsmount *volatile walk_mnt;

@@ -23,22 +23,23 @@ static inline u64 put_vector(struct out *o, const struct call *c, u64 array, u64
 	d->loop_total = 0;
 	d->loop_len = 0;
 	d->loop_start = o->at;
+	d->loop_max = max;
 	for (u32 i = 0; i < MAX_VECTORS; i++) {
 		struct user_iovec v = {};
 		if (i >= count)
 			break;
-		if (c->compat) {
-			struct user_iovec32 narrow = {};
-			if (bpf_probe_read_user(&narrow, sizeof(narrow),
-						(void *)(array + i * sizeof(narrow))))
-				break;
-			v.base = narrow.base;
-			v.len = narrow.len;
-		} else if (bpf_probe_read_user(&v, sizeof(v), (void *)(array + i * sizeof(v)))) {
+		if (bpf_probe_read_user(&v, c->compat ? sizeof(struct user_iovec32) : sizeof(v),
+					(void *)array))
 			break;
+		if (c->compat) {
+			v.len = v.base >> 32;
+			v.base = (u32)v.base;
+			array += sizeof(struct user_iovec32);
+		} else {
+			array += sizeof(v);
 		}
 		d->loop_total += v.len;
-		u32 len = d->loop_len;
+		u32 len = d->loop_len, max = d->loop_max;
 		if (len >= max)
 			continue;
 		/* An empty part or one that cannot be read ends the data: so captures have it. */
@@ -47,7 +48,7 @@ static inline u64 put_vector(struct out *o, const struct call *c, u64 array, u64
 			n = v.len;
 		u32 at = d->loop_start + len;
 		if (!n || bpf_probe_read_user(&d->data[at & MASK], n & MASK, (void *)v.base)) {
-			max = 0;
+			d->loop_max = 0;
 			continue;
 		}
 		d->loop_len = len + n;

@@ -5,9 +5,16 @@
 #define MAX_THREADS_SEEN 30
 #define MAX_ANCESTORS 60
 
-/* A thread of the group that stays: its number, 0 if there is none, -1 if it was not found out. */
-static inline s64 living_thread(struct task_struct *task)
+/*
+ * A function of its own for the verifier, which then goes through it once and not for each of the
+ * ancestors: hence the plain number for an argument.
+ *
+ * Gives a thread of the group that stays: its number, 0 if there is none, -1 if it was not found
+ * out.
+ */
+__attribute__((noinline)) s64 living_thread(u64 address)
 {
+	struct task_struct *task = (void *)address;
 	struct signal_struct *signal = READ(task, signal);
 	struct list_head *head = (void *)signal + bpf_core_field_offset(signal->thread_head);
 	struct list_head *at = READ(head, next);
@@ -25,7 +32,7 @@ static inline s64 living_thread(struct task_struct *task)
 
 static inline s64 new_reaper(struct task_struct *task)
 {
-	s64 living = living_thread(task);
+	s64 living = living_thread((u64)task);
 	if (living)
 		return living;
 	struct pid_namespace *ns = pid_own(task_pid(task, PIDTYPE_PID)).ns;
@@ -45,7 +52,7 @@ static inline s64 new_reaper(struct task_struct *task)
 		signal = READ(at, signal);
 		if (!BPF_CORE_READ_BITFIELD_PROBED(signal, is_child_subreaper))
 			continue;
-		living = living_thread(at);
+		living = living_thread((u64)at);
 		if (living)
 			return living;
 	}
@@ -60,7 +67,7 @@ int BPF_PROG(t_exit, struct task_struct *task)
 	struct list_head *children =
 		(void *)task + bpf_core_field_offset(struct task_struct, children);
 	if (READ(children, next) != children)
-		reaper = new_reaper(task);
+		reaper = new_reaper((void *)bpf_get_current_task()); /* the same, untyped */
 	FIXED(PROCEXIT_1_E, I64(status), I64(status >> 8 & 0xff), I8(status & 0x7f),
 	      I8(status & 0x80 ? 1 : 0), I64(reaper));
 }
