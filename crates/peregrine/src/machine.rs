@@ -1,11 +1,12 @@
-//! What the state is told about the machine at hand: accounts, and the container engines to look for.
+//! What the state is told about the machine at hand: accounts, container engines, sizes.
 
 use std::path::Path;
 
 use config::Settings;
 use event::snapshot::{Group, User};
-use serde_json::Value;
-use state::{Engines, Options};
+use state::Options;
+
+use crate::containers;
 
 /// Options of the state under these settings.
 ///
@@ -20,47 +21,11 @@ pub(crate) fn state_options(settings: &Settings) -> Options {
     };
     Options {
         max_threads: settings.libs.thread_table_size as usize,
-        engines: engines(settings),
+        engines: containers::engines(settings),
         local_users: users(&read("etc/passwd")),
         local_groups: groups(&read("etc/group")),
         ..Options::default()
     }
-}
-
-/// The engines that the container plugin's configuration leaves on. Here the plugin is built in: without
-/// configuration all of them are.
-fn engines(settings: &Settings) -> Engines {
-    let mut engines = Engines::default();
-    let plugin = settings
-        .plugins
-        .iter()
-        .find(|plugin| plugin.name == "container");
-    let Some(plugin) = plugin else { return engines };
-    let Ok(config) = serde_json::from_str::<Value>(&plugin.init_config) else {
-        return engines;
-    };
-    let listed = &config["engines"];
-    let is = |name: &str, state: &str| {
-        let enabled = &listed[name]["enabled"];
-        *enabled == Value::Bool(state == "true") || enabled.as_str() == Some(state)
-    };
-    for (name, on) in [
-        ("podman", &mut engines.podman),
-        ("docker", &mut engines.docker),
-        ("cri", &mut engines.cri),
-        ("containerd", &mut engines.containerd),
-        ("lxc", &mut engines.lxc),
-        ("libvirt_lxc", &mut engines.libvirt_lxc),
-        ("bpm", &mut engines.bpm),
-    ] {
-        *on = !is(name, "false");
-    }
-    if is("static", "true") {
-        engines.fixed = listed["static"]["container_id"]
-            .as_str()
-            .map(|id| id.as_bytes().to_vec());
-    }
-    engines
 }
 
 fn users(passwd: &str) -> Vec<User> {

@@ -23,7 +23,7 @@ use crate::machine::state_options;
 use crate::progress::Progress;
 use crate::source::{self, Source};
 use crate::stop::Signals;
-use crate::{containers, log, output};
+use crate::{log, output};
 
 /// Events between two looks at signals and at the progress bar: about a millisecond's worth.
 const STRIDE: u64 = 1 << 13;
