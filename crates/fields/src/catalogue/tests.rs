@@ -1,3 +1,5 @@
+//! Names, arguments and flags of fields.
+
 use super::*;
 
 fn resolve(text: &str) -> Result<FieldDef, ResolveError> {

@@ -1,3 +1,5 @@
+//! The listings against what is known of them.
+
 use super::*;
 use crate::Catalogue;
 
