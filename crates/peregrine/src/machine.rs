@@ -1,10 +1,9 @@
-//! What the state is told about the machine at hand: accounts, and the container engines to look for.
+//! What the state is told about the machine at hand: accounts, container engines, sizes.
 
 use std::path::Path;
 
 use config::Settings;
 use event::snapshot::{Group, User};
-
 use state::Options;
 
 use crate::containers;

@@ -34,7 +34,7 @@ const LISTINGS: &[Listing] = &[
     Listing {
         file: "events.json.gz",
         args: &["--list-events", "--format", "json"],
-        essence: parsed,
+        essence: events_json,
     },
     Listing {
         file: "events.md.gz",
@@ -120,8 +120,20 @@ fn compare(file: &str, ours: &Value, wanted: &Value, tally: &mut Tally) {
     }
 }
 
-fn parsed(text: &str) -> Option<Value> {
-    serde_json::from_str(text).ok()
+/// Lists of events; those without parameters of their own sorted, as in [`structure_lines`].
+fn events_json(text: &str) -> Option<Value> {
+    let mut list: Value = serde_json::from_str(text).ok()?;
+    for events in list
+        .as_object_mut()?
+        .values_mut()
+        .filter_map(Value::as_array_mut)
+    {
+        let is_generic = |event: &Value| event["params"][1]["name"] == "nativeID";
+        let (mut generic, rest): (Vec<Value>, Vec<Value>) = events.drain(..).partition(is_generic);
+        generic.sort_by_key(Value::to_string);
+        *events = rest.into_iter().chain(generic).collect();
+    }
+    Some(list)
 }
 
 /// Field name to type, list-ness, argument, class, place among its class.
@@ -190,24 +202,23 @@ fn fields_text(text: &str) -> Option<Value> {
 
 /// Lines that are no sentences: headings, table rows, one line for each event.
 fn structure_lines(text: &str) -> Option<Value> {
-    let lines: Vec<&str> = text
-        .lines()
-        .filter(|line| !line.starts_with("The "))
-        .collect();
+    let lines = text.lines().filter(|line| !line.starts_with("The "));
+    // System calls without parameters of their own come in the order of a hash table.
+    let (mut generic, lines): (Vec<&str>, Vec<&str>) =
+        lines.partition(|line| line.contains("**ID**") && line.contains("**nativeID**"));
+    generic.sort_unstable();
     let version = text
         .lines()
         .next()
         .and_then(|line| line.rsplit(' ').next())?;
-    Some(json!({ "version": version, "lines": lines }))
+    Some(json!({ "version": version, "lines": lines, "generic": generic }))
 }
 
+/// The items of a list that comes in the order of a hash table.
 fn items(text: &str) -> Option<Value> {
-    Some(
-        text.lines()
-            .filter(|line| line.starts_with("- "))
-            .collect::<Vec<_>>()
-            .into(),
-    )
+    let mut items: Vec<&str> = text.lines().filter(|line| line.starts_with("- ")).collect();
+    items.sort_unstable();
+    Some(items.into())
 }
 
 /// A JSON schema without its descriptions.
