@@ -91,6 +91,9 @@ mod tests {
         for _ in 0..2 {
             let _ = std::fs::remove_file(&path);
             let daemon = UnixDatagram::bind(&path).unwrap();
+            daemon
+                .set_read_timeout(Some(std::time::Duration::from_secs(10)))
+                .unwrap();
             channel.deliver(&batch).unwrap();
             let mut bytes = [0; 200];
             let length = daemon.recv(&mut bytes).unwrap();
@@ -99,6 +102,8 @@ mod tests {
                 text.starts_with("<12>") && text.ends_with(" peregrine: hello"),
                 "{text}"
             );
+            // A child that another test forks may hold the socket a moment longer than this one.
+            daemon.shutdown(std::net::Shutdown::Both).unwrap();
         }
     }
 }
