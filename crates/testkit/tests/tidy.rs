@@ -16,6 +16,7 @@ const ROWS: &[&[&str]] = &[
     &["state", "rules"],
     &["fields"],
     &["engine", "outputs", "config", "probe", "host"],
+    &["live"],
     &["peregrine"],
 ];
 
