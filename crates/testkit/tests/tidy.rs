@@ -15,7 +15,7 @@ const ROWS: &[&[&str]] = &[
     &["filter", "capture"],
     &["state", "rules"],
     &["fields"],
-    &["engine", "outputs", "config", "probe", "host"],
+    &["engine", "outputs", "config", "probe", "host", "metrics", "web"],
     &["live"],
     &["peregrine"],
 ];
