@@ -18,8 +18,8 @@ mod items;
 mod log;
 mod machine;
 mod output;
+mod pipeline;
 mod progress;
-mod replay;
 mod rulefiles;
 mod ruleset;
 mod source;
@@ -27,6 +27,7 @@ mod stop;
 mod support;
 mod terminal;
 mod version;
+mod watch;
 
 use std::process::ExitCode;
 

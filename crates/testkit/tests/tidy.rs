@@ -15,7 +15,8 @@ const ROWS: &[&[&str]] = &[
     &["filter", "capture"],
     &["state", "rules"],
     &["fields", "audit"],
-    &["engine", "outputs", "config", "probe", "host"],
+    &["engine", "outputs", "config", "probe", "host", "metrics", "web"],
+    &["live"],
     &["peregrine"],
 ];
 

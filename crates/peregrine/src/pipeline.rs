@@ -1,4 +1,8 @@
-//! A capture through state, rules and outputs to its end.
+//! Events of any source through state, rules and outputs, to the end.
+//!
+//! One loop serves captures and the running machine: a [`Source`] says what comes next, or that
+//! nothing came for a while. What is to be done besides events (signals, losses, limits of time)
+//! is looked at after a stride of events and whenever the source is idle.
 
 mod channels;
 mod summary;
@@ -13,19 +17,19 @@ use event::Record;
 use fields::{Catalogue, Environment, EventView};
 use jiff::tz::TimeZone;
 use outputs::{Clock, Formatter, Outputs, RuleOutput, Statistics};
+use probe::LossMeter;
 use rules::RuleSet;
-use state::State;
+use state::{Lookup, State};
 
 use crate::drops::DropMonitor;
 use crate::hostname::hostname;
 use crate::items::absorb;
 use crate::machine::state_options;
-use crate::progress::Progress;
-use crate::source::{self, Source};
+use crate::source::{Next, Source};
 use crate::stop::Signals;
 use crate::{log, output};
 
-/// Events between two looks at signals and at the progress bar: about a millisecond's worth.
+/// Events between two looks at what else is to be done: about a millisecond's worth.
 const STRIDE: u64 = 1 << 13;
 
 /// What is said at the end.
@@ -39,10 +43,8 @@ pub(crate) enum Ending {
     Nothing,
 }
 
-/// What to replay, and how.
-pub(crate) struct Replay<'a> {
-    /// The capture; `-` is standard input.
-    pub(crate) file: &'a str,
+/// What to do with events.
+pub(crate) struct Plan<'a> {
     /// The configuration.
     pub(crate) settings: &'a Settings,
     /// The fields.
@@ -57,17 +59,21 @@ pub(crate) struct Replay<'a> {
     pub(crate) ending: Ending,
 }
 
-/// How a replay ended.
+/// How it ended.
 pub(crate) struct Ended {
-    /// Why the capture could not be read to its end, or why losses ended the program.
+    /// Why the source could not be read to its end, or why losses ended the program.
     pub(crate) fault: Option<anyhow::Error>,
 }
 
-/// Replays a capture. Alerts up to a fault are delivered before it is returned.
+/// Takes a source to its end. Alerts up to a fault are delivered before it is returned. `open`
+/// makes the source when rules and outputs have proved good.
 ///
 /// # Errors
 /// When it cannot begin.
-pub(crate) fn replay(plan: &Replay<'_>) -> Result<Ended> {
+pub(crate) fn run<S: Source>(
+    plan: &Plan<'_>,
+    open: impl FnOnce(&mut State) -> Result<S>,
+) -> Result<Ended> {
     let settings = plan.settings;
     let form = channels::form(settings, hostname());
     let mut rule_outputs = Vec::new();
@@ -81,12 +87,15 @@ pub(crate) fn replay(plan: &Replay<'_>) -> Result<Ended> {
         RuleMatching::All => Matching::All,
     };
     let engine = Engine::new(plan.rules, plan.order, plan.catalogue, "syscall", matching)?;
-    let capture = source::open(plan.file, false)?;
-    let progress = Progress::new(capture.size, &capture.position);
-    let outputs = channels::start(settings).context("cannot start the outputs")?;
+    let signals = Signals::catch().context("cannot catch signals")?;
+    let mut state = State::new(state_options(settings));
+    let mut source = open(&mut state)?;
+    let outputs = channels::start(settings, S::LIVE).context("cannot start the outputs")?;
     let mut run = Run {
         engine,
-        state: State::new(state_options(settings)),
+        state,
+        lookup: source.lookup(),
+        losses: source.losses(),
         env: Environment {
             hostname: form.hostname.clone(),
             zone: TimeZone::system(),
@@ -111,15 +120,14 @@ pub(crate) fn replay(plan: &Replay<'_>) -> Result<Ended> {
             seconds: plan.seconds,
             at: u64::MAX,
         },
-        drops: DropMonitor::new(settings.drops.clone()),
+        drops: DropMonitor::new(settings.drops.clone(), S::LIVE),
         due: 0,
-        signals: Signals::catch().context("cannot catch signals")?,
-        progress,
+        signals,
     };
     let start = Instant::now();
-    let fault = run.events(capture.reader, plan.file);
+    let fault = run.events(&mut source);
     let elapsed = start.elapsed();
-    run.progress.finish();
+    source.finish();
     if run.signals.stop() {
         log::info(&format!("{} received, exiting...", run.signals.name()));
     }
@@ -132,7 +140,7 @@ pub(crate) fn replay(plan: &Replay<'_>) -> Result<Ended> {
     } = run;
     let timeout = Duration::from_millis(settings.outputs.timeout);
     // A replay has waited for its outputs all along; only a signal sets them a time.
-    let _ = outputs.finish(fault.stopped.then_some(timeout));
+    let _ = outputs.finish((fault.stopped || S::LIVE).then_some(timeout));
     match plan.ending {
         Ending::Falco => {
             output::print(&statistics.to_string())?;
@@ -160,6 +168,8 @@ struct Limit {
 struct Run {
     engine: Engine,
     state: State,
+    lookup: Box<dyn Lookup>,
+    losses: Option<LossMeter>,
     env: Environment,
     formatter: Formatter,
     rule_outputs: Vec<RuleOutput>,
@@ -174,59 +184,82 @@ struct Run {
     /// Event time at which something besides the event is to be done.
     due: u64,
     signals: Signals,
-    progress: Progress,
 }
 
 impl Run {
-    fn events(&mut self, mut source: impl Source, name: &str) -> LoopEnd {
+    fn events(&mut self, source: &mut impl Source) -> LoopEnd {
         let done = |error| LoopEnd {
             error,
             stopped: false,
         };
+        let mut stride = 0;
         loop {
-            let item = match source.next() {
-                Ok(Some(item)) => item,
-                Ok(None) => return done(None),
-                Err(error) => {
-                    let error = anyhow!(error).context(format!("the capture {name} is broken"));
-                    return done(Some(error));
+            let (item, now) = match source.next() {
+                Ok(Next::Item(item)) => (Some(item), 0),
+                Ok(Next::Idle(now)) => (None, now),
+                Ok(Next::End) => return done(None),
+                Err(error) => return done(Some(error)),
+            };
+            let Some(item) = item else {
+                let end = self.between_events(source);
+                if let Some(end) = end.or_else(|| self.look_at_time(now)) {
+                    return end;
                 }
+                continue;
             };
             let Some(record) = absorb(&mut self.state, item) else {
                 continue;
             };
             self.events += 1;
-            if record.ts >= self.due {
-                match self.timed(record.ts) {
-                    Due::GoOn => {}
-                    Due::End => return done(None),
-                    Due::Losses => {
-                        return done(Some(anyhow!("events were lost; the action is exit")));
-                    }
-                }
-            }
-            if self.events.is_multiple_of(STRIDE) {
-                self.progress.update();
-                if self.signals.take_reopen() {
-                    self.outputs.reopen();
-                }
-                if self.signals.stop() {
-                    return LoopEnd {
-                        error: None,
-                        stopped: true,
-                    };
-                }
+            if record.ts >= self.due
+                && let Some(end) = self.look_at_time(record.ts)
+            {
+                return end;
             }
             if !self.event(&record) {
                 return done(None);
             }
+            stride += 1;
+            if stride >= STRIDE {
+                stride = 0;
+                if let Some(end) = self.between_events(source) {
+                    return end;
+                }
+            }
         }
+    }
+
+    /// What is looked at now and then, whatever the events' time.
+    #[cold]
+    fn between_events(&mut self, source: &mut impl Source) -> Option<LoopEnd> {
+        source.progress();
+        if self.signals.take_reopen() {
+            self.outputs.reopen();
+        }
+        self.signals.stop().then_some(LoopEnd {
+            error: None,
+            stopped: true,
+        })
+    }
+
+    /// What the time of events makes due.
+    #[cold]
+    fn look_at_time(&mut self, time: u64) -> Option<LoopEnd> {
+        let error = match self.timed(time) {
+            Due::GoOn => return None,
+            Due::End => None,
+            Due::Losses => Some(anyhow!("events were lost; the action is exit")),
+        };
+        Some(LoopEnd {
+            error,
+            stopped: false,
+        })
     }
 
     /// False when nobody reads the alerts any more.
     #[inline]
     fn event(&mut self, record: &Record<'_>) -> bool {
-        let context = self.state.process(record);
+        let context = self.state.process_live(record, &mut *self.lookup);
         if !context.visible {
             return true;
         }
@@ -249,8 +282,6 @@ impl Run {
         true
     }
 
-    /// What event time makes due.
-    #[cold]
     fn timed(&mut self, time: u64) -> Due {
         if self.end.seconds != 0 && self.end.at == u64::MAX {
             self.end.at = time.saturating_add(self.end.seconds.saturating_mul(1_000_000_000));
@@ -261,9 +292,14 @@ impl Run {
         if time >= self.drops.next_look() {
             let events = self.events - self.counted;
             self.counted = self.events;
+            let losses = self
+                .losses
+                .as_ref()
+                .map(LossMeter::lost)
+                .unwrap_or_default();
             if !self
                 .drops
-                .look(time, events, &mut self.formatter, &self.outputs)
+                .look(time, events, &losses, &mut self.formatter, &self.outputs)
             {
                 return Due::Losses;
             }
