@@ -35,7 +35,7 @@ fn compat(a: &mut Actor) {
         SYSCALL_OPEN_X,
         -2i64,
         &missing,
-        k::O_RDWR as u32,
+        k::O_RDWR,
         0u32,
         0u32,
         0u64
@@ -44,7 +44,7 @@ fn compat(a: &mut Actor) {
         295,
         &[libc::AT_FDCWD as u32, name, libc::O_WRONLY as u32, 0],
     );
-    let flags = k::O_WRONLY as u32;
+    let flags = k::O_WRONLY;
     wants.push(want!(
         SYSCALL_OPENAT_2_X,
         -2i64,
@@ -101,7 +101,7 @@ fn compat(a: &mut Actor) {
     p.call(37, &[0x3fff_ffff, 15]);
     wants.push(want!(SYSCALL_KILL_X, -3i64, 0x3fff_ffffi64, 15u8));
     p.call(125, &[1, 4096, 7]);
-    let all = (k::PROT_READ | k::PROT_WRITE | k::PROT_EXEC) as u32;
+    let all = k::PROT_READ | k::PROT_WRITE | k::PROT_EXEC;
     wants.push(want!(SYSCALL_MPROTECT_X, -22i64, 1u64, 4096u64, all));
     // getppid: no event of its own
     p.call(64, &[]);

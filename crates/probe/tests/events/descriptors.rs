@@ -44,7 +44,7 @@ fn dup(a: &mut Actor) {
     call!(a, SYS_dup2, -7, new);
     sees!(a, SYSCALL_DUP2_X, EBADF, -7i64, new);
     call!(a, SYS_dup3, old, new, O_CLOEXEC);
-    sees!(a, SYSCALL_DUP3_X, new, old, new, k::O_CLOEXEC as u32);
+    sees!(a, SYSCALL_DUP3_X, new, old, new, k::O_CLOEXEC);
     call!(a, SYS_dup3, old, old, 0);
     sees!(a, SYSCALL_DUP3_X, EINVAL, old, old, 0u32);
 }
@@ -53,7 +53,7 @@ fn close_range(a: &mut Actor) {
     assert_eq!(call!(a, SYS_unshare, libc::CLONE_FILES), 0);
     let fd = null(a);
     call!(a, SYS_close_range, fd, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
-    let flags = k::CLOSE_RANGE_CLOEXEC as u32;
+    let flags = k::CLOSE_RANGE_CLOEXEC;
     sees!(a, SYSCALL_CLOSE_RANGE_X, 0i64, fd as u32, u32::MAX, flags);
     call!(a, SYS_close_range, 9, 8, 0);
     sees!(a, SYSCALL_CLOSE_RANGE_X, EINVAL, 9u32, 8u32, 0u32);
@@ -74,7 +74,7 @@ fn pipe(a: &mut Actor) {
     sees!(a, SYSCALL_PIPE_X, 0i64, one, two, inode_of(ends[0]));
     call!(a, SYS_pipe2, out, O_CLOEXEC | O_NONBLOCK);
     let [one, two] = ends.map(i64::from);
-    let flags = (k::O_CLOEXEC | k::O_NONBLOCK) as u32;
+    let flags = k::O_CLOEXEC | k::O_NONBLOCK;
     sees!(a, SYSCALL_PIPE2_X, 0i64, one, two, inode_of(ends[0]), flags);
     // Where the numbers cannot be read they are -1.
     call!(a, SYS_pipe, 16);
@@ -156,7 +156,7 @@ fn epoll_create(a: &mut Actor) {
     call!(a, SYS_epoll_create, -1);
     sees!(a, SYSCALL_EPOLL_CREATE_X, EINVAL, -1i32);
     let fd = call!(a, SYS_epoll_create1, libc::EPOLL_CLOEXEC);
-    sees!(a, SYSCALL_EPOLL_CREATE1_X, fd, k::EPOLL_CLOEXEC as u32);
+    sees!(a, SYSCALL_EPOLL_CREATE1_X, fd, k::EPOLL_CLOEXEC);
     call!(a, SYS_epoll_create1, 4);
     sees!(a, SYSCALL_EPOLL_CREATE1_X, EINVAL, 0u32);
 }
@@ -168,7 +168,7 @@ fn memfd_create(a: &mut Actor) {
         c"in memory",
         libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING
     );
-    let flags = (k::MFD_CLOEXEC | k::MFD_ALLOW_SEALING) as u32;
+    let flags = k::MFD_CLOEXEC | k::MFD_ALLOW_SEALING;
     sees!(a, SYSCALL_MEMFD_CREATE_X, fd, c"in memory", flags);
     call!(a, SYS_memfd_create, c"x", 0x4000);
     sees!(a, SYSCALL_MEMFD_CREATE_X, EINVAL, c"x", 0u32);
@@ -192,7 +192,7 @@ fn pidfd(a: &mut Actor) {
     let me = i64::from(std::process::id());
     let fd = call!(a, SYS_pidfd_open, me, O_NONBLOCK);
     assert!(fd > 0);
-    sees!(a, SYSCALL_PIDFD_OPEN_X, fd, me, k::PIDFD_NONBLOCK as u32);
+    sees!(a, SYSCALL_PIDFD_OPEN_X, fd, me, k::PIDFD_NONBLOCK);
     call!(a, SYS_pidfd_open, 0x3fff_ffff, 0);
     sees!(a, SYSCALL_PIDFD_OPEN_X, -3i64, 0x3fff_ffffi64, 0u32);
     let got = call!(a, SYS_pidfd_getfd, fd, 1, 0);
@@ -230,15 +230,9 @@ fn flock(a: &mut Actor) {
     let path = a.file("lock", b"");
     let fd = call!(a, SYS_open, &path, libc::O_RDWR);
     call!(a, SYS_flock, fd, libc::LOCK_EX | libc::LOCK_NB);
-    sees!(
-        a,
-        SYSCALL_FLOCK_X,
-        0i64,
-        fd,
-        (k::LOCK_EX | k::LOCK_NB) as u32
-    );
+    sees!(a, SYSCALL_FLOCK_X, 0i64, fd, k::LOCK_EX | k::LOCK_NB);
     call!(a, SYS_flock, -1, libc::LOCK_UN);
-    sees!(a, SYSCALL_FLOCK_X, EBADF, -1i64, k::LOCK_UN as u32);
+    sees!(a, SYSCALL_FLOCK_X, EBADF, -1i64, k::LOCK_UN);
 }
 
 fn ioctl(a: &mut Actor) {

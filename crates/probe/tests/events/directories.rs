@@ -47,25 +47,18 @@ fn stat(a: &mut Actor) {
         out,
         libc::AT_SYMLINK_NOFOLLOW
     );
-    let flags = k::AT_SYMLINK_NOFOLLOW as u32;
+    let flags = k::AT_SYMLINK_NOFOLLOW;
     sees!(a, SYSCALL_NEWFSTATAT_X, 0i64, dir, c"there", flags);
     call!(a, SYS_newfstatat, AT_FDCWD, &missing, out, 0);
     sees!(a, SYSCALL_NEWFSTATAT_X, ENOENT, -100i64, &missing, 0u32);
     call!(a, SYS_newfstatat, dir, c"", out, libc::AT_EMPTY_PATH);
-    sees!(
-        a,
-        SYSCALL_NEWFSTATAT_X,
-        0i64,
-        dir,
-        c"",
-        k::AT_EMPTY_PATH as u32
-    );
+    sees!(a, SYSCALL_NEWFSTATAT_X, 0i64, dir, c"", k::AT_EMPTY_PATH);
 }
 
 fn access(a: &mut Actor) {
     let path = a.file("there", b"");
     call!(a, SYS_access, &path, libc::R_OK | libc::W_OK);
-    sees!(a, SYSCALL_ACCESS_X, 0i64, &path, (k::R_OK | k::W_OK) as u32);
+    sees!(a, SYSCALL_ACCESS_X, 0i64, &path, k::R_OK | k::W_OK);
     let missing = a.path("missing");
     call!(a, SYS_access, &missing, libc::F_OK);
     sees!(a, SYSCALL_ACCESS_X, ENOENT, &missing, 0u32);
@@ -86,7 +79,7 @@ fn getcwd(a: &mut Actor) {
 /// A working directory and a root of this thread's own.
 fn alone(a: &mut Actor) {
     assert_eq!(call!(a, SYS_unshare, libc::CLONE_FS), 0);
-    sees!(a, SYSCALL_UNSHARE_X, 0i64, k::CL_CLONE_FS as u32);
+    sees!(a, SYSCALL_UNSHARE_X, 0i64, k::CL_CLONE_FS);
 }
 
 fn chdir(a: &mut Actor) {
@@ -144,14 +137,7 @@ fn unlink(a: &mut Actor) {
     std::fs::create_dir(a.dir.join("sub")).unwrap();
     let dir = folder(a);
     call!(a, SYS_unlinkat, dir, c"sub", libc::AT_REMOVEDIR);
-    sees!(
-        a,
-        SYSCALL_UNLINKAT_2_X,
-        0i64,
-        dir,
-        c"sub",
-        k::AT_REMOVEDIR as u32
-    );
+    sees!(a, SYSCALL_UNLINKAT_2_X, 0i64, dir, c"sub", k::AT_REMOVEDIR);
     call!(a, SYS_unlinkat, dir, c"sub", 0);
     sees!(a, SYSCALL_UNLINKAT_2_X, ENOENT, dir, c"sub", 0u32);
 }
@@ -177,7 +163,7 @@ fn rename(a: &mut Actor) {
         c"from",
         libc::RENAME_EXCHANGE
     );
-    let flags = k::RENAME_EXCHANGE as u32;
+    let flags = k::RENAME_EXCHANGE;
     sees!(
         a,
         SYSCALL_RENAMEAT2_X,
@@ -197,7 +183,7 @@ fn rename(a: &mut Actor) {
         c"from",
         libc::RENAME_NOREPLACE
     );
-    let flags = k::RENAME_NOREPLACE as u32;
+    let flags = k::RENAME_NOREPLACE;
     sees!(
         a,
         SYSCALL_RENAMEAT2_X,
@@ -217,7 +203,7 @@ fn link(a: &mut Actor) {
         sees!(a, SYSCALL_LINK_2_X, result, &from, &to);
     }
     let dir = folder(a);
-    let flags = k::AT_SYMLINK_FOLLOW as u32;
+    let flags = k::AT_SYMLINK_FOLLOW;
     for result in [0i64, EEXIST] {
         call!(
             a,
@@ -306,7 +292,7 @@ fn chown(a: &mut Actor) {
         c"",
         0u32,
         0u32,
-        k::AT_EMPTY_PATH as u32
+        k::AT_EMPTY_PATH
     );
     call!(a, SYS_fchownat, dir, c"missing", 3, 4, 0);
     sees!(
@@ -323,7 +309,7 @@ fn chown(a: &mut Actor) {
 
 fn mknod(a: &mut Actor) {
     let path = a.path("pipe");
-    let mode = (k::S_IFIFO | 0o600) as u32;
+    let mode = k::S_IFIFO | 0o600;
     call!(a, SYS_mknod, &path, libc::S_IFIFO | 0o600, 0);
     sees!(a, SYSCALL_MKNOD_X, 0i64, &path, mode, 0u32);
     call!(a, SYS_mknod, &path, libc::S_IFIFO | 0o600, 0);
@@ -332,7 +318,7 @@ fn mknod(a: &mut Actor) {
     // Major 7, minor 300, which a program writes as 0x10072c. The original takes that for the
     // kernel's own form, and encodes it once more.
     let device = libc::makedev(7, 300) as u32;
-    let mode = (k::S_IFCHR | 0o644) as u32;
+    let mode = k::S_IFCHR | 0o644;
     for result in [0i64, EEXIST] {
         call!(a, SYS_mknodat, dir, c"null", libc::S_IFCHR | 0o644, device);
         sees!(

@@ -54,13 +54,13 @@ fn open(a: &mut Actor) {
         let fd = call!(a, SYS_open, &path, flags, 0o640);
         assert!(fd > 2);
         let (dev, ino) = identity(&path);
-        sees!(a, SYSCALL_OPEN_E, &path, told as u32, 0o640u32);
+        sees!(a, SYSCALL_OPEN_E, &path, told, 0o640u32);
         sees!(
             a,
             SYSCALL_OPEN_X,
             fd,
             &path,
-            (told | created) as u32,
+            told | created,
             0o640u32,
             dev,
             ino
@@ -71,26 +71,26 @@ fn open(a: &mut Actor) {
     // The mode counts only where a file may be made.
     let missing = a.path("missing");
     assert_eq!(call!(a, SYS_open, &missing, O_WRONLY, 0o777), ENOENT);
-    sees!(a, SYSCALL_OPEN_E, &missing, k::O_WRONLY as u32, 0u32);
+    sees!(a, SYSCALL_OPEN_E, &missing, k::O_WRONLY, 0u32);
     sees!(
         a,
         SYSCALL_OPEN_X,
         ENOENT,
         &missing,
-        k::O_WRONLY as u32,
+        k::O_WRONLY,
         0u32,
         0u32,
         0u64
     );
     // No path at all.
     call!(a, SYS_open, 8, O_RDONLY, 0);
-    sees!(a, SYSCALL_OPEN_E, none(), k::O_RDONLY as u32, 0u32);
+    sees!(a, SYSCALL_OPEN_E, none(), k::O_RDONLY, 0u32);
     sees!(
         a,
         SYSCALL_OPEN_X,
         -14i64,
         none(),
-        k::O_RDONLY as u32,
+        k::O_RDONLY,
         0u32,
         0u32,
         0u64
@@ -105,14 +105,14 @@ fn open_as_zero(a: &mut Actor) {
     call!(a, SYS_close, 0);
     let path = a.file("zero", b"");
     assert_eq!(call!(a, SYS_open, &path, O_RDONLY, 0), 0);
-    sees!(a, SYSCALL_OPEN_E, &path, k::O_RDONLY as u32, 0u32);
+    sees!(a, SYSCALL_OPEN_E, &path, k::O_RDONLY, 0u32);
     // The original driver looks at the file from descriptor 1 on.
     sees!(
         a,
         SYSCALL_OPEN_X,
         0i64,
         &path,
-        k::O_RDONLY as u32,
+        k::O_RDONLY,
         0u32,
         0u32,
         0u64
@@ -123,7 +123,7 @@ fn openat(a: &mut Actor) {
     a.file("there", b"");
     let dir = a.path("");
     // O_TMPFILE is two bits, of which O_DIRECTORY is one: the original tells of either.
-    let flags = (k::O_RDONLY | k::O_DIRECTORY | k::O_TMPFILE) as u32;
+    let flags = k::O_RDONLY | k::O_DIRECTORY | k::O_TMPFILE;
     let at = call!(a, SYS_openat, AT_FDCWD, &dir, O_RDONLY | O_DIRECTORY, 0);
     let (dev, ino) = identity(&dir);
     sees!(a, SYSCALL_OPENAT_2_E, -100i64, &dir, flags, 0u32);
@@ -140,48 +140,41 @@ fn openat(a: &mut Actor) {
     );
     let fd = call!(a, SYS_openat, at, c"there", O_RDWR, 0);
     let (dev, ino) = identity(&a.path("there"));
-    sees!(a, SYSCALL_OPENAT_2_E, at, c"there", k::O_RDWR as u32, 0u32);
+    sees!(a, SYSCALL_OPENAT_2_E, at, c"there", k::O_RDWR, 0u32);
     sees!(
         a,
         SYSCALL_OPENAT_2_X,
         fd,
         at,
         c"there",
-        k::O_RDWR as u32,
+        k::O_RDWR,
         0u32,
         dev,
         ino
     );
     call!(a, SYS_openat, at, c"missing", O_RDWR, 0);
-    sees!(
-        a,
-        SYSCALL_OPENAT_2_E,
-        at,
-        c"missing",
-        k::O_RDWR as u32,
-        0u32
-    );
+    sees!(a, SYSCALL_OPENAT_2_E, at, c"missing", k::O_RDWR, 0u32);
     sees!(
         a,
         SYSCALL_OPENAT_2_X,
         ENOENT,
         at,
         c"missing",
-        k::O_RDWR as u32,
+        k::O_RDWR,
         0u32,
         0u32,
         0u64
     );
     // A descriptor of which only the low half counts.
     call!(a, SYS_openat, 0xffff_ffff_ffff_ff17u64, c"x", O_RDWR, 0);
-    sees!(a, SYSCALL_OPENAT_2_E, -233i64, c"x", k::O_RDWR as u32, 0u32);
+    sees!(a, SYSCALL_OPENAT_2_E, -233i64, c"x", k::O_RDWR, 0u32);
     sees!(
         a,
         SYSCALL_OPENAT_2_X,
         EBADF,
         -233i64,
         c"x",
-        k::O_RDWR as u32,
+        k::O_RDWR,
         0u32,
         0u32,
         0u64
@@ -202,10 +195,10 @@ fn openat2(a: &mut Actor) {
         resolve: libc::RESOLVE_NO_SYMLINKS | libc::RESOLVE_NO_MAGICLINKS,
     };
     let (told, resolve) = (
-        (k::O_WRONLY | k::O_CREAT) as u32,
-        (k::RESOLVE_NO_SYMLINKS | k::RESOLVE_NO_MAGICLINKS) as u32,
+        (k::O_WRONLY | k::O_CREAT),
+        (k::RESOLVE_NO_SYMLINKS | k::RESOLVE_NO_MAGICLINKS),
     );
-    let created = told | k::O_F_CREATED as u32;
+    let created = told | k::O_F_CREATED;
     let fd = call!(
         a,
         SYS_openat2,
@@ -242,7 +235,7 @@ fn openat2(a: &mut Actor) {
         mode: 0,
         resolve: libc::RESOLVE_BENEATH,
     };
-    let (told, resolve) = (k::O_RDONLY as u32, k::RESOLVE_BENEATH as u32);
+    let (told, resolve) = (k::O_RDONLY, k::RESOLVE_BENEATH);
     let res = call!(
         a,
         SYS_openat2,
@@ -321,13 +314,13 @@ fn open_by_handle_at(a: &mut Actor) {
         SYSCALL_OPEN_BY_HANDLE_AT_X,
         fd,
         dir,
-        k::O_RDWR as u32,
+        k::O_RDWR,
         &path,
         dev,
         ino
     );
     call!(a, SYS_open_by_handle_at, -1, &raw const handle, O_RDONLY);
-    let told = k::O_RDONLY as u32;
+    let told = k::O_RDONLY;
     sees!(
         a,
         SYSCALL_OPEN_BY_HANDLE_AT_X,
@@ -376,7 +369,7 @@ fn layers(a: &mut Actor) {
         let path = a.path(name);
         let fd = call!(a, SYS_openat, AT_FDCWD, &path, O_RDONLY, 0);
         let (dev, ino) = identity(&path);
-        let (told, flags) = (k::O_RDONLY as u32, (k::O_RDONLY | layer) as u32);
+        let (told, flags) = (k::O_RDONLY, (k::O_RDONLY | layer));
         sees!(a, SYSCALL_OPENAT_2_E, -100i64, &path, told, 0u32);
         sees!(
             a,
@@ -541,7 +534,7 @@ fn splice(a: &mut Actor) {
     let mut ends = [0i32; 2];
     call!(a, SYS_pipe, &raw mut ends);
     let flags = libc::SPLICE_F_MOVE | libc::SPLICE_F_MORE;
-    let told = (k::SPLICE_F_MOVE | k::SPLICE_F_MORE) as u32;
+    let told = k::SPLICE_F_MOVE | k::SPLICE_F_MORE;
     assert_eq!(call!(a, SYS_splice, from, 0, ends[1], 0, 6, flags), 6);
     sees!(
         a,

@@ -99,7 +99,7 @@ fn capset(a: &mut Actor) {
     let reduced = (
         k::CAP_NET_RAW as u64,
         permitted & !(k::CAP_SYS_TIME as u64),
-        effective & !(k::CAP_SYS_TIME as u64) & !(k::CAP_BPF as u64),
+        effective & !(k::CAP_SYS_TIME as u64) & !k::CAP_BPF,
     );
     // Version 3: two groups of effective, permitted, inheritable, 32 bits each.
     let header = [0x2008_0522u32, 0];
@@ -158,34 +158,20 @@ fn setsid(a: &mut Actor) {
 
 fn prctl(a: &mut Actor) {
     call!(a, SYS_prctl, libc::PR_SET_NAME, c"given");
-    sees!(
-        a,
-        SYSCALL_PRCTL_X,
-        0i64,
-        k::PR_SET_NAME as u32,
-        c"given",
-        0i64
-    );
+    sees!(a, SYSCALL_PRCTL_X, 0i64, k::PR_SET_NAME, c"given", 0i64);
     let mut name = [0u8; 16];
     call!(a, SYS_prctl, libc::PR_GET_NAME, &raw mut name);
-    sees!(
-        a,
-        SYSCALL_PRCTL_X,
-        0i64,
-        k::PR_GET_NAME as u32,
-        c"given",
-        0i64
-    );
+    sees!(a, SYSCALL_PRCTL_X, 0i64, k::PR_GET_NAME, c"given", 0i64);
     let mut answer = -1i32;
     call!(a, SYS_prctl, libc::PR_GET_CHILD_SUBREAPER, &raw mut answer);
-    let option = k::PR_GET_CHILD_SUBREAPER as u32;
+    let option = k::PR_GET_CHILD_SUBREAPER;
     sees!(a, SYSCALL_PRCTL_X, 0i64, option, none(), i64::from(answer));
     call!(a, SYS_prctl, libc::PR_SET_PDEATHSIG, 999);
     sees!(
         a,
         SYSCALL_PRCTL_X,
         EINVAL,
-        k::PR_SET_PDEATHSIG as u32,
+        k::PR_SET_PDEATHSIG,
         none(),
         999i64
     );
@@ -257,19 +243,19 @@ fn rlimit(a: &mut Actor) {
 
 fn unshare(a: &mut Actor) {
     call!(a, SYS_unshare, libc::CLONE_NEWUTS | libc::CLONE_FS);
-    let flags = (k::CL_CLONE_NEWUTS | k::CL_CLONE_FS) as u32;
+    let flags = k::CL_CLONE_NEWUTS | k::CL_CLONE_FS;
     sees!(a, SYSCALL_UNSHARE_X, 0i64, flags);
     // A new pid namespace is for processes of one thread.
     call!(a, SYS_unshare, libc::CLONE_NEWUSER | 1);
-    sees!(a, SYSCALL_UNSHARE_X, EINVAL, k::CL_CLONE_NEWUSER as u32);
+    sees!(a, SYSCALL_UNSHARE_X, EINVAL, k::CL_CLONE_NEWUSER);
 }
 
 fn setns(a: &mut Actor) {
     let fd = call!(a, SYS_open, c"/proc/self/ns/uts", libc::O_RDONLY);
     call!(a, SYS_setns, fd, libc::CLONE_NEWUTS);
-    sees!(a, SYSCALL_SETNS_X, 0i64, fd, k::CL_CLONE_NEWUTS as u32);
+    sees!(a, SYSCALL_SETNS_X, 0i64, fd, k::CL_CLONE_NEWUTS);
     call!(a, SYS_setns, -1, libc::CLONE_NEWNET);
-    sees!(a, SYSCALL_SETNS_X, -9i64, -1i64, k::CL_CLONE_NEWNET as u32);
+    sees!(a, SYSCALL_SETNS_X, -9i64, -1i64, k::CL_CLONE_NEWNET);
 }
 
 fn seccomp(a: &mut Actor) {

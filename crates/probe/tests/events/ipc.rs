@@ -16,7 +16,7 @@ fn semaphores(a: &mut Actor) {
         libc::IPC_CREAT | libc::IPC_EXCL | 0o600
     );
     assert!(id >= 0);
-    let flags = (k::IPC_CREAT | k::IPC_EXCL) as u32;
+    let flags = k::IPC_CREAT | k::IPC_EXCL;
     sees!(a, SYSCALL_SEMGET_X, id, 0i32, 2i32, flags);
     call!(a, SYS_semget, 0x7072_6772, -1, 0);
     sees!(a, SYSCALL_SEMGET_X, -22i64, 0x7072_6772i32, -1i32, 0u32);

@@ -19,17 +19,17 @@ fn mount(a: &mut Actor) {
     std::fs::create_dir(a.dir.join("target")).unwrap();
     let flags = libc::MS_NOSUID | libc::MS_NODEV;
     call!(a, SYS_mount, c"source", &dir, c"tmpfs", flags, c"size=64k");
-    let told = (k::MS_NOSUID | k::MS_NODEV) as u32;
+    let told = k::MS_NOSUID | k::MS_NODEV;
     sees!(a, SYSCALL_MOUNT_X, 0i64, c"source", &dir, c"tmpfs", told);
     call!(a, SYS_umount2, &dir, libc::MNT_DETACH);
-    sees!(a, SYSCALL_UMOUNT2_X, 0i64, &dir, k::MNT_DETACH as u32);
+    sees!(a, SYSCALL_UMOUNT2_X, 0i64, &dir, k::MNT_DETACH);
     call!(
         a,
         SYS_umount2,
         &dir,
         libc::MNT_FORCE | libc::UMOUNT_NOFOLLOW
     );
-    let told = (k::MNT_FORCE | k::UMOUNT_NOFOLLOW) as u32;
+    let told = k::MNT_FORCE | k::UMOUNT_NOFOLLOW;
     sees!(a, SYSCALL_UMOUNT2_X, EINVAL, &dir, told);
     let missing = a.path("missing");
     call!(a, SYS_mount, 0, &missing, c"proc", libc::MS_RDONLY, 0);
@@ -40,14 +40,14 @@ fn mount(a: &mut Actor) {
         none(),
         &missing,
         c"proc",
-        k::MS_RDONLY as u32
+        k::MS_RDONLY
     );
 }
 
 fn fsconfig(a: &mut Actor) {
     let fd = call!(a, SYS_fsopen, c"tmpfs", 0);
     assert!(fd > 0);
-    let string = k::FSCONFIG_SET_STRING as u32;
+    let string = k::FSCONFIG_SET_STRING;
     call!(a, SYS_fsconfig, fd, string, c"size", c"64k", 0);
     sees!(
         a,
@@ -73,7 +73,7 @@ fn fsconfig(a: &mut Actor) {
         none(),
         0i32
     );
-    let create = k::FSCONFIG_CMD_CREATE as u32;
+    let create = k::FSCONFIG_CMD_CREATE;
     call!(a, SYS_fsconfig, fd, create, 0, 0, 0);
     sees!(
         a,
@@ -91,7 +91,7 @@ fn fsconfig(a: &mut Actor) {
 fn keyctl(a: &mut Actor) {
     let int = |n: i64| dynamic(k::KEYCTL_IDX_INT64 as u8, &n.to_le_bytes());
     let text = |s: &std::ffi::CStr| dynamic(k::KEYCTL_IDX_CHARBUF as u8, s.to_bytes_with_nul());
-    let join = k::KEYCTL_JOIN_SESSION_KEYRING as u32;
+    let join = k::KEYCTL_JOIN_SESSION_KEYRING;
     let ring = call!(a, SYS_keyctl, join, c"peregrine");
     assert!(ring > 0);
     sees!(
@@ -104,12 +104,12 @@ fn keyctl(a: &mut Actor) {
         int(0),
         int(0)
     );
-    let search = k::KEYCTL_SEARCH as u32;
+    let search = k::KEYCTL_SEARCH;
     call!(a, SYS_keyctl, search, ring, c"user", c"nobody", 0);
     let wanted: [Value; 4] = [int(ring), text(c"user"), text(c"nobody"), int(0)];
     let [two, three, four, five] = wanted;
     sees!(a, SYSCALL_KEYCTL_X, -126i64, search, two, three, four, five);
-    let chown = k::KEYCTL_CHOWN as u32;
+    let chown = k::KEYCTL_CHOWN;
     call!(a, SYS_keyctl, chown, ring, 0, -1, 0);
     sees!(
         a,
@@ -229,7 +229,7 @@ fn modules(a: &mut Actor) {
     let flags = 1 | 4;
     let res = call!(a, SYS_finit_module, -1, c"p=1", flags);
     assert!(res < 0);
-    let told = (k::MODULE_INIT_IGNORE_MODVERSIONS | k::MODULE_INIT_COMPRESSED_FILE) as u32;
+    let told = k::MODULE_INIT_IGNORE_MODVERSIONS | k::MODULE_INIT_COMPRESSED_FILE;
     sees!(a, SYSCALL_FINIT_MODULE_X, res, -1i64, c"p=1", told);
     let res = call!(
         a,
@@ -238,7 +238,7 @@ fn modules(a: &mut Actor) {
         libc::O_NONBLOCK | libc::O_TRUNC
     );
     assert!(res < 0);
-    let told = (k::DELETE_MODULE_O_NONBLOCK | k::DELETE_MODULE_O_TRUNC) as u32;
+    let told = k::DELETE_MODULE_O_NONBLOCK | k::DELETE_MODULE_O_TRUNC;
     sees!(a, SYSCALL_DELETE_MODULE_X, res, c"no such", told);
 }
 
@@ -247,11 +247,11 @@ fn bpf(a: &mut Actor) {
     let map = [2u32, 4, 4, 1, 0];
     let fd = call!(a, SYS_bpf, 0, &raw const map, 20);
     assert!(fd > 0);
-    sees!(a, SYSCALL_BPF_2_X, fd, k::BPF_MAP_CREATE as u32);
+    sees!(a, SYSCALL_BPF_2_X, fd, k::BPF_MAP_CREATE);
     let nothing = [0u64; 4];
     let res = call!(a, SYS_bpf, 5, &raw const nothing, 32);
     assert!(res < 0);
-    sees!(a, SYSCALL_BPF_2_X, res, k::BPF_PROG_LOAD as u32);
+    sees!(a, SYSCALL_BPF_2_X, res, k::BPF_PROG_LOAD);
 }
 
 fn io_uring(a: &mut Actor) {
@@ -279,8 +279,7 @@ fn io_uring(a: &mut Actor) {
     let fd = call!(a, SYS_io_uring_setup, 5, at);
     assert!(fd > 0, "{fd}");
     assert_eq!((params.sq_entries, params.cq_entries), (8, 64));
-    let flags =
-        (k::IORING_SETUP_CQSIZE | k::IORING_SETUP_CLAMP | k::IORING_SETUP_R_DISABLED) as u32;
+    let flags = k::IORING_SETUP_CQSIZE | k::IORING_SETUP_CLAMP | k::IORING_SETUP_R_DISABLED;
     // The first eleven features by the kernel's bits; the original leaves number 8 out.
     let features = params.features & 0x6ff;
     sees!(
@@ -322,7 +321,7 @@ fn io_uring(a: &mut Actor) {
         at,
         7u32
     );
-    let events = k::IORING_ENTER_GETEVENTS as u32;
+    let events = k::IORING_ENTER_GETEVENTS;
     call!(a, SYS_io_uring_enter, fd, 0, 0, 1, 0, 8);
     sees!(
         a,

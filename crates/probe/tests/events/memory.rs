@@ -51,8 +51,8 @@ fn mmap(a: &mut Actor) {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_POPULATE;
     let prot = libc::PROT_READ | libc::PROT_EXEC;
     let at = call!(a, SYS_mmap, 0, 3 * PAGE, prot, flags, -1, 0);
-    let told = (k::MAP_PRIVATE | k::MAP_ANONYMOUS | k::MAP_POPULATE) as u32;
-    let rights = (k::PROT_READ | k::PROT_EXEC) as u32;
+    let told = k::MAP_PRIVATE | k::MAP_ANONYMOUS | k::MAP_POPULATE;
+    let rights = k::PROT_READ | k::PROT_EXEC;
     sees!(
         a,
         SYSCALL_MMAP_X,
@@ -99,8 +99,8 @@ fn mmap(a: &mut Actor) {
         -1,
         PAGE
     );
-    let rights = k::PROT_WRITE as u32;
-    let told = k::MAP_SHARED as u32;
+    let rights = k::PROT_WRITE;
+    let told = k::MAP_SHARED;
     sees!(
         a,
         SYSCALL_MMAP_X,
@@ -119,7 +119,7 @@ fn mmap(a: &mut Actor) {
 
 fn mprotect(a: &mut Actor) {
     let at = mapped(a);
-    let rights = (k::PROT_READ | k::PROT_EXEC) as u32;
+    let rights = k::PROT_READ | k::PROT_EXEC;
     call!(a, SYS_mprotect, at, PAGE, libc::PROT_READ | libc::PROT_EXEC);
     sees!(a, SYSCALL_MPROTECT_X, 0i64, at, PAGE, rights);
     call!(a, SYS_mprotect, at + 5, PAGE, libc::PROT_NONE);
@@ -133,7 +133,7 @@ fn mlock(a: &mut Actor) {
     call!(a, SYS_mlock, 0, PAGE);
     sees!(a, SYSCALL_MLOCK_X, ENOMEM, 0u64, PAGE);
     call!(a, SYS_mlock2, at, PAGE, libc::MLOCK_ONFAULT);
-    sees!(a, SYSCALL_MLOCK2_X, 0i64, at, PAGE, k::MLOCK_ONFAULT as u32);
+    sees!(a, SYSCALL_MLOCK2_X, 0i64, at, PAGE, k::MLOCK_ONFAULT);
     call!(a, SYS_mlock2, at, PAGE, 8);
     sees!(a, SYSCALL_MLOCK2_X, EINVAL, at, PAGE, 0u32);
     call!(a, SYS_munlock, at, PAGE);
@@ -145,7 +145,7 @@ fn mlock(a: &mut Actor) {
 fn mlockall(a: &mut Actor) {
     // Pages to come, and only when they are touched: nothing of this process is locked.
     call!(a, SYS_mlockall, libc::MCL_FUTURE | libc::MCL_ONFAULT);
-    let flags = (k::MLOCKALL_MCL_FUTURE | k::MLOCKALL_MCL_ONFAULT) as u32;
+    let flags = k::MLOCKALL_MCL_FUTURE | k::MLOCKALL_MCL_ONFAULT;
     sees!(a, SYSCALL_MLOCKALL_X, 0i64, flags);
     call!(a, SYS_munlockall);
     sees!(a, SYSCALL_MUNLOCKALL_X, 0i64);
@@ -198,7 +198,7 @@ fn page_fault(a: &mut Actor) {
         unsafe { (at as *mut u8).write_volatile(1) };
         0
     });
-    let code = (k::PF_PAGE_NOT_PRESENT | k::PF_WRITE_ACCESS | k::PF_USER_FAULT) as u32;
+    let code = k::PF_PAGE_NOT_PRESENT | k::PF_WRITE_ACCESS | k::PF_USER_FAULT;
     let here = page_fault as fn(&mut Actor) as usize as u64;
     let nearby = has("an address in this program", move |b| {
         b.try_into().map_or(0, u64::from_le_bytes).abs_diff(here) < 64 << 20

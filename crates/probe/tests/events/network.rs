@@ -116,7 +116,7 @@ fn closed_port() -> u16 {
 fn socket(a: &mut Actor) {
     let kind = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
     let fd = call!(a, SYS_socket, AF_INET6, kind, libc::IPPROTO_TCP);
-    let flags = (k::O_CLOEXEC | k::O_NONBLOCK) as u32;
+    let flags = k::O_CLOEXEC | k::O_NONBLOCK;
     sees!(
         a,
         SOCKET_SOCKET_X,

@@ -365,7 +365,10 @@ fn compare(actor: &Actor, events: &HashMap<i64, Vec<Kept>>, outcome: &mut Outcom
         let found = events.get(tid).unwrap_or(&nothing);
         let found: Vec<&Kept> = match part {
             Part::All => found.iter().collect(),
-            Part::Last => found.last().into_iter().collect(),
+            Part::Last => {
+                let last = found.iter().rfind(|e| !is_incidental(e.code));
+                last.into_iter().collect()
+            }
             Part::OfType => found.iter().filter(|e| e.code == wants[0].code).collect(),
         };
         compare_list(&place, wants, &found, outcome);
