@@ -14,7 +14,7 @@ const ROWS: &[&[&str]] = &[
     &["diag", "event"],
     &["filter", "capture"],
     &["state", "rules"],
-    &["fields"],
+    &["fields", "audit"],
     &[
         "engine", "outputs", "config", "probe", "host", "metrics", "web",
     ],
