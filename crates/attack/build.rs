@@ -17,7 +17,8 @@ fn main() {
     println!("cargo::rerun-if-changed=actor");
     println!("cargo::rerun-if-env-changed=CC");
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
-    let target = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo says where")).join("actor");
+    let target =
+        PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo says where")).join("actor");
     let status = Command::new(&compiler)
         .args(["-std=gnu11", "-O1", "-s", "-static", "-Wall", "-Wextra"])
         .args(["-Wno-unused-parameter", "-Werror", "-o"])

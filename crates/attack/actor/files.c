@@ -130,7 +130,15 @@ FILES(op_file)
 	FILE *file = fopen(path, "we");
 	if (!file)
 		return -1;
-	fputs(count > 2 ? w[2] : "something\n", file);
+	/* A line of a script cannot hold another line: \\n stands for its end. */
+	for (const char *c = count > 2 ? w[2] : "something"; *c; c++) {
+		if (c[0] == '\\' && c[1] == 'n') {
+			fputc('\n', file);
+			c++;
+		} else {
+			fputc(*c, file);
+		}
+	}
 	return fclose(file);
 }
 

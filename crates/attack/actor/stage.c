@@ -17,6 +17,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -105,6 +106,21 @@ static void make_device(const char *name, int kind, int major, int minor)
 	chmod(path, 0666);
 }
 
+/* The installed copies move into memory: an overlay refuses layers that lie within each other. All are one file. */
+static int mirror(const char *path, const struct stat *about, int kind, struct FTW *where)
+{
+	char target[4096];
+	(void)where;
+	snprintf(target, sizeof(target), "room/%s", path);
+	if (kind == FTW_D) {
+		must(mkdir(target, 0755) < 0 && errno != EEXIST ? -1 : 0, target);
+		return chmod(target, about->st_mode & 07777);
+	}
+	if (about->st_mode & 0111)
+		return link("room/actor", target);
+	return copy_file(path, target, 0644);
+}
+
 /* The root; HOUSE holds the folders `layer` (installed copies) and `room` (an empty mount point). */
 static void make_root(const char *house)
 {
@@ -112,10 +128,12 @@ static void make_root(const char *house)
 	must(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), "private mounts");
 	must(chdir(house), house);
 	must(mount("none", "room", "tmpfs", 0, NULL), "memory");
+	must(copy_file("layer" ACTOR_HOME, "room/actor", 0755), "actor");
+	must(nftw("layer", mirror, 16, FTW_PHYS), "layer");
 	must(mkdir("room/upper", 0755), "upper");
 	must(mkdir("room/work", 0755), "work");
 	must(mkdir("room/root", 0755), "root");
-	snprintf(text, sizeof(text), "lowerdir=%s/layer:/,upperdir=%s/room/upper,workdir=%s/room/work", house, house, house);
+	snprintf(text, sizeof(text), "lowerdir=%s/room/layer:/,upperdir=%s/room/upper,workdir=%s/room/work", house, house, house);
 	must(mount("overlay", "room/root", "overlay", 0, text), "overlay");
 	must(chdir("room/root"), "root");
 	must(mount("proc", "proc", "proc", 0, NULL), "/proc");

@@ -21,8 +21,14 @@ const TEXTS: [(&str, &str); 4] = [
         "incubating.attacks",
         include_str!("../attacks/incubating.attacks"),
     ),
-    ("sandbox.attacks", include_str!("../attacks/sandbox.attacks")),
-    ("products.attacks", include_str!("../attacks/products.attacks")),
+    (
+        "sandbox.attacks",
+        include_str!("../attacks/sandbox.attacks"),
+    ),
+    (
+        "products.attacks",
+        include_str!("../attacks/products.attacks"),
+    ),
 ];
 
 /// Where a case is performed.
@@ -141,7 +147,11 @@ fn parse(file: &'static str, text: &str, cases: &mut Vec<Case>) -> Result<(), Fa
                         content
                     }
                 };
-                let mut into = if preparing { &mut case.given } else { &mut case.does };
+                let mut into = if preparing {
+                    &mut case.given
+                } else {
+                    &mut case.does
+                };
                 for _ in 0..depths.len() {
                     into = &mut into.last_mut().ok_or_else(|| fault("too deep"))?.inner;
                 }
@@ -163,7 +173,11 @@ fn heading(file: &'static str, rule: String, content: &str) -> Result<Case, &'st
         "silent" => false,
         _ => return Err("`fires` or `silent` should stand here"),
     };
-    let (place, title) = match rest.trim().strip_prefix('[').and_then(|r| r.split_once(']')) {
+    let (place, title) = match rest
+        .trim()
+        .strip_prefix('[')
+        .and_then(|r| r.split_once(']'))
+    {
         Some(("container", title)) => (Place::Container, title),
         Some(("privileged", title)) => (Place::Privileged, title),
         Some(_) => return Err("there is no such stage"),
@@ -226,7 +240,10 @@ mod tests {
     #[test]
     fn faults_say_where() {
         let fault = parse("x.attacks", "rule A\n  perhaps so\n", &mut Vec::new()).unwrap_err();
-        assert_eq!(fault.to_string(), "x.attacks:2: `fires` or `silent` should stand here");
+        assert_eq!(
+            fault.to_string(),
+            "x.attacks:2: `fires` or `silent` should stand here"
+        );
     }
 
     #[test]

@@ -81,7 +81,10 @@ fn chosen(choice: &Choice) -> Result<Vec<Case>> {
     if !choice.rule.is_empty() {
         cases.retain(|case| choice.rule.contains(&case.rule));
         if cases.is_empty() {
-            bail!("there is no case for {}; see peregrine-attack list", choice.rule.join(", "));
+            bail!(
+                "there is no case for {}; see peregrine-attack list",
+                choice.rule.join(", ")
+            );
         }
     }
     Ok(cases)
@@ -96,7 +99,11 @@ fn perform(cases: &[Case]) -> Result<()> {
     let mut performance = Performance::open(cases)?;
     let complete = performance.all()?;
     for (case, complete) in cases.iter().zip(complete) {
-        let how = if complete { "" } else { " (could not be done whole)" };
+        let how = if complete {
+            ""
+        } else {
+            " (could not be done whole)"
+        };
         println!("{}{how}", sentence(case));
     }
     Ok(())
@@ -108,7 +115,11 @@ fn verify(verify: &Verify) -> Result<ExitCode> {
     let plan = Plan {
         program: verify.peregrine.clone(),
         tuned: verify.rules.is_empty(),
-        rules: if verify.rules.is_empty() { shipped } else { verify.rules.clone() },
+        rules: if verify.rules.is_empty() {
+            shipped
+        } else {
+            verify.rules.clone()
+        },
     };
     let mut performance = Performance::open(&cases)?;
     let mut monitor = Monitor::start(&plan)?;

@@ -50,7 +50,14 @@ fn prepare(plan: &Plan, folder: &Path) -> Result<Vec<PathBuf>> {
          output: The suite begins or ends\n  priority: DEBUG\n"
     );
     let tuning = folder.join("suite.yaml");
-    fs::write(&tuning, if plan.tuned { format!("{TUNING}\n{sentinel}") } else { sentinel })?;
+    fs::write(
+        &tuning,
+        if plan.tuned {
+            format!("{TUNING}\n{sentinel}")
+        } else {
+            sentinel
+        },
+    )?;
     let mut files = plan.rules.clone();
     files.push(tuning);
     Ok(files)
@@ -90,7 +97,10 @@ impl Monitor {
         let (send, lines) = channel();
         std::thread::spawn(move || {
             for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
-                if send.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                if send
+                    .send(String::from_utf8_lossy(&line).into_owned())
+                    .is_err()
+                {
                     break;
                 }
             }
@@ -185,7 +195,10 @@ fn note(line: &str, alerts: &mut Alerts) {
     let rule = alert["rule"].as_str().unwrap_or_default();
     if let Some(token) = alert["output_fields"]["case"].as_str() {
         if !token.is_empty() {
-            alerts.entry(token.to_owned()).or_default().insert(rule.to_owned());
+            alerts
+                .entry(token.to_owned())
+                .or_default()
+                .insert(rule.to_owned());
         }
     }
 }

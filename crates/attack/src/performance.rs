@@ -94,7 +94,10 @@ impl<'a> Performance<'a> {
                 {
                     let token = token(index);
                     let given = format!("{token}-given");
-                    let prepare = self.scripts[index].texts.iter().any(|(name, _)| *name == given);
+                    let prepare = self.scripts[index]
+                        .texts
+                        .iter()
+                        .any(|(name, _)| *name == given);
                     stage.ask(
                         if prepare { &given } else { &token },
                         if prepare { &given } else { &token },
@@ -123,7 +126,9 @@ fn container_id(place: Place) -> Option<String> {
     if place == Place::Host {
         return None;
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     let mut state = now.as_nanos() as u64 ^ (u64::from(std::process::id()) << 40) ^ place as u64;
     let mut id = String::new();
     while id.len() < 64 {

@@ -65,7 +65,7 @@ impl Stage {
         }
         let groups = match container {
             Some(id) => control_groups(id)?,
-            None => Vec::new(),
+            None => root_groups(),
         };
         let mut child = Command::new(&actor)
             .arg("--stage")
@@ -81,7 +81,7 @@ impl Stage {
             child,
             input,
             output: BufReader::new(output),
-            groups,
+            groups: container.map_or_else(Vec::new, |_| groups),
             _house: house,
         })
     }
@@ -102,7 +102,12 @@ impl Stage {
     /// The stage is gone.
     pub fn answer(&mut self) -> Result<Performed> {
         let mut line = String::new();
-        if self.output.read_line(&mut line).context("the stage is gone")? == 0 {
+        if self
+            .output
+            .read_line(&mut line)
+            .context("the stage is gone")?
+            == 0
+        {
             bail!("the stage could not be built, or ended; it needs root");
         }
         let (token, status) = line.trim_end().split_once('\t').unwrap_or((&line, ""));
@@ -172,6 +177,21 @@ fn install(layer: &Path, actor: &Path, path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The roots of the hierarchies: where a process of the machine itself may be, whatever the suite was started in.
+fn root_groups() -> Vec<PathBuf> {
+    let root = Path::new("/sys/fs/cgroup");
+    let mut found: Vec<PathBuf> = fs::read_dir(root)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|folder| !folder.is_symlink() && folder.join("release_agent").exists())
+        .collect();
+    if root.join("cgroup.controllers").exists() {
+        found.push(root.to_owned());
+    }
+    found
+}
+
 /// Control groups that carry a container's name, in the hierarchies that the monitor reads.
 fn control_groups(id: &str) -> Result<Vec<PathBuf>> {
     let root = Path::new("/sys/fs/cgroup");
@@ -202,7 +222,10 @@ fn control_groups(id: &str) -> Result<Vec<PathBuf>> {
         }
     }
     if made.is_empty() {
-        bail!("no hierarchy of control groups is mounted below {}", root.display());
+        bail!(
+            "no hierarchy of control groups is mounted below {}",
+            root.display()
+        );
     }
     Ok(made)
 }

@@ -54,7 +54,12 @@ pub fn judge(cases: &[Case], complete: &[bool], alerts: &Alerts) -> Vec<Outcome>
 #[must_use]
 pub fn report(cases: &[Case], outcomes: &[Outcome], alerts: &Alerts, everything: bool) -> String {
     let mut text = String::new();
-    let count = |wanted: Outcome| outcomes.iter().filter(|&&outcome| outcome == wanted).count();
+    let count = |wanted: Outcome| {
+        outcomes
+            .iter()
+            .filter(|&&outcome| outcome == wanted)
+            .count()
+    };
     for (index, (case, &outcome)) in cases.iter().zip(outcomes).enumerate() {
         if !everything && matches!(outcome, Outcome::Fired | Outcome::Silent) {
             continue;
