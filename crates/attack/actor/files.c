@@ -117,7 +117,7 @@ FILES(op_fchmod)
 	return done(result);
 }
 
-/* A scene that has to be set before what counts: parents are made, what was there is replaced. */
+/* A scene that has to be set before what counts: parents are made; what is there stays, unless it has to hold something. */
 FILES(op_file)
 {
 	char path[1024];
@@ -127,6 +127,9 @@ FILES(op_file)
 		mkdir(path, 0755);
 		*slash = '/';
 	}
+	struct stat about;
+	if (count <= 2 && stat(path, &about) == 0)
+		return 0;
 	FILE *file = fopen(path, "we");
 	if (!file)
 		return -1;
@@ -140,6 +143,21 @@ FILES(op_file)
 		}
 	}
 	return fclose(file);
+}
+
+/* folder PATH: with its parents; it may be there. */
+FILES(op_folder)
+{
+	UNUSED;
+	char path[1024];
+	snprintf(path, sizeof(path), "%s/", w[1]);
+	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = 0;
+		if (mkdir(path, 0755) < 0 && errno != EEXIST)
+			return -1;
+		*slash = '/';
+	}
+	return 0;
 }
 
 int copy_file(const char *source, const char *target, int mode)
@@ -175,6 +193,6 @@ const struct operation file_operations[] = {
 	{ "symlinkat", 2, op_symlinkat }, { "unlink", 1, op_unlink }, { "unlinkat", 1, op_unlinkat },
 	{ "rmdir", 1, op_rmdir }, { "mkdir", 1, op_mkdir }, { "mkdirat", 1, op_mkdirat },
 	{ "chmod", 2, op_chmod }, { "fchmod", 2, op_fchmod }, { "fchmodat", 2, op_fchmodat },
-	{ "truncate", 1, op_truncate }, { "cd", 1, op_cd }, { "file", 1, op_file }, { "copy", 2, op_copy },
+	{ "truncate", 1, op_truncate }, { "cd", 1, op_cd }, { "file", 1, op_file }, { "folder", 1, op_folder }, { "copy", 2, op_copy },
 	{ NULL, 0, NULL },
 };

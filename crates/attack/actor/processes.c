@@ -169,6 +169,22 @@ PROCESSES(op_memory) { UNUSED; return in_child(exec_memory, w + 1); }
 PROCESSES(op_memory_link) { UNUSED; return in_child(exec_memory_link, w + 1); }
 
 PROCESSES(op_env) { UNUSED; return setenv(w[1], count > 2 ? w[2] : "", 1); }
+
+/* hide, show: what is started in between belongs to no case. */
+PROCESSES(op_hide)
+{
+	UNUSED;
+	const char *token = getenv(CASE_VARIABLE);
+	return setenv("PEREGRINE_HIDDEN", token ? token : "", 1) < 0 ? -1 : unsetenv(CASE_VARIABLE);
+}
+
+PROCESSES(op_show)
+{
+	UNUSED;
+	const char *token = getenv("PEREGRINE_HIDDEN");
+	return setenv(CASE_VARIABLE, token ? token : "", 1);
+}
+
 PROCESSES(op_unset) { UNUSED; return unsetenv(w[1]); }
 PROCESSES(op_setsid) { UNUSED; return setsid() < 0 && errno != EPERM ? -1 : 0; }
 
@@ -268,7 +284,7 @@ PROCESSES(op_capabilities)
 const struct operation process_operations[] = {
 	{ "run", 1, op_run }, { "exec", 1, op_exec }, { "as", 3, op_as }, { "become", 3, op_become }, { "leave", 3, op_leave },
 	{ "exec-at", 2, op_exec_at }, { "memory", 2, op_memory }, { "memory-link", 3, op_memory_link },
-	{ "env", 1, op_env }, { "unset", 1, op_unset }, { "setsid", 0, op_setsid }, { "sleep", 1, op_sleep },
+	{ "env", 1, op_env }, { "unset", 1, op_unset }, { "hide", 0, op_hide }, { "show", 0, op_show }, { "setsid", 0, op_setsid }, { "sleep", 1, op_sleep },
 	{ "terminal", 0, op_terminal }, { "user", 1, op_user }, { "setuid", 1, op_setuid },
 	{ "setreuid", 2, op_setreuid }, { "setresuid", 3, op_setresuid }, { "loginuid", 1, op_loginuid },
 	{ "capabilities", 0, op_capabilities }, { NULL, 0, NULL },

@@ -11,11 +11,13 @@
 //!
 //! A line that is deeper than an `as`, `become` or `leave` is what that program does. `given` in front of a line: it is
 //! done before, under no case's name. Words are split at blanks; quotes keep them together.
+//!
+//! Products that write where nobody should have cases of a shorter form, which [`products`](crate::products) spells out.
 
 use std::fmt;
 
 /// The files with the cases.
-const TEXTS: [(&str, &str); 4] = [
+const TEXTS: [(&str, &str); 3] = [
     ("stable.attacks", include_str!("../attacks/stable.attacks")),
     (
         "incubating.attacks",
@@ -25,11 +27,13 @@ const TEXTS: [(&str, &str); 4] = [
         "sandbox.attacks",
         include_str!("../attacks/sandbox.attacks"),
     ),
-    (
-        "products.attacks",
-        include_str!("../attacks/products.attacks"),
-    ),
 ];
+
+/// The file with the products.
+const PRODUCTS: (&str, &str) = (
+    "products.attacks",
+    include_str!("../attacks/products.attacks"),
+);
 
 /// Where a case is performed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -98,6 +102,8 @@ pub fn all() -> Result<Vec<Case>, Fault> {
     for (file, text) in TEXTS {
         parse(file, text, &mut cases)?;
     }
+    let products = crate::products::spelled_out(PRODUCTS.1);
+    parse(PRODUCTS.0, &products, &mut cases)?;
     Ok(cases)
 }
 

@@ -4,11 +4,10 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use attack::case::{self, Case};
-use attack::monitor::{Monitor, Plan};
+use attack::monitor::{Alerts, Plan};
 use attack::performance::Performance;
 use attack::verdict::{judge, report};
 use clap::{Args, Parser, Subcommand};
@@ -29,6 +28,32 @@ enum Word {
     Run(Choice),
     /// Start Peregrine, perform, and compare; needs root
     Verify(Verify),
+    /// Perform while Peregrine records into a file; needs root
+    Record(Recording),
+    /// Compare what a recording raises with what it should
+    Replay(Recording),
+    /// Change the rules a word at a time, and count the changes that the suite notices in a recording
+    Mutate(Recording),
+    /// Print the coverage page
+    Coverage(Page),
+}
+
+#[derive(Args)]
+struct Recording {
+    /// The file
+    file: PathBuf,
+    #[command(flatten)]
+    verify: Verify,
+}
+
+#[derive(Args)]
+struct Page {
+    /// A recording, and Falco's rule file, to set them side by side
+    #[arg(long, num_args = 2, value_names = ["RECORDING", "RULES"])]
+    beside: Vec<PathBuf>,
+    /// The program to start
+    #[arg(long, value_name = "PATH", default_value = "target/release/peregrine")]
+    peregrine: PathBuf,
 }
 
 #[derive(Args)]
@@ -72,6 +97,10 @@ fn run(line: &Line) -> Result<ExitCode> {
         }
         Word::Run(choice) => perform(&chosen(choice)?)?,
         Word::Verify(verify) => return self::verify(verify),
+        Word::Record(recording) => record(recording)?,
+        Word::Replay(recording) => return replay(recording),
+        Word::Mutate(recording) => mutate(recording)?,
+        Word::Coverage(page) => coverage(page)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -109,46 +138,78 @@ fn perform(cases: &[Case]) -> Result<()> {
     Ok(())
 }
 
-fn verify(verify: &Verify) -> Result<ExitCode> {
-    let cases = chosen(&verify.choice)?;
+fn plan(verify: &Verify) -> Plan {
     let shipped = attack::RULE_FILES.map(PathBuf::from).to_vec();
-    let plan = Plan {
+    Plan {
         program: verify.peregrine.clone(),
         tuned: verify.rules.is_empty(),
-        rules: if verify.rules.is_empty() {
-            shipped
-        } else {
-            verify.rules.clone()
-        },
-    };
-    let mut performance = Performance::open(&cases)?;
-    let mut monitor = Monitor::start(&plan)?;
-    let mut ready = false;
-    for _ in 0..120 {
-        let token = performance.sentinel()?;
-        if monitor.until(&token, Duration::from_millis(500))? {
-            ready = true;
-            break;
-        }
+        rules: if verify.rules.is_empty() { shipped } else { verify.rules.clone() },
     }
-    if !ready {
-        bail!("the monitor sees nothing");
-    }
-    let complete = performance.all()?;
-    let token = performance.sentinel()?;
-    if !monitor.until(&token, Duration::from_secs(60))? {
-        bail!("the monitor did not come to the end");
-    }
-    drop(performance);
-    let alerts = monitor.stop();
-    let outcomes = judge(&cases, &complete, &alerts);
-    print!("{}", report(&cases, &outcomes, &alerts, verify.all));
+}
+
+fn verify(verify: &Verify) -> Result<ExitCode> {
+    let cases = chosen(&verify.choice)?;
+    let (complete, alerts) = attack::live(&plan(verify), &cases)?;
+    settle(verify, &cases, &complete, &alerts)
+}
+
+fn settle(verify: &Verify, cases: &[Case], complete: &[bool], alerts: &Alerts) -> Result<ExitCode> {
+    let outcomes = judge(cases, complete, alerts);
     if outcomes.is_empty() {
-        return Err(anyhow::anyhow!("no case")).context("nothing was compared");
+        bail!("there is no case, so nothing was compared");
     }
+    print!("{}", report(cases, &outcomes, alerts, verify.all));
     Ok(if outcomes.iter().all(|outcome| outcome.is_right()) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
+}
+
+fn record(recording: &Recording) -> Result<()> {
+    let cases = chosen(&recording.verify.choice)?;
+    let complete = attack::record(&recording.verify.peregrine, &cases, &recording.file)?;
+    let done = complete.iter().filter(|complete| **complete).count();
+    println!("{done} of {} cases could be done whole", cases.len());
+    Ok(())
+}
+
+fn replay(recording: &Recording) -> Result<ExitCode> {
+    let cases = chosen(&recording.verify.choice)?;
+    let alerts = attack::monitor::replay(&plan(&recording.verify), &recording.file)?;
+    settle(&recording.verify, &cases, &vec![true; cases.len()], &alerts)
+}
+
+fn mutate(recording: &Recording) -> Result<()> {
+    let cases = case::all()?;
+    let plan = plan(&recording.verify);
+    let fired = attack::fired(&cases, &attack::monitor::replay(&plan, &recording.file)?);
+    let chosen = chosen(&recording.verify.choice)?;
+    let wanted: Vec<Case> = cases
+        .iter()
+        .map(|case| {
+            let mut case = case.clone();
+            if !chosen.iter().any(|other| other.rule == case.rule) {
+                case.rule.clear();
+            }
+            case
+        })
+        .collect();
+    let shares = attack::mutation::run(&plan, &recording.file, &wanted, &fired)?;
+    print!("{}", attack::mutation::report(&shares, recording.verify.all));
+    Ok(())
+}
+
+fn coverage(page: &Page) -> Result<()> {
+    let cases = case::all()?;
+    let mut files = Vec::new();
+    for file in attack::RULE_FILES {
+        files.push(std::fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?);
+    }
+    let others = match page.beside.as_slice() {
+        [recording, rules] => attack::beside(&page.peregrine, &cases, recording, rules)?,
+        _ => attack::kept_table(&std::fs::read_to_string("docs/coverage.md").unwrap_or_default()),
+    };
+    print!("{}", attack::coverage::page(&files, &cases, &others));
+    Ok(())
 }

@@ -41,7 +41,10 @@ impl Stage {
     /// # Errors
     /// Without root, or where the kernel refuses a namespace, an overlay, a control group.
     pub fn open(all: &[Scripts], container: Option<&str>) -> Result<Self> {
-        let house = tempfile::tempdir().context("no place for the stage")?;
+        let house = tempfile::Builder::new()
+            .prefix("peregrine-attack-")
+            .tempdir()
+            .context("no place for the stage")?;
         let layer = house.path().join("layer");
         fs::create_dir(house.path().join("room"))?;
         let home = layer.join(HOME);
