@@ -23,11 +23,40 @@ pub enum Word {
 }
 
 const OPERATORS: [&str; 24] = [
-    "=", "==", "!=", "<", "<=", ">", ">=", "in", "intersects", "pmatch", "contains", "icontains", "startswith",
-    "endswith", "glob", "iglob", "regex", "bcontains", "bstartswith", "exists", "anyof", "allof", "oneof", "is",
+    "=",
+    "==",
+    "!=",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "in",
+    "intersects",
+    "pmatch",
+    "contains",
+    "icontains",
+    "startswith",
+    "endswith",
+    "glob",
+    "iglob",
+    "regex",
+    "bcontains",
+    "bstartswith",
+    "exists",
+    "anyof",
+    "allof",
+    "oneof",
+    "is",
 ];
 
-const TRANSFORMERS: [&str; 6] = ["basename(", "tolower(", "toupper(", "concat(", "len(", "val("];
+const TRANSFORMERS: [&str; 6] = [
+    "basename(",
+    "tolower(",
+    "toupper(",
+    "concat(",
+    "len(",
+    "val(",
+];
 
 /// The words of a condition.
 #[must_use]
@@ -105,8 +134,15 @@ fn plain(text: &str, value: bool) -> usize {
         }
         return text.len();
     }
-    if !value && (text.starts_with('=') || text.starts_with('!') || text.starts_with('<') || text.starts_with('>')) {
-        return text.find(|c| !matches!(c, '=' | '!' | '<' | '>')).unwrap_or(text.len());
+    if !value
+        && (text.starts_with('=')
+            || text.starts_with('!')
+            || text.starts_with('<')
+            || text.starts_with('>'))
+    {
+        return text
+            .find(|c| !matches!(c, '=' | '!' | '<' | '>'))
+            .unwrap_or(text.len());
     }
     let mut bracket = false;
     for (at, c) in text.char_indices() {
@@ -130,7 +166,11 @@ pub fn text(words: &[Word]) -> String {
     for word in words {
         let word = match word {
             Word::Sign(sign) => &sign.to_string(),
-            Word::Logic(word) | Word::Field(word) | Word::Operator(word) | Word::Value(word) | Word::Name(word) => word,
+            Word::Logic(word)
+            | Word::Field(word)
+            | Word::Operator(word)
+            | Word::Value(word)
+            | Word::Name(word) => word,
         };
         if !text.is_empty() {
             text.push(' ');
@@ -176,7 +216,10 @@ pub fn mutants(original: &[Word]) -> Vec<(String, String)> {
             },
             Word::Operator(operator) => {
                 if let Some(other) = other_operator(operator) {
-                    put(vec![Word::Operator(other.to_owned())], format!("{operator} -> {other}"));
+                    put(
+                        vec![Word::Operator(other.to_owned())],
+                        format!("{operator} -> {other}"),
+                    );
                 }
             }
             Word::Field(field) => {
@@ -187,7 +230,10 @@ pub fn mutants(original: &[Word]) -> Vec<(String, String)> {
                     put(negated, format!("not {field}"));
                 }
                 if let Some(other) = other_field(field) {
-                    put(vec![Word::Field(other.clone())], format!("{field} -> {other}"));
+                    put(
+                        vec![Word::Field(other.clone())],
+                        format!("{field} -> {other}"),
+                    );
                 }
             }
             Word::Value(value) => {
@@ -196,7 +242,10 @@ pub fn mutants(original: &[Word]) -> Vec<(String, String)> {
                     _ => None,
                 });
                 let other = other_value(value, field.unwrap_or_default());
-                put(vec![Word::Value(other.clone())], format!("{value} -> {other}"));
+                put(
+                    vec![Word::Value(other.clone())],
+                    format!("{value} -> {other}"),
+                );
             }
             Word::Sign(_) | Word::Name(_) => {}
         }
@@ -222,20 +271,42 @@ fn other_operator(operator: &str) -> Option<&'static str> {
 
 fn other_field(field: &str) -> Option<String> {
     const PAIRS: [(&str, &str); 26] = [
-        ("proc.name", "proc.pname"), ("proc.pname", "proc.name"), ("proc.args", "proc.cwd"),
-        ("proc.cmdline", "proc.cwd"), ("proc.pcmdline", "proc.cmdline"), ("proc.exe", "proc.cwd"),
-        ("proc.pexe", "proc.exe"), ("proc.exepath", "proc.cwd"), ("proc.pexepath", "proc.exepath"),
-        ("proc.cwd", "proc.exepath"), ("proc.aname", "proc.name"), ("proc.sname", "proc.name"),
-        ("proc.pgid.name", "proc.name"), ("fd.name", "fd.filename"), ("fd.filename", "fd.name"),
-        ("fd.directory", "fd.filename"), ("fd.nameraw", "fd.name"), ("fs.path.name", "fs.path.source"),
-        ("fs.path.source", "fs.path.target"), ("fs.path.target", "fs.path.source"), ("user.name", "proc.name"),
-        ("container.id", "proc.name"), ("fd.sport", "fd.cport"), ("fd.l4proto", "fd.type"),
-        ("proc.is_exe_upper_layer", "proc.is_exe_lower_layer"), ("user.uid", "group.gid"),
+        ("proc.name", "proc.pname"),
+        ("proc.pname", "proc.name"),
+        ("proc.args", "proc.cwd"),
+        ("proc.cmdline", "proc.cwd"),
+        ("proc.pcmdline", "proc.cmdline"),
+        ("proc.exe", "proc.cwd"),
+        ("proc.pexe", "proc.exe"),
+        ("proc.exepath", "proc.cwd"),
+        ("proc.pexepath", "proc.exepath"),
+        ("proc.cwd", "proc.exepath"),
+        ("proc.aname", "proc.name"),
+        ("proc.sname", "proc.name"),
+        ("proc.pgid.name", "proc.name"),
+        ("fd.name", "fd.filename"),
+        ("fd.filename", "fd.name"),
+        ("fd.directory", "fd.filename"),
+        ("fd.nameraw", "fd.name"),
+        ("fs.path.name", "fs.path.source"),
+        ("fs.path.source", "fs.path.target"),
+        ("fs.path.target", "fs.path.source"),
+        ("user.name", "proc.name"),
+        ("container.id", "proc.name"),
+        ("fd.sport", "fd.cport"),
+        ("fd.l4proto", "fd.type"),
+        ("proc.is_exe_upper_layer", "proc.is_exe_lower_layer"),
+        ("user.uid", "group.gid"),
     ];
-    if let Some(inner) = field.strip_prefix("basename(").and_then(|rest| rest.strip_suffix(')')) {
+    if let Some(inner) = field
+        .strip_prefix("basename(")
+        .and_then(|rest| rest.strip_suffix(')'))
+    {
         return Some(inner.to_owned());
     }
-    let (name, argument) = field.split_once('[').map_or((field, ""), |(name, argument)| (name, argument));
+    let (name, argument) = field
+        .split_once('[')
+        .map_or((field, ""), |(name, argument)| (name, argument));
     if name == "proc.aname" && !argument.is_empty() {
         return Some("proc.exe".to_owned());
     }
@@ -247,7 +318,12 @@ fn other_field(field: &str) -> Option<String> {
 
 fn other_value(value: &str, field: &str) -> String {
     if field == "evt.type" {
-        return if value == "nanosleep" { "pause" } else { "nanosleep" }.to_owned();
+        return if value == "nanosleep" {
+            "pause"
+        } else {
+            "nanosleep"
+        }
+        .to_owned();
     }
     if matches!(value, "true" | "false") {
         return if value == "true" { "false" } else { "true" }.to_owned();
@@ -256,7 +332,12 @@ fn other_value(value: &str, field: &str) -> String {
         return format!("{}", number + 7);
     }
     let bare = value.trim_matches(['"', '\'']);
-    if bare.contains('/') && bare.split('/').next().is_some_and(|net| net.parse::<std::net::IpAddr>().is_ok()) {
+    if bare.contains('/')
+        && bare
+            .split('/')
+            .next()
+            .is_some_and(|net| net.parse::<std::net::IpAddr>().is_ok())
+    {
         return "\"192.0.2.0/24\"".to_owned();
     }
     if bare.parse::<std::net::IpAddr>().is_ok() && !field.contains("name") {
@@ -275,7 +356,9 @@ mod tests {
 
     #[test]
     fn words_are_placed() {
-        let found = words(r#"evt.type in (open, openat) and not basename(proc.exepath) in (sh) and m and fd.name startswith anyof (/a, "/b c") and proc.args[0] endswith val(proc.name)"#);
+        let found = words(
+            r#"evt.type in (open, openat) and not basename(proc.exepath) in (sh) and m and fd.name startswith anyof (/a, "/b c") and proc.args[0] endswith val(proc.name)"#,
+        );
         let kinds: String = found
             .iter()
             .map(|word| match word {
@@ -305,8 +388,14 @@ mod tests {
     #[test]
     fn each_mutant_differs_in_one_word() {
         let original = words("evt.type = open and not proc.name in (x)");
-        let texts: Vec<String> = mutants(&original).into_iter().map(|(text, _)| text).collect();
-        assert!(texts.contains(&"evt.type != open and not proc.name in ( x )".to_owned()), "{texts:?}");
+        let texts: Vec<String> = mutants(&original)
+            .into_iter()
+            .map(|(text, _)| text)
+            .collect();
+        assert!(
+            texts.contains(&"evt.type != open and not proc.name in ( x )".to_owned()),
+            "{texts:?}"
+        );
         assert!(texts.contains(&"evt.type = nanosleep and not proc.name in ( x )".to_owned()));
         assert!(texts.contains(&"evt.type = open and proc.name in ( x )".to_owned()));
         assert!(texts.contains(&"evt.type = open or not proc.name in ( x )".to_owned()));

@@ -46,13 +46,20 @@ pub fn read(text: &str) -> (Vec<Rule>, BTreeMap<String, String>) {
                 && let Some((key, value)) = content.split_once(':')
             {
                 key.clone_into(&mut last);
-                keys.insert(last.clone(), value.trim().trim_start_matches('>').trim().to_owned());
+                keys.insert(
+                    last.clone(),
+                    value.trim().trim_start_matches('>').trim().to_owned(),
+                );
             } else if let Some(value) = keys.get_mut(&last) {
                 value.push(' ');
                 value.push_str(content);
             }
         }
-        let key = |name: &str| keys.get(name).map(|value| value.trim().to_owned()).unwrap_or_default();
+        let key = |name: &str| {
+            keys.get(name)
+                .map(|value| value.trim().to_owned())
+                .unwrap_or_default()
+        };
         if keys.contains_key("macro") {
             macros.insert(key("macro"), key("condition"));
         } else if keys.contains_key("rule") {
@@ -93,7 +100,9 @@ fn event_types(rule: &Rule, macros: &BTreeMap<String, String>) -> BTreeSet<Strin
 
 /// What a rule asks of the machine, beside being told of its events: how often it is looked at, what that takes.
 fn cost(types: &BTreeSet<String>) -> &'static str {
-    const BUSY: [&str; 8] = ["read", "readv", "recvfrom", "recvmsg", "sendto", "sendmsg", "fcntl", "accept"];
+    const BUSY: [&str; 8] = [
+        "read", "readv", "recvfrom", "recvmsg", "sendto", "sendmsg", "fcntl", "accept",
+    ];
     const OFTEN: [&str; 6] = ["open", "openat", "openat2", "dup", "dup2", "dup3"];
     let any = |names: &[&str]| names.iter().any(|name| types.contains(*name));
     if any(&BUSY) {
@@ -108,11 +117,14 @@ fn cost(types: &BTreeSet<String>) -> &'static str {
 fn tactic_name(tag: &str) -> String {
     let words = tag.trim_start_matches("mitre_").replace('_', " ");
     let mut letters = words.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + letters.as_str())
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().collect::<String>() + letters.as_str()
+    })
 }
 
 fn is_technique(tag: &str) -> bool {
-    tag.strip_prefix('T').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == 'A'))
+    tag.strip_prefix('T')
+        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == 'A'))
 }
 
 /// The page, from the text of each rule file and the cases; `others` is what Falco's own rules do in the suite.
@@ -131,12 +143,25 @@ pub fn page(files: &[String], cases: &[Case], others: &str) -> String {
          are off until they are turned on. The numbers beside a rule: cases that make it fire, and near misses that must not.\n",
     );
     let counts = |rule: &Rule| {
-        let of = |fires: bool| cases.iter().filter(|case| case.rule == rule.name && case.fires == fires).count();
+        let of = |fires: bool| {
+            cases
+                .iter()
+                .filter(|case| case.rule == rule.name && case.fires == fires)
+                .count()
+        };
         (of(true), of(false))
     };
-    let shown = |rule: &Rule| if rule.enabled { rule.name.clone() } else { format!("*{}*", rule.name) };
+    let shown = |rule: &Rule| {
+        if rule.enabled {
+            rule.name.clone()
+        } else {
+            format!("*{}*", rule.name)
+        }
+    };
 
-    page.push_str("\n## By tactic and technique\n\n| tactic | technique | rules |\n|---|---|---|\n");
+    page.push_str(
+        "\n## By tactic and technique\n\n| tactic | technique | rules |\n|---|---|---|\n",
+    );
     let mut by_tactic: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
     for rule in &rules {
         let tactics = rule.tags.iter().filter(|tag| tag.starts_with("mitre_"));
@@ -197,7 +222,10 @@ pub fn page(files: &[String], cases: &[Case], others: &str) -> String {
 /// What each rule cannot see.
 #[must_use]
 pub fn blind_spots() -> BTreeMap<&'static str, &'static str> {
-    BLIND.lines().filter_map(|line| line.split_once('\t')).collect()
+    BLIND
+        .lines()
+        .filter_map(|line| line.split_once('\t'))
+        .collect()
 }
 
 /// A table of two rule sets beside each other: how many of each rule's cases ended as they should.
@@ -216,8 +244,14 @@ pub fn side_by_side(cases: &[Case], ours: &[bool], theirs: &[bool]) -> String {
     let mut sums = [0; 6];
     for name in names {
         let of = |fires: bool, right: &[bool]| {
-            let all = cases.iter().zip(right).filter(|(case, _)| case.rule == name && case.fires == fires);
-            (all.clone().filter(|(_, right)| **right).count(), all.count())
+            let all = cases
+                .iter()
+                .zip(right)
+                .filter(|(case, _)| case.rule == name && case.fires == fires);
+            (
+                all.clone().filter(|(_, right)| **right).count(),
+                all.count(),
+            )
         };
         let (a, all) = of(true, ours);
         let (b, _) = of(true, theirs);
@@ -226,9 +260,15 @@ pub fn side_by_side(cases: &[Case], ours: &[bool], theirs: &[bool]) -> String {
         for (sum, one) in sums.iter_mut().zip([a, b, all, c, d, quiet]) {
             *sum += one;
         }
-        let _ = writeln!(table, "| {name} | {a} of {all} | {b} of {all} | {c} of {quiet} | {d} of {quiet} |");
+        let _ = writeln!(
+            table,
+            "| {name} | {a} of {all} | {b} of {all} | {c} of {quiet} | {d} of {quiet} |"
+        );
     }
     let [a, b, all, c, d, quiet] = sums;
-    let _ = writeln!(table, "| **all** | {a} of {all} | {b} of {all} | {c} of {quiet} | {d} of {quiet} |");
+    let _ = writeln!(
+        table,
+        "| **all** | {a} of {all} | {b} of {all} | {c} of {quiet} | {d} of {quiet} |"
+    );
     table
 }

@@ -115,7 +115,11 @@ pub fn fired(cases: &[Case], alerts: &Alerts) -> Vec<bool> {
     cases
         .iter()
         .enumerate()
-        .map(|(index, case)| alerts.get(&token(index)).is_some_and(|rules| rules.contains(&case.rule)))
+        .map(|(index, case)| {
+            alerts
+                .get(&token(index))
+                .is_some_and(|rules| rules.contains(&case.rule))
+        })
         .collect()
 }
 
@@ -124,12 +128,24 @@ pub fn fired(cases: &[Case], alerts: &Alerts) -> Vec<bool> {
 /// # Errors
 /// The monitor cannot be started, or refuses the rules or the file.
 pub fn beside(program: &Path, cases: &[Case], recording: &Path, theirs: &Path) -> Result<String> {
-    let plan = |rules: Vec<PathBuf>, tuned| Plan { program: program.to_owned(), rules, tuned };
-    let text = std::fs::read_to_string(theirs).with_context(|| format!("cannot read {}", theirs.display()))?;
-    let their_rules: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("- rule: ")).map(str::trim).collect();
+    let plan = |rules: Vec<PathBuf>, tuned| Plan {
+        program: program.to_owned(),
+        rules,
+        tuned,
+    };
+    let text = std::fs::read_to_string(theirs)
+        .with_context(|| format!("cannot read {}", theirs.display()))?;
+    let their_rules: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("- rule: "))
+        .map(str::trim)
+        .collect();
     let shipped = RULE_FILES.map(PathBuf::from).to_vec();
     let ours = fired(cases, &monitor::replay(&plan(shipped, true), recording)?);
-    let theirs = fired(cases, &monitor::replay(&plan(vec![theirs.to_owned()], false), recording)?);
+    let theirs = fired(
+        cases,
+        &monitor::replay(&plan(vec![theirs.to_owned()], false), recording)?,
+    );
     let mut both = (Vec::new(), Vec::new(), Vec::new());
     for ((case, ours), theirs) in cases.iter().zip(ours).zip(theirs) {
         if their_rules.contains(&case.rule.as_str()) {

@@ -143,7 +143,11 @@ fn plan(verify: &Verify) -> Plan {
     Plan {
         program: verify.peregrine.clone(),
         tuned: verify.rules.is_empty(),
-        rules: if verify.rules.is_empty() { shipped } else { verify.rules.clone() },
+        rules: if verify.rules.is_empty() {
+            shipped
+        } else {
+            verify.rules.clone()
+        },
     }
 }
 
@@ -196,7 +200,10 @@ fn mutate(recording: &Recording) -> Result<()> {
         })
         .collect();
     let shares = attack::mutation::run(&plan, &recording.file, &wanted, &fired)?;
-    print!("{}", attack::mutation::report(&shares, recording.verify.all));
+    print!(
+        "{}",
+        attack::mutation::report(&shares, recording.verify.all)
+    );
     Ok(())
 }
 

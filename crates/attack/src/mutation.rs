@@ -46,7 +46,10 @@ pub type Shares = BTreeMap<String, Share>;
 const AT_ONCE: usize = 400;
 
 /// Conditions of the rules, and those of the macros, as they are after the suite's own changes.
-fn conditions(plan: &Plan, folder: &Path) -> Result<(BTreeMap<String, String>, BTreeMap<String, String>)> {
+fn conditions(
+    plan: &Plan,
+    folder: &Path,
+) -> Result<(BTreeMap<String, String>, BTreeMap<String, String>)> {
     let mut command = Command::new(&plan.program);
     command.args(["-o", "json_output=true", "-o", "rules_files=[]"]);
     for file in &plan.rules {
@@ -67,7 +70,10 @@ fn conditions(plan: &Plan, folder: &Path) -> Result<(BTreeMap<String, String>, B
             .flatten()
             .filter_map(|item| {
                 let about = &item["info"];
-                Some((about["name"].as_str()?.to_owned(), about["condition"].as_str()?.to_owned()))
+                Some((
+                    about["name"].as_str()?.to_owned(),
+                    about["condition"].as_str()?.to_owned(),
+                ))
             })
             .collect::<BTreeMap<_, _>>()
     };
@@ -95,13 +101,25 @@ pub fn run(plan: &Plan, capture: &Path, cases: &[Case], fired: &[bool]) -> Resul
         let mut seen = BTreeSet::from([original]);
         for (condition, change) in mutants(&words) {
             if seen.insert(condition.clone()) {
-                all.push(Mutant { rule: rule.clone(), change, condition });
+                all.push(Mutant {
+                    rule: rule.clone(),
+                    change,
+                    condition,
+                });
             }
         }
     }
     let mut shares = Shares::new();
     for batch in all.chunks(AT_ONCE) {
-        judge(plan, capture, folder.path(), batch, cases, fired, &mut shares)?;
+        judge(
+            plan,
+            capture,
+            folder.path(),
+            batch,
+            cases,
+            fired,
+            &mut shares,
+        )?;
     }
     Ok(shares)
 }
@@ -173,7 +191,12 @@ fn replay(
          syslog_output:\n  enabled: false\nrules:\n  - disable:\n      rule: \"*\"\n  - enable:\n      rule: \"changed *\"\n",
     )?;
     let mut command = Command::new(&plan.program);
-    command.arg("replay").arg(capture).arg("-c").arg(&configuration).arg("-q");
+    command
+        .arg("replay")
+        .arg(capture)
+        .arg("-c")
+        .arg(&configuration)
+        .arg("-q");
     for rules in &plan.rules {
         command.arg("-r").arg(rules);
     }
@@ -198,7 +221,9 @@ fn replay(
         };
         let mut parts = rest.split_whitespace();
         let number = parts.next().and_then(|number| number.parse().ok());
-        let index = parts.next().and_then(|case| case.strip_prefix("case-")?.parse().ok());
+        let index = parts
+            .next()
+            .and_then(|case| case.strip_prefix("case-")?.parse().ok());
         if let (Some(number), Some(index)) = (number, index) {
             seen.insert((number, index));
         }
@@ -221,7 +246,14 @@ pub fn report(shares: &Shares, everything: bool) -> String {
             }
         }
     }
-    let percent = if all == 0 { 0.0 } else { 100.0 * caught as f64 / all as f64 };
-    let _ = writeln!(report, "{caught} of {all} changes were caught ({percent:.1} %)");
+    let percent = if all == 0 {
+        0.0
+    } else {
+        100.0 * caught as f64 / all as f64
+    };
+    let _ = writeln!(
+        report,
+        "{caught} of {all} changes were caught ({percent:.1} %)"
+    );
     report
 }

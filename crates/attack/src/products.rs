@@ -27,7 +27,15 @@ pub fn spelled_out(table: &str) -> String {
         let mut parts = content.split(" | ").map(str::trim);
         let (title, place) = match parts.next().unwrap_or_default().strip_prefix("@container ") {
             Some(title) => (title.to_owned(), "[container] "),
-            None => (content.split(" | ").next().unwrap_or_default().trim().to_owned(), ""),
+            None => (
+                content
+                    .split(" | ")
+                    .next()
+                    .unwrap_or_default()
+                    .trim()
+                    .to_owned(),
+                "",
+            ),
         };
         let file = parts.next().unwrap_or_default();
         let (file, anywhere) = match file.strip_prefix('*') {
@@ -37,10 +45,28 @@ pub fn spelled_out(table: &str) -> String {
         let chain: Vec<&str> = parts.collect();
         let others = vec!["/usr/bin/othertool othertool"; chain.len()];
         add(&mut text, "silent", place, &title, file, &chain);
-        add(&mut text, "fires", place, &format!("{title}: another program"), file, &others);
+        add(
+            &mut text,
+            "fires",
+            place,
+            &format!("{title}: another program"),
+            file,
+            &others,
+        );
         if !anywhere {
-            let place_of_file = if file.starts_with("/etc/") { "/etc/other-place/x" } else { "/root/other-place/x" };
-            add(&mut text, "fires", place, &format!("{title}: another file"), place_of_file, &chain);
+            let place_of_file = if file.starts_with("/etc/") {
+                "/etc/other-place/x"
+            } else {
+                "/root/other-place/x"
+            };
+            add(
+                &mut text,
+                "fires",
+                place,
+                &format!("{title}: another file"),
+                place_of_file,
+                &chain,
+            );
         }
     }
     text

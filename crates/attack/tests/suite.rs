@@ -16,7 +16,10 @@ fn root() -> PathBuf {
 }
 
 fn rules() -> Vec<PathBuf> {
-    attack::RULE_FILES.iter().map(|file| root().join(file)).collect()
+    attack::RULE_FILES
+        .iter()
+        .map(|file| root().join(file))
+        .collect()
 }
 
 fn rule_texts() -> Vec<String> {
@@ -32,7 +35,12 @@ fn every_rule_has_an_attack_and_a_near_miss() {
     let mut names = BTreeSet::new();
     for text in rule_texts() {
         for rule in coverage::read(&text).0 {
-            let of = |fires: bool| cases.iter().filter(|case| case.rule == rule.name && case.fires == fires).count();
+            let of = |fires: bool| {
+                cases
+                    .iter()
+                    .filter(|case| case.rule == rule.name && case.fires == fires)
+                    .count()
+            };
             assert!(of(true) > 0, "nothing makes {} fire", rule.name);
             assert!(of(false) > 0, "nothing comes near {}", rule.name);
             names.insert(rule.name);
@@ -48,7 +56,11 @@ fn every_stable_and_incubating_rule_has_its_blind_spots_told() {
     let blind = coverage::blind_spots();
     for rule in rule_texts().iter().flat_map(|text| coverage::read(text).0) {
         if rule.maturity != "sandbox" {
-            assert!(blind.contains_key(rule.name.as_str()), "what can {} not see?", rule.name);
+            assert!(
+                blind.contains_key(rule.name.as_str()),
+                "what can {} not see?",
+                rule.name
+            );
         }
     }
 }
@@ -63,7 +75,10 @@ fn the_coverage_page_is_fresh() {
         std::fs::write(&path, made).expect("the page can be written");
         return;
     }
-    assert!(kept == made, "docs/coverage.md is out of date; UPDATE=1 renews it");
+    assert!(
+        kept == made,
+        "docs/coverage.md is out of date; UPDATE=1 renews it"
+    );
 }
 
 fn live_required() -> bool {
@@ -71,14 +86,20 @@ fn live_required() -> bool {
 }
 
 fn is_root() -> bool {
-    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0"))
+    Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|output| output.stdout.starts_with(b"0"))
 }
 
 /// The program, built beside this test by the workspace's own build; cargo gives no path to another crate's.
 fn peregrine() -> Option<PathBuf> {
     let own = std::env::current_exe().ok()?;
     let profile = own.ancestors().nth(2)?;
-    let built = [profile.join("peregrine"), root().join("target/release/peregrine")];
+    let built = [
+        profile.join("peregrine"),
+        root().join("target/release/peregrine"),
+    ];
     built.into_iter().find(|path| Path::exists(path))
 }
 
@@ -116,7 +137,11 @@ fn rules_fire_on_attacks_and_stay_silent_on_near_misses() {
         eprintln!("left out: the stages need root");
         return;
     }
-    let plan = Plan { program, rules: rules(), tuned: true };
+    let plan = Plan {
+        program,
+        rules: rules(),
+        tuned: true,
+    };
     let mut cases = case::all().expect("cases");
     // Without a container runtime there is nobody to say that a container is privileged.
     cases.retain(|case| case.place != case::Place::Privileged);
