@@ -1,7 +1,7 @@
 //! Rules over the events of any source, and their alerts to the outputs.
 
 mod channels;
-mod summary;
+pub(crate) mod summary;
 
 use std::time::{Duration, Instant};
 
