@@ -93,9 +93,11 @@ fn lockdown() -> Check {
 
 /// Whether the processes of others show what they are.
 fn proc_is_readable() -> Check {
-    let root = std::env::var_os("HOST_ROOT").unwrap_or_default();
+    let root = std::env::var_os("HOST_ROOT").filter(|root| !root.is_empty());
     let of_init = |file: &str| {
-        let mut path = std::path::PathBuf::from(&root);
+        let mut path = root
+            .clone()
+            .map_or_else(|| "/".into(), std::path::PathBuf::from);
         path.push(format!("proc/1/{file}"));
         path
     };
