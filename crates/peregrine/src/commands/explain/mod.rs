@@ -25,7 +25,7 @@ use state::{Context, State};
 
 use super::replay::{load, rules as load_rules};
 use crate::cli::Explain;
-use crate::event_loop::{self, Work};
+use crate::event_loop::{self, Pace, Work};
 use crate::hostname::hostname;
 use crate::machine::state_options;
 use crate::stop::Signals;
@@ -143,15 +143,22 @@ impl<'a> Rules<'a> {
     fn events(&self, capture: Option<&str>, live: Option<u64>, work: &mut impl Work) -> Result<()> {
         let signals = Signals::catch().context("cannot catch signals")?;
         let mut state = State::new(state_options(self.settings));
+        let pace = |seconds| Pace::new(self.settings, seconds);
         let end = match (capture, live) {
             (Some(path), None) => {
                 let mut file = source::open(path, false)?;
-                event_loop::drive(&mut file, &mut state, work, &signals, 0)
+                event_loop::drive(&mut file, &mut state, work, &signals, pace(0))
             }
             (None, Some(seconds)) => {
                 let wanted = Wanted::of(self.set, self.order, self.settings);
                 let mut machine = Machine::open(self.settings, &wanted, &mut state)?;
-                event_loop::drive(&mut machine, &mut state, work, &signals, seconds.max(1))
+                event_loop::drive(
+                    &mut machine,
+                    &mut state,
+                    work,
+                    &signals,
+                    pace(seconds.max(1)),
+                )
             }
             _ => bail!("name a capture file, or watch this machine with --live SECONDS"),
         };
