@@ -127,9 +127,6 @@ fn start(flags: &Flags) -> Result<()> {
     }
     let mut rules = loading.into_set();
     let order = ruleset::select(&mut rules, settings, &flags.past.switches())?;
-    if settings.outputs.http.is_some() {
-        log::warning("http_output is not available in this version yet; no alert goes there");
-    }
     if !settings.outputs.any() {
         bail!("No output configured: enable at least one, such as stdout_output.enabled");
     }
@@ -148,6 +145,15 @@ fn start(flags: &Flags) -> Result<()> {
         seconds: flags.seconds,
         ending: Ending::Falco,
     };
+    let wanted = Wanted::of(&rules, &order, settings);
+    if !wanted.blind.is_empty() {
+        // A replay leaves nothing out, but the rules would when they watch a machine.
+        eprintln!(
+            "The rules name system calls that are not watched; see base_syscalls:\n\
+             warning (unsupported-evttype): {}",
+            wanted.blind.join(", ")
+        );
+    }
     let ended = match settings.engine.kind {
         EngineKind::Replay => pipeline::run(&plan, |_| {
             source::open(&settings.engine.capture_file, false)
@@ -157,7 +163,6 @@ fn start(flags: &Flags) -> Result<()> {
              plugins yet"
         ),
         EngineKind::Kmod | EngineKind::ModernEbpf => {
-            let wanted = Wanted::of(&rules, &order, settings);
             pipeline::run(&plan, |state| Machine::open(settings, &wanted, state))?
         }
     };

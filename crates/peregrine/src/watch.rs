@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result};
 use capture::Item;
 use config::Settings;
 use config::settings::EngineKind;
-use live::{Live, Options};
-use probe::{Attachment, BufferSize, EventClock, LossMeter};
+use live::{Live, Options, Start};
+use probe::{Attachment, BufferSize, EventClock, LossMeter, Losses};
 use rules::Priority;
 use state::{Lookup, State};
 
@@ -21,10 +21,14 @@ use crate::source::{Next, Source};
 /// Longest silence before the loop looks at other things: signals, losses, limits of time.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// A silence after which no older event can come any more.
+const SETTLED: Duration = Duration::from_millis(1);
+
 /// This machine.
 pub(crate) struct Machine {
     live: Live,
     clock: EventClock,
+    start: Start,
 }
 
 impl Machine {
@@ -50,7 +54,51 @@ impl Machine {
             ),
         );
         let clock = live.clock();
-        Ok(Self { live, clock })
+        Ok(Self { live, clock, start })
+    }
+
+    /// Takes the events that came until now into the state.
+    ///
+    /// # Errors
+    /// When waiting for events fails.
+    pub(crate) fn catch_up(&mut self, state: &mut State) -> Result<()> {
+        let until = self.clock.now();
+        let mut lookup = self.live.lookup();
+        while let Some(event) = self.live.next(SETTLED)? {
+            let time = event.record.ts;
+            state.process_live(&event.record, &mut lookup);
+            if time >= until {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the start took and found.
+    pub(crate) fn start(&self) -> &Start {
+        &self.start
+    }
+
+    /// Names of system calls and tracepoints that are watched.
+    pub(crate) fn attached(&self) -> impl Iterator<Item = &str> {
+        self.live.attached().iter().map(|a| a.name.as_str())
+    }
+
+    /// Number of calls that are also seen when they begin.
+    pub(crate) fn entries(&self) -> usize {
+        self.attached()
+            .filter(|name| name.ends_with("(entry)"))
+            .count()
+    }
+
+    /// How the programs sit on their calls.
+    pub(crate) fn backend(&self) -> probe::Backend {
+        self.live.backend()
+    }
+
+    /// What was lost so far.
+    pub(crate) fn lost(&self) -> Losses {
+        self.live.loss_meter().lost()
     }
 }
 
