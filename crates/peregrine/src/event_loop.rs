@@ -12,6 +12,7 @@ use state::{Context, State};
 use crate::items::absorb;
 use crate::source::{Next, Source};
 use crate::stop::Signals;
+use crate::watch::Wanted;
 
 /// Events between two looks at what else is to be done: about a millisecond's worth.
 const STRIDE: u64 = 1 << 13;
@@ -38,6 +39,11 @@ pub(crate) trait Work {
     /// False ends.
     fn between(&mut self, _idle: bool, _state: &State) -> bool {
         true
+    }
+
+    /// What is to be seen from now on, once after it changed.
+    fn wanted(&mut self) -> Option<Wanted> {
+        None
     }
 
     /// SIGINT or SIGTERM came. False ends.
@@ -173,5 +179,9 @@ fn between(
         end.stopped = true;
         return false;
     }
-    work.between(idle, state)
+    let goes_on = work.between(idle, state);
+    if let Some(wanted) = work.wanted() {
+        source.want(&wanted);
+    }
+    goes_on
 }
