@@ -17,6 +17,9 @@ use crate::watch::Wanted;
 /// Events between two looks at what else is to be done: about a millisecond's worth.
 const STRIDE: u64 = 1 << 13;
 
+/// The same in time, in nanoseconds: a machine may be never idle and yet slow to fill a stride.
+const PERIOD: u64 = 100_000_000;
+
 /// What is done with events.
 pub(crate) trait Work {
     /// Does it to one event that the state has taken in. False: this was the last one.
@@ -67,13 +70,14 @@ pub(crate) struct LoopEnd {
 }
 
 /// Takes a source to its end, or for `seconds` of its events' time if that is not zero.
-pub(crate) fn drive(
-    source: &mut impl Source,
+pub(crate) fn drive<S: Source>(
+    source: &mut S,
     state: &mut State,
     work: &mut impl Work,
     signals: &Signals,
     seconds: u64,
 ) -> LoopEnd {
+    let live = S::LIVE;
     let mut lookup = source.lookup();
     let mut end = LoopEnd::default();
     let mut limit = Limit {
@@ -82,6 +86,7 @@ pub(crate) fn drive(
     };
     let mut due = 0;
     let mut stride = 0;
+    let mut look = 0;
     loop {
         let item = match source.next() {
             Ok(Next::Item(item)) => item,
@@ -110,6 +115,7 @@ pub(crate) fn drive(
             continue;
         };
         end.events += 1;
+        let time = record.ts;
         if record.ts >= due {
             match timed(work, &mut limit, record.ts, end.events) {
                 Due::At(next) => due = next,
@@ -124,8 +130,9 @@ pub(crate) fn drive(
             return end;
         }
         stride += 1;
-        if stride >= STRIDE {
+        if stride >= STRIDE || (live && time >= look) {
             stride = 0;
+            look = time.saturating_add(PERIOD);
             if !between(source, state, work, signals, false, &mut end) {
                 return end;
             }

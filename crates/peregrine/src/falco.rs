@@ -166,7 +166,10 @@ fn start(flags: &Flags) -> Result<()> {
         EngineKind::Kmod | EngineKind::ModernEbpf => {
             let wanted = Wanted::of(&rules, &order, settings);
             pipeline::serve(&plan, daemon, |state| {
-                Machine::open(settings, &wanted, state)
+                // Programs for every call are there, so that a reload can turn to any of them.
+                let mut machine = Machine::open(settings, &wanted.with_all(), state)?;
+                machine.want(&wanted);
+                Ok(machine)
             })?
         }
     };

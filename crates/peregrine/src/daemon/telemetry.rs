@@ -397,7 +397,6 @@ fn state_counters(state: &State, out: &mut Vec<Metric>) {
     out.extend([
         gauge("n_threads", state.thread_count()),
         gauge("n_fds", files),
-        gauge("n_containers", state.containers().count()),
         counter("n_failed_thread_lookups", counters.threads_unknown),
         counter("n_failed_fd_lookups", counters.descriptors_unknown),
         counter("n_drops_full_threadtable", counters.threads_dropped),
@@ -477,6 +476,12 @@ fn ours(look: &Look<'_>, out: &mut Vec<Metric>) {
             true,
             look.throttled,
             "Alerts that outputs.rate held back.",
+        ),
+        Metric::own(
+            "containers",
+            false,
+            look.state.containers().count() as u64,
+            "Containers known.",
         ),
         Metric::own("reloads", true, look.reloads.0, "Reloads that took effect."),
         Metric::own(
