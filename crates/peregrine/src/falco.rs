@@ -155,6 +155,15 @@ fn start(flags: &Flags) -> Result<()> {
         let prepare = Box::new(move || prepare(&flags));
         Some(Daemon { prepare, inputs })
     };
+    let wanted = Wanted::of(&rules, &order, settings);
+    if !wanted.blind.is_empty() {
+        // A replay leaves nothing out, but the rules would when they watch a machine.
+        eprintln!(
+            "The rules name system calls that are not watched; see base_syscalls:\n\
+             warning (unsupported-evttype): {}",
+            wanted.blind.join(", ")
+        );
+    }
     let ended = match settings.engine.kind {
         EngineKind::Replay => pipeline::serve(&plan, daemon, |_| {
             source::open(&settings.engine.capture_file, false)
@@ -164,7 +173,6 @@ fn start(flags: &Flags) -> Result<()> {
              plugins yet"
         ),
         EngineKind::Kmod | EngineKind::ModernEbpf => {
-            let wanted = Wanted::of(&rules, &order, settings);
             pipeline::serve(&plan, daemon, |state| {
                 // Programs for every call are there, so that a reload can turn to any of them.
                 let mut machine = Machine::open(settings, &wanted.with_all(), state)?;

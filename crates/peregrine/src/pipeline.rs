@@ -25,7 +25,7 @@ use upkeep::Upkeep;
 use crate::daemon::notify::Supervisor;
 use crate::daemon::{Daemon, board::Board, reload, service};
 use crate::drops::DropMonitor;
-use crate::event_loop::{self, Work};
+use crate::event_loop::{self, Pace, Work};
 use crate::machine::state_options;
 use crate::silence::Silence;
 use crate::source::Source;
@@ -106,7 +106,13 @@ pub(crate) fn serve<S: Source>(
         Supervisor::ready();
     }
     let start = Instant::now();
-    let end = event_loop::drive(&mut source, &mut state, &mut alerts, &signals, plan.seconds);
+    let end = event_loop::drive(
+        &mut source,
+        &mut state,
+        &mut alerts,
+        &signals,
+        Pace::new(settings, plan.seconds),
+    );
     let elapsed = start.elapsed();
     source.finish();
     if end.stopped {

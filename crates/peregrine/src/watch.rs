@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use capture::Item;
 use config::Settings;
 use config::settings::EngineKind;
-use live::{Live, Options};
+use live::{Live, Options, Start};
 use probe::{Attachment, BufferSize, EventClock, LossMeter, Losses};
 use rules::Priority;
 use state::{Lookup, State};
@@ -30,6 +30,7 @@ pub(crate) struct Machine {
     clock: EventClock,
     /// What there are programs for.
     loaded: Wanted,
+    start: Start,
 }
 
 impl Machine {
@@ -59,6 +60,7 @@ impl Machine {
         Ok(Self {
             live,
             clock,
+            start,
             loaded,
         })
     }
@@ -78,6 +80,28 @@ impl Machine {
             }
         }
         Ok(())
+    }
+
+    /// What the start took and found.
+    pub(crate) fn start(&self) -> &Start {
+        &self.start
+    }
+
+    /// Names of system calls and tracepoints that are watched.
+    pub(crate) fn attached(&self) -> impl Iterator<Item = &str> {
+        self.live.attached().iter().map(|a| a.name.as_str())
+    }
+
+    /// Number of calls that are also seen when they begin.
+    pub(crate) fn entries(&self) -> usize {
+        self.attached()
+            .filter(|name| name.ends_with("(entry)"))
+            .count()
+    }
+
+    /// How the programs sit on their calls.
+    pub(crate) fn backend(&self) -> probe::Backend {
+        self.live.backend()
     }
 
     /// What was lost so far.
