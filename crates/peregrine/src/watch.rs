@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use capture::Item;
 use config::Settings;
 use config::settings::EngineKind;
-use live::{Live, Options};
+use live::{Live, Options, Start};
 use probe::{Attachment, BufferSize, EventClock, LossMeter, Losses};
 use rules::Priority;
 use state::{Lookup, State};
@@ -28,6 +28,9 @@ const SETTLED: Duration = Duration::from_millis(1);
 pub(crate) struct Machine {
     live: Live,
     clock: EventClock,
+    /// What there are programs for.
+    loaded: Wanted,
+    start: Start,
 }
 
 impl Machine {
@@ -53,7 +56,13 @@ impl Machine {
             ),
         );
         let clock = live.clock();
-        Ok(Self { live, clock })
+        let loaded = wanted.clone();
+        Ok(Self {
+            live,
+            clock,
+            start,
+            loaded,
+        })
     }
 
     /// Takes the events that came until now into the state.
@@ -71,6 +80,28 @@ impl Machine {
             }
         }
         Ok(())
+    }
+
+    /// What the start took and found.
+    pub(crate) fn start(&self) -> &Start {
+        &self.start
+    }
+
+    /// Names of system calls and tracepoints that are watched.
+    pub(crate) fn attached(&self) -> impl Iterator<Item = &str> {
+        self.live.attached().iter().map(|a| a.name.as_str())
+    }
+
+    /// Number of calls that are also seen when they begin.
+    pub(crate) fn entries(&self) -> usize {
+        self.attached()
+            .filter(|name| name.ends_with("(entry)"))
+            .count()
+    }
+
+    /// How the programs sit on their calls.
+    pub(crate) fn backend(&self) -> probe::Backend {
+        self.live.backend()
     }
 
     /// What was lost so far.
@@ -92,6 +123,17 @@ impl Source for Machine {
 
     fn lookup(&self) -> Box<dyn Lookup> {
         Box::new(self.live.lookup())
+    }
+
+    fn want(&mut self, wanted: &Wanted) {
+        let missing = wanted.beyond(&self.loaded);
+        if !missing.is_empty() {
+            log::warning(&format!(
+                "the new rules look at system calls that are not watched until a restart: {}",
+                missing.join(", ")
+            ));
+        }
+        self.live.set_syscalls(&wanted.syscalls());
     }
 
     fn losses(&self) -> Option<LossMeter> {
@@ -142,8 +184,10 @@ fn log_attached(live: &Live) {
             .map(|attached| attached.name.as_str())
             .collect()
     };
-    let calls = names(&|how| how != Attachment::TypedTracepoint);
-    let points = names(&|how| how == Attachment::TypedTracepoint);
+    let calls =
+        names(&|how| !matches!(how, Attachment::TypedTracepoint | Attachment::RawTracepoint));
+    let points =
+        names(&|how| matches!(how, Attachment::TypedTracepoint | Attachment::RawTracepoint));
     let text = format!(
         "({}) syscalls selected in total (by {:?}): {}; tracepoints: {}",
         calls.len(),
