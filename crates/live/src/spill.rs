@@ -51,7 +51,9 @@ impl Spill {
         self.at = start + length;
         let bytes = self.bytes.get(start..self.at)?;
         let record = Record::parse(bytes, cpu, RecordFlags::default()).ok()?;
-        Some(Event { record, io_uring })
+        Some(Event {
+            record: crate::marked(record, io_uring),
+        })
     }
 }
 
@@ -76,7 +78,8 @@ mod tests {
         for n in 0..3u16 {
             let event = spill.next().unwrap();
             assert_eq!((event.record.ts, event.record.cpu), (u64::from(n), n));
-            assert_eq!(event.io_uring, n == 1);
+            let marked = event.record.flags.contains(RecordFlags::IO_URING);
+            assert_eq!(marked, n == 1);
         }
         assert!(spill.is_empty() && spill.next().is_none());
     }
