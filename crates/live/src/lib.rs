@@ -35,7 +35,7 @@ mod start;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use event::{Record, RecordFlags};
+use event::Record;
 use host::Host;
 use probe::{Attached, Backend, Counters, Probe};
 
@@ -81,15 +81,8 @@ impl Default for Options {
 /// One event of the machine.
 #[derive(Clone, Debug)]
 pub struct Event<'a> {
-    /// The record. [`RecordFlags::IO_URING`] marks what io_uring did on behalf of the thread.
+    /// The record. [`event::RecordFlags::IO_URING`] marks what io_uring did on behalf of the thread.
     pub record: Record<'a>,
-}
-
-fn marked(mut record: Record<'_>, io_uring: bool) -> Record<'_> {
-    if io_uring {
-        record.flags |= RecordFlags::IO_URING;
-    }
-    record
 }
 
 /// A machine that is being watched.
@@ -178,7 +171,7 @@ impl Live {
             return Ok(None);
         }
         Ok(self.probe.next().map(|event| Event {
-            record: marked(event.record, event.io_uring),
+            record: event.record,
         }))
     }
 }
