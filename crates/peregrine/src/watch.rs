@@ -31,6 +31,8 @@ const SETTLED: Duration = Duration::from_millis(1);
 pub(crate) struct Machine {
     live: Live,
     clock: EventClock,
+    /// What there are programs for.
+    loaded: Wanted,
     start: Start,
     facts: Facts,
     facts_read: Instant,
@@ -61,6 +63,7 @@ impl Machine {
         );
         let clock = live.clock();
         let facts = live.facts(state);
+        let loaded = wanted.clone();
         Ok(Self {
             live,
             clock,
@@ -68,6 +71,7 @@ impl Machine {
             facts,
             facts_read: Instant::now(),
             changes: Vec::new(),
+            loaded,
         })
     }
 
@@ -146,6 +150,17 @@ impl Source for Machine {
 
     fn lookup(&self) -> Box<dyn Lookup> {
         Box::new(self.live.lookup())
+    }
+
+    fn want(&mut self, wanted: &Wanted) {
+        let missing = wanted.beyond(&self.loaded);
+        if !missing.is_empty() {
+            log::warning(&format!(
+                "the new rules look at system calls that are not watched until a restart: {}",
+                missing.join(", ")
+            ));
+        }
+        self.live.set_syscalls(&wanted.syscalls());
     }
 
     fn losses(&self) -> Option<LossMeter> {

@@ -51,6 +51,7 @@ pub(crate) fn run(args: &cli::Run) -> Result<u8> {
         } else {
             Ending::Summary
         },
+        origins: Default::default(),
     };
     let wanted = Wanted::of(&rules, &order, settings);
     if !wanted.blind.is_empty() {
