@@ -2,13 +2,13 @@
 
 mod wanted;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use capture::Item;
 use config::Settings;
 use config::settings::EngineKind;
-use live::{Live, Options, Start};
+use live::{Change, Facts, Live, Options, Start};
 use probe::{Attachment, BufferSize, EventClock, LossMeter, Losses};
 use rules::Priority;
 use state::{Lookup, State};
@@ -21,6 +21,9 @@ use crate::source::{Next, Source};
 /// Longest silence before the loop looks at other things: signals, losses, limits of time.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// How often users and addresses of the machine are read anew.
+const FACTS: Duration = Duration::from_secs(5);
+
 /// A silence after which no older event can come any more.
 const SETTLED: Duration = Duration::from_millis(1);
 
@@ -31,6 +34,9 @@ pub(crate) struct Machine {
     /// What there are programs for.
     loaded: Wanted,
     start: Start,
+    facts: Facts,
+    facts_read: Instant,
+    changes: Vec<Change>,
 }
 
 impl Machine {
@@ -56,11 +62,15 @@ impl Machine {
             ),
         );
         let clock = live.clock();
+        let facts = live.facts(state);
         let loaded = wanted.clone();
         Ok(Self {
             live,
             clock,
             start,
+            facts,
+            facts_read: Instant::now(),
+            changes: Vec::new(),
             loaded,
         })
     }
@@ -115,10 +125,27 @@ impl Source for Machine {
 
     #[inline]
     fn next(&mut self) -> Result<Next<'_>> {
+        if let Some(change) = self.changes.pop() {
+            return Ok(Next::Item(match change {
+                Change::Users(users) => Item::Users(users),
+                Change::Interfaces(interfaces) => Item::Interfaces(interfaces),
+            }));
+        }
         Ok(match self.live.next(PATIENCE)? {
             Some(event) => Next::Item(Item::Event(event.record)),
             None => Next::Idle(self.clock.now()),
         })
+    }
+
+    fn now(&self) -> Option<u64> {
+        Some(self.clock.now())
+    }
+
+    fn progress(&mut self) {
+        if self.changes.is_empty() && self.facts_read.elapsed() >= FACTS {
+            self.facts_read = Instant::now();
+            self.changes = self.facts.changes();
+        }
     }
 
     fn lookup(&self) -> Box<dyn Lookup> {
