@@ -17,7 +17,8 @@ pub enum Outcome {
     Missed,
     /// It should have been silent.
     False,
-    /// Not everything could be done on this machine, so silence says nothing.
+    /// Not everything could be done on this machine, or none of what goes through io_uring is seen on it, so silence says
+    /// nothing.
     Impossible,
 }
 
@@ -32,6 +33,15 @@ impl Outcome {
 /// How each case ended; `complete` says whether all of it could be done.
 #[must_use]
 pub fn judge(cases: &[Case], complete: &[bool], alerts: &Alerts) -> Vec<Outcome> {
+    let through_ring = |case: &Case| {
+        let mut lines = case.does.iter();
+        lines.any(|line| line.words.iter().any(|word| word.starts_with("ring-")))
+    };
+    // Old kernels have no tracepoint that tells of it; then no rule of any kind fires on it.
+    let ring_is_seen = cases.iter().enumerate().any(|(index, case)| {
+        let fired = alerts.get(&token(index));
+        case.fires && through_ring(case) && fired.is_some_and(|rules| rules.contains(&case.rule))
+    });
     cases
         .iter()
         .enumerate()
@@ -43,6 +53,7 @@ pub fn judge(cases: &[Case], complete: &[bool], alerts: &Alerts) -> Vec<Outcome>
                 (true, true, _) => Outcome::Fired,
                 (false, true, _) => Outcome::False,
                 (_, false, false) => Outcome::Impossible,
+                (true, false, true) if through_ring(case) && !ring_is_seen => Outcome::Impossible,
                 (true, false, true) => Outcome::Missed,
                 (false, false, true) => Outcome::Silent,
             }
