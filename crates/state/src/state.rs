@@ -6,6 +6,7 @@ use std::sync::Arc;
 use event::snapshot::{Interface, MachineInfo};
 
 use crate::accounts::{Accounts, Group, User};
+use crate::container::sightings::Sightings;
 use crate::container::{Cgroups, Container};
 use crate::context::{Context, Counters, Options};
 use crate::descriptor::Descriptor;
@@ -24,11 +25,15 @@ pub const MAX_ANCESTORS: usize = 1024;
 pub struct State {
     pub(crate) options: Options,
     pub(crate) threads: ThreadTable,
-    pub(crate) accounts: Accounts,
+    pub(crate) accounts: Arc<Accounts>,
     pub(crate) interfaces: Vec<Interface>,
     pub(crate) machine: MachineInfo,
     pub(crate) containers: BTreeMap<Vec<u8>, Arc<Container>>,
     pub(crate) host: Arc<Container>,
+    pub(crate) sightings: Sightings,
+    /// Control group in which a container was first seen.
+    pub(crate) groups: BTreeMap<Box<[u8]>, Box<[u8]>>,
+    pub(crate) container_wait_ns: u64,
     pub(crate) counters: Counters,
     pub(crate) number: u64,
     pub(crate) first_ts: Option<u64>,
@@ -59,15 +64,18 @@ impl State {
     /// An empty state.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        let cgroups = Arc::new(Cgroups::new(b"", &options.engines));
+        let cgroups = Arc::new(Cgroups::new(b""));
         Self {
             options,
             threads: ThreadTable::default(),
-            accounts: Accounts::default(),
+            accounts: Arc::default(),
             interfaces: Vec::new(),
             machine: MachineInfo::default(),
             containers: BTreeMap::new(),
             host: Arc::new(Container::host()),
+            sightings: Sightings::default(),
+            groups: BTreeMap::new(),
+            container_wait_ns: 0,
             counters: Counters::default(),
             number: 0,
             first_ts: None,
@@ -92,10 +100,12 @@ impl State {
     /// begins.
     pub fn reset(&mut self) {
         self.threads.clear();
-        self.accounts = Accounts::default();
+        self.accounts = Arc::default();
         self.interfaces.clear();
         self.machine = MachineInfo::default();
         self.containers.clear();
+        self.sightings.clear();
+        self.groups.clear();
         self.deferred = Deferred::default();
         self.exited.clear();
         self.spare = Spare::default();
