@@ -4,10 +4,12 @@
 //! the default in place (the schema check has warned about it by then). What must not be
 //! overlooked is fatal, and is found while reading.
 
+mod containers;
 mod engine;
 mod output;
 mod run;
 
+pub use containers::{ContainerEngine, ContainerMetadata, KubernetesServer};
 pub use engine::{BaseSyscalls, Capture, DropAction, Drops, Engine, EngineKind, Libs, Plugin};
 pub use output::{AppendOutput, ExtraField, HttpOutput, Outputs, Pipe, RuleMatching};
 pub use run::{Log, Metrics, Select, Selection, Webserver};
@@ -62,6 +64,8 @@ pub struct Settings {
     pub base_syscalls: BaseSyscalls,
     /// Counters.
     pub metrics: Metrics,
+    /// Who is asked about containers.
+    pub containers: ContainerMetadata,
 }
 
 impl Settings {
@@ -99,6 +103,7 @@ impl Settings {
             libs: Libs::read(tree, reader),
             base_syscalls: BaseSyscalls::read(tree, reader),
             metrics: Metrics::read(tree, reader),
+            containers: ContainerMetadata::read(tree, reader),
         }
     }
 }

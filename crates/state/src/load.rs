@@ -160,6 +160,9 @@ impl State {
         thread.tty = process.tty;
         thread.fdlimit = process.fdlimit;
         thread.pidns_init_start_ts = process.pidns_start;
+        if process.started != 0 {
+            thread.clone_ts = self.machine.boot_time.saturating_add(process.started);
+        }
         thread.caps = Capabilities {
             inheritable: process.cap_inheritable,
             permitted: process.cap_permitted,
@@ -286,6 +289,7 @@ impl State {
             }
         }
         self.guess_loaded_roles();
+        self.keep_looks();
     }
 
     /// A connection from a port on which any process listens was accepted there.

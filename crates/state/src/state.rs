@@ -14,6 +14,7 @@ use crate::descriptors::DescriptorTable;
 use crate::exited::Exited;
 use crate::image::Image;
 use crate::life::{Deferred, Spare};
+use crate::scan::Scan;
 use crate::table::ThreadTable;
 use crate::thread::{Thread, ThreadIx};
 
@@ -44,6 +45,8 @@ pub struct State {
     pub(crate) exited_ts: u64,
     pub(crate) spare: Spare,
     pub(crate) shared: Shared,
+    /// A scan that events have not passed yet.
+    pub(crate) scan: Option<Box<Scan>>,
     /// Texts on their way into a table.
     pub(crate) scratch: Vec<u8>,
     pub(crate) path: Vec<u8>,
@@ -91,6 +94,7 @@ impl State {
                 cgroups,
                 descriptors: Arc::default(),
             },
+            scan: None,
             scratch: Vec::new(),
             path: Vec::new(),
         }
@@ -109,6 +113,7 @@ impl State {
         self.deferred = Deferred::default();
         self.exited.clear();
         self.spare = Spare::default();
+        self.scan = None;
     }
 
     /// A number never given before.
@@ -343,13 +348,26 @@ impl State {
     pub fn user(&self, container: &[u8], uid: u32) -> Option<&User> {
         self.accounts
             .user(container, uid)
+            .or_else(|| {
+                self.accounts
+                    .user(b"", uid)
+                    .filter(|_| self.lacks_accounts(container))
+            })
             .or_else(|| self.accounts.root(uid))
     }
 
     /// A group of a container; the empty id is the host.
     #[must_use]
     pub fn group(&self, container: &[u8], gid: u32) -> Option<&Group> {
-        self.accounts.group(container, gid)
+        let host = || self.accounts.group(b"", gid);
+        self.accounts
+            .group(container, gid)
+            .or_else(|| host().filter(|_| self.lacks_accounts(container)))
+    }
+
+    /// On a watched machine the host's names stand for those of a container that has no files.
+    fn lacks_accounts(&self, container: &[u8]) -> bool {
+        self.sightings.awaited && !container.is_empty() && !self.accounts.has_container(container)
     }
 
     /// Addresses of the machine.

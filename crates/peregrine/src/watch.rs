@@ -1,0 +1,216 @@
+//! The running machine as a source of events.
+
+mod shapes;
+mod wanted;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use capture::Item;
+use config::Settings;
+use config::settings::EngineKind;
+use containers::Containers;
+use event::{Record, RecordFlags};
+use live::{Live, Options};
+use probe::{Attachment, BufferSize, EventClock, LossMeter};
+use rules::Priority;
+use state::{Family, Lookup, Sighting, State};
+
+use shapes::Shapes;
+pub(crate) use wanted::Wanted;
+
+use crate::containers as runtimes;
+use crate::log;
+use crate::source::{Next, Source};
+
+/// Longest silence before the loop looks at other things: signals, losses, limits of time.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// The same while an answer about a container is near.
+const SHORT_PATIENCE: Duration = Duration::from_millis(5);
+/// How long an answer is near.
+const HURRY: Duration = Duration::from_secs(2);
+/// Longest time in which the runtimes may say which containers there are.
+const LISTS: Duration = Duration::from_secs(2);
+
+/// This machine.
+pub(crate) struct Machine {
+    live: Live,
+    clock: EventClock,
+    containers: Containers,
+    /// The record that was made of what a runtime said last.
+    told: Vec<u8>,
+    /// Containers were asked about until a moment ago: answers are near.
+    hurry: Option<Instant>,
+    shapes: Shapes,
+}
+
+impl Machine {
+    /// Begins to watch, and reads what stands into the state.
+    ///
+    /// # Errors
+    /// What the kernel or the user lacks, with the remedy.
+    pub(crate) fn open(settings: &Settings, wanted: &Wanted, state: &mut State) -> Result<Self> {
+        let options = options(settings, wanted)?;
+        let containers = Containers::start(runtimes::asked(settings))
+            .context("cannot start asking about containers")?;
+        let mut live = Live::open(&options)?;
+        log_attached(&live);
+        state.await_containers(runtimes::wait_ms(settings));
+        let start = live.start(state)?;
+        log::log(
+            Priority::Debug,
+            &format!(
+                "watching after {:.0?}; {} threads and {} descriptors read in {:.0?}, {} events \
+                 waited",
+                start.open,
+                start.summary.threads,
+                start.summary.descriptors,
+                start.scan,
+                start.waited
+            ),
+        );
+        let clock = live.clock();
+        containers.settle(LISTS);
+        Ok(Self {
+            live,
+            clock,
+            containers,
+            told: Vec::new(),
+            hurry: Some(Instant::now()),
+            shapes: Shapes::default(),
+        })
+    }
+
+    /// Makes a record of what a runtime said, if one did.
+    #[inline]
+    fn listen(&mut self) -> bool {
+        let Some(message) = self.containers.poll() else {
+            return false;
+        };
+        self.told = message.record(self.clock.now());
+        true
+    }
+
+    fn told(&self) -> Result<Next<'_>> {
+        let record = Record::parse(&self.told, 0, RecordFlags::default());
+        let record = record.context("a record of a container is broken")?;
+        Ok(Next::Item(Item::Event(record)))
+    }
+
+    fn patience(&mut self) -> Duration {
+        match self.hurry {
+            None => PATIENCE,
+            Some(since) if since.elapsed() < HURRY => SHORT_PATIENCE,
+            Some(_) => {
+                self.hurry = None;
+                PATIENCE
+            }
+        }
+    }
+}
+
+impl Source for Machine {
+    const LIVE: bool = true;
+
+    #[inline]
+    fn next(&mut self) -> Result<Next<'_>> {
+        if self.listen() {
+            return self.told();
+        }
+        if !self.live.wait(Duration::ZERO)? {
+            let patience = self.patience();
+            let any = self.live.wait(patience)?;
+            // What became known meanwhile comes before the events of who it is about.
+            if self.listen() {
+                return self.told();
+            }
+            if !any {
+                return Ok(Next::Idle(self.clock.now()));
+            }
+        }
+        let now = &self.clock;
+        Ok(match self.live.take() {
+            Some(event) => Next::Item(Item::Event(event.record)),
+            None => Next::Idle(now.now()),
+        })
+    }
+
+    #[cold]
+    fn sighted(&mut self, containers: Vec<Sighting>) {
+        self.hurry = Some(Instant::now());
+        for sighting in containers {
+            if sighting.identity.family == Family::Unknown && self.shapes.insert(&sighting.path) {
+                log::warning(&format!(
+                    "the control group {} is that of a container of no known runtime; its processes \
+                     are told apart by id only",
+                    String::from_utf8_lossy(&sighting.path).escape_default()
+                ));
+            }
+            self.containers.look_up(sighting);
+        }
+    }
+
+    fn lookup(&self) -> Box<dyn Lookup> {
+        Box::new(self.live.lookup())
+    }
+
+    fn losses(&self) -> Option<LossMeter> {
+        Some(self.live.loss_meter())
+    }
+}
+
+/// What the settings say of buffers and selection.
+fn options(settings: &Settings, wanted: &Wanted) -> Result<Options> {
+    let engine = &settings.engine;
+    let buffer = u8::try_from(engine.buf_size_preset)
+        .ok()
+        .and_then(BufferSize::preset)
+        .context("buffer presets are 1 (1 MiB) to 10 (512 MiB)")?;
+    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let cpus_per_buffer = match engine.kind {
+        // The kernel module had a buffer for each CPU.
+        EngineKind::Kmod => 1,
+        _ => usize::try_from(engine.cpus_for_each_buffer)?.min(cpus),
+    };
+    let defaults = probe::Options::default();
+    let snaplen = match settings.libs.snaplen {
+        0 => defaults.snaplen,
+        snaplen => snaplen,
+    };
+    let root = std::env::var_os("HOST_ROOT").filter(|root| !root.is_empty());
+    Ok(Options {
+        probe: probe::Options {
+            syscalls: wanted.syscalls(),
+            tracepoints: wanted.tracepoints,
+            snaplen,
+            drop_failed: engine.drop_failed_exit,
+            buffer,
+            cpus_per_buffer: u16::try_from(cpus_per_buffer)?,
+            ..defaults
+        },
+        root: root.map_or_else(|| "/".into(), Into::into),
+        scan_limit: None,
+    })
+}
+
+/// What is watched, at level debug, as Falco lists its system calls.
+fn log_attached(live: &Live) {
+    let names = |wanted: &dyn Fn(Attachment) -> bool| -> Vec<&str> {
+        live.attached()
+            .iter()
+            .filter(|attached| wanted(attached.how))
+            .map(|attached| attached.name.as_str())
+            .collect()
+    };
+    let calls = names(&|how| how != Attachment::TypedTracepoint);
+    let points = names(&|how| how == Attachment::TypedTracepoint);
+    let text = format!(
+        "({}) syscalls selected in total (by {:?}): {}; tracepoints: {}",
+        calls.len(),
+        live.backend(),
+        calls.join(", "),
+        points.join(", ")
+    );
+    log::log(Priority::Debug, &text);
+}
