@@ -1,7 +1,7 @@
 //! What comes back: container records, users and groups, as records for the event stream.
 
 use event::{EventCode, RecordBuilder, codes};
-use state::{Container, UNKNOWN_EVENT, WAIT_EVENT};
+use state::{Container, State, UNKNOWN_EVENT, WAIT_EVENT};
 
 /// Something that the state should know.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +64,30 @@ impl Message {
         }
     }
 
+    /// All that the state knows of containers: for the start of a capture.
+    #[must_use]
+    pub fn standing(state: &State) -> Vec<Self> {
+        let mut all = Vec::new();
+        if state.container_wait() != 0 {
+            let ms = state.container_wait() / 1_000_000;
+            all.push(Self::Wait { ms });
+        }
+        all.extend(
+            state
+                .containers()
+                .map(|one| Self::container("container", one)),
+        );
+        for (container, user) in state.container_users() {
+            let (container, user) = (container.to_vec(), user.clone());
+            all.push(Self::User { container, user });
+        }
+        for (container, group) in state.container_groups() {
+            let (container, group) = (container.to_vec(), group.clone());
+            all.push(Self::Group { container, group });
+        }
+        all
+    }
+
     /// The record of the event, at `ts` nanoseconds since the epoch.
     #[must_use]
     pub fn record(&self, ts: u64) -> Vec<u8> {
@@ -111,7 +135,7 @@ impl Message {
 #[cfg(test)]
 mod tests {
     use event::{Record, RecordFlags};
-    use state::{Options, State};
+    use state::Options;
 
     use super::*;
 
@@ -154,5 +178,8 @@ mod tests {
         assert_eq!(state.container(&own).unwrap().name, b"web");
         assert_eq!(state.user(&own, 33).unwrap().name, b"www");
         assert_eq!(state.group(&own, 44).unwrap().name, b"grp");
+        let standing = Message::standing(&state);
+        assert_eq!(standing.len(), 4);
+        assert_eq!(standing[0], Message::Wait { ms: 300 });
     }
 }

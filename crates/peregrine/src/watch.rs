@@ -12,7 +12,7 @@ use config::settings::EngineKind;
 use containers::Containers;
 use event::{Record, RecordFlags};
 use live::{Live, Options};
-use probe::{Attachment, BufferSize, EventClock, LossMeter};
+use probe::{Attachment, BufferSize, EventClock, LossMeter, Losses};
 use rules::Priority;
 use state::{Family, Lookup, Sighting, State};
 
@@ -32,6 +32,8 @@ const SHORT_PATIENCE: Duration = Duration::from_millis(5);
 const HURRY: Duration = Duration::from_secs(2);
 /// Longest time in which the runtimes may say which containers there are.
 const LISTS: Duration = Duration::from_secs(2);
+/// A silence after which no older event can come any more.
+const SETTLED: Duration = Duration::from_millis(1);
 
 /// This machine.
 pub(crate) struct Machine {
@@ -107,6 +109,28 @@ impl Machine {
                 PATIENCE
             }
         }
+    }
+
+    /// Takes the events that came until now into the state.
+    ///
+    /// # Errors
+    /// When waiting for events fails.
+    pub(crate) fn catch_up(&mut self, state: &mut State) -> Result<()> {
+        let until = self.clock.now();
+        let mut lookup = self.live.lookup();
+        while let Some(event) = self.live.next(SETTLED)? {
+            let time = event.record.ts;
+            state.process_live(&event.record, &mut lookup);
+            if time >= until {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// What was lost so far.
+    pub(crate) fn lost(&self) -> Losses {
+        self.live.loss_meter().lost()
     }
 }
 

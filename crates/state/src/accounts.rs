@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use event::snapshot::UserList;
 pub use event::snapshot::{Group, User};
 
 /// Most accounts that are kept; a capture may name as many as it likes.
@@ -82,6 +83,16 @@ impl Accounts {
         true
     }
 
+    /// All of the host.
+    pub(crate) fn of_host(&self) -> UserList {
+        let users = self.users.get(&b""[..]);
+        let groups = self.groups.get(&b""[..]);
+        UserList {
+            users: users.map_or_else(Vec::new, |u| u.values().cloned().collect()),
+            groups: groups.map_or_else(Vec::new, |g| g.values().cloned().collect()),
+        }
+    }
+
     pub(crate) fn remove_user(&mut self, container: &[u8], uid: u32) {
         if let Some(users) = self.users.get_mut(container) {
             self.count -= usize::from(users.remove(&uid).is_some());
@@ -92,6 +103,16 @@ impl Accounts {
         if let Some(groups) = self.groups.get_mut(container) {
             self.count -= usize::from(groups.remove(&gid).is_some());
         }
+    }
+
+    pub(crate) fn users_of_containers(&self) -> impl Iterator<Item = (&[u8], &User)> {
+        let own = self.users.iter().filter(|(id, _)| !id.is_empty());
+        own.flat_map(|(id, users)| users.values().map(|user| (&**id, user)))
+    }
+
+    pub(crate) fn groups_of_containers(&self) -> impl Iterator<Item = (&[u8], &Group)> {
+        let own = self.groups.iter().filter(|(id, _)| !id.is_empty());
+        own.flat_map(|(id, groups)| groups.values().map(|group| (&**id, group)))
     }
 
     pub(crate) fn has_container(&self, container: &[u8]) -> bool {

@@ -245,6 +245,16 @@ impl State {
         self.sightings.take()
     }
 
+    /// Users of containers' own, with their container.
+    pub fn container_users(&self) -> impl Iterator<Item = (&[u8], &crate::User)> {
+        self.accounts.users_of_containers()
+    }
+
+    /// Groups of containers' own, with their container.
+    pub fn container_groups(&self) -> impl Iterator<Item = (&[u8], &crate::Group)> {
+        self.accounts.groups_of_containers()
+    }
+
     /// What is known of a container; the empty id is the host.
     #[must_use]
     pub fn container_metadata(&self, id: &[u8]) -> Metadata {
