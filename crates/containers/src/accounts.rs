@@ -58,13 +58,19 @@ pub(crate) fn work(hub: &Hub, questions: &Receiver<Wanted>, again: &Sender<Wante
                     let (container, group) = (wanted.id.clone(), group.clone());
                     hub.send(Message::Group { container, group });
                 }
+                hub.send(Message::Accounts { id: wanted.id });
             }
             Found::NotYet if wanted.since.elapsed() < PATIENCE => {
                 std::thread::sleep(PAUSE);
-                // A full queue: then the host's names are shown.
-                let _ = again.try_send(wanted);
+                if let Err(error) = again.try_send(wanted) {
+                    // A full queue: then the host's names are shown.
+                    let id = error.into_inner().id;
+                    hub.send(Message::Accounts { id });
+                }
             }
-            Found::NotYet | Found::Nothing => {}
+            Found::NotYet | Found::Nothing => {
+                hub.send(Message::Accounts { id: wanted.id });
+            }
         }
     }
 }

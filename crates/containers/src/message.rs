@@ -1,7 +1,7 @@
 //! What comes back: container records, users and groups, as records for the event stream.
 
 use event::{EventCode, RecordBuilder, codes};
-use state::{Container, State, UNKNOWN_EVENT, WAIT_EVENT};
+use state::{ACCOUNTS_EVENT, Container, State, UNKNOWN_EVENT, WAIT_EVENT};
 
 /// Something that the state should know.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,11 @@ pub enum Message {
     },
     /// Nobody knows a container.
     Unknown {
+        /// Short id.
+        id: Vec<u8>,
+    },
+    /// All accounts of a container have been told.
+    Accounts {
         /// Short id.
         id: Vec<u8>,
     },
@@ -100,6 +105,7 @@ impl Message {
                 };
                 asynchronous(ts, UNKNOWN_EVENT, &container.to_json())
             }
+            Self::Accounts { id } => asynchronous(ts, ACCOUNTS_EVENT, &String::from_utf8_lossy(id)),
             Self::Wait { ms } => asynchronous(ts, WAIT_EVENT, &ms.to_string()),
             Self::User { container, user } => {
                 RecordBuilder::new(EventCode::new(codes::USER_ADDED_E), ts, -1)
@@ -126,7 +132,7 @@ impl Message {
             Self::Container { json, .. } => json.len(),
             Self::User { user, .. } => user.name.len() + user.home.len() + user.shell.len(),
             Self::Group { group, .. } => group.name.len(),
-            Self::Unknown { .. } | Self::Wait { .. } => 0,
+            Self::Unknown { .. } | Self::Accounts { .. } | Self::Wait { .. } => 0,
         };
         own + 128
     }

@@ -85,15 +85,18 @@ impl Containers {
 
     /// Asks about a container; never waits. What comes of it is a [`Message`].
     pub fn look_up(&self, sighting: Sighting) {
-        if self.hub.settings.accounts && sighting.pid > 0 {
+        if sighting.runs {
+            let id = sighting.identity.id.to_vec();
             let wanted = Wanted {
-                id: sighting.identity.id.to_vec(),
+                id: id.clone(),
                 pid: sighting.pid,
                 since: Instant::now(),
             };
-            if self.wanted.try_send(wanted).is_err() {
+            if !self.hub.settings.accounts || self.wanted.try_send(wanted).is_err() {
                 count(&self.hub.tally.dropped);
+                self.hub.send(Message::Accounts { id });
             }
+            return;
         }
         if let Some(own) = &sighting.own {
             self.hub.send(Message::container("container", own));

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::{Context as _, Result};
 use capture::{Compression, Writer};
 use containers::Message;
-use event::{EventFlags, Record, RecordFlags};
+use event::{EventFlags, Record, RecordFlags, codes};
 use fields::{Environment, EventView};
 use filter::{Filter, Memo};
 use state::{Context, State};
@@ -197,7 +197,9 @@ impl Recorder {
             }
             _ => true,
         };
-        if !passes && !record.info.flags.contains(EventFlags::MODIFIES_STATE) {
+        let for_state = record.info.flags.contains(EventFlags::MODIFIES_STATE)
+            || record.code.number() == codes::ASYNCEVENT_E;
+        if !passes && !for_state {
             return Ok(true);
         }
         let mut record = record.clone();

@@ -107,6 +107,11 @@ impl State {
             .filter(|id| !id.is_empty())
             .collect();
         for id in ids {
+            if all.accounts_pending(&id) {
+                self.sightings.expect_accounts(&id);
+            } else {
+                self.sightings.have_read(&id);
+            }
             match all.containers.get(&id) {
                 Some(container) => {
                     let sandbox = &container.pod_sandbox_id;
@@ -129,7 +134,10 @@ impl State {
     #[must_use]
     pub fn has_answers(&self, excerpt: &State) -> bool {
         let mut threads = excerpt.threads.iter();
-        threads.all(|(_, t)| self.container_metadata(t.container_id()) != Metadata::Pending)
+        threads.all(|(_, t)| {
+            let id = t.container_id();
+            self.container_metadata(id) != Metadata::Pending && !self.accounts_pending(id)
+        })
     }
 
     /// Bytes that keeping an excerpt takes, roughly: what it shares with the state not counted.

@@ -9,6 +9,7 @@
 //! | `container_updated` | more is known of it, or it is called otherwise |
 //! | `container_removed` | it has gone |
 //! | `container_unknown` | nobody knows it: nobody need wait any more |
+//! | `container_accounts` | its users and groups have been told, as far as it has any |
 //! | `container_wait` | the recorder asked the runtimes, and alerts waited so many milliseconds |
 
 use std::sync::Arc;
@@ -18,11 +19,15 @@ use event::Record;
 use crate::container::{Cgroups, Container, Family, Identity, Metadata, Sighting, is_list, parse};
 use crate::context::Context;
 use crate::state::State;
+use crate::thread::ThreadIx;
 
 /// Name of the event that says that alerts wait for metadata.
 pub const WAIT_EVENT: &str = "container_wait";
 /// Name of the event that says that nobody knows a container.
 pub const UNKNOWN_EVENT: &str = "container_unknown";
+
+/// Name of the event that says that a container's accounts have been read.
+pub const ACCOUNTS_EVENT: &str = "container_accounts";
 
 /// Longest wait that an event may ask for.
 const WAIT_MAX_MS: u64 = 60_000;
@@ -96,11 +101,25 @@ impl State {
             path: path.into(),
             pid,
             is_known: known || own.is_some(),
+            runs: false,
             own: own.clone(),
         };
         self.sightings.note(sighting, self.options.max_containers);
         if let Some(own) = own {
             self.keep_container(own);
+        }
+    }
+
+    /// A thread runs another program.
+    pub(crate) fn runs_program(&mut self, ix: ThreadIx) {
+        if !self.sightings.awaited {
+            return;
+        }
+        let thread = self.threads.at(ix);
+        let (cgroups, pid) = (thread.cgroups.clone(), thread.pid);
+        if let Some(identity) = cgroups.identity() {
+            self.sightings
+                .note_program(identity, pid, self.options.max_containers);
         }
     }
 
@@ -172,6 +191,10 @@ impl State {
                     self.container_failed(&container.id);
                 }
             }
+            b"container_accounts" => {
+                cx.visible = false;
+                self.sightings.have_read(r.text(2));
+            }
             b"container_wait" => {
                 cx.visible = false;
                 let text = std::str::from_utf8(r.text(2)).unwrap_or_default();
@@ -231,6 +254,12 @@ impl State {
     #[inline]
     pub fn container_wait(&self) -> u64 {
         self.container_wait_ns
+    }
+
+    /// Whether the users and groups of a container are being read from its own files.
+    #[must_use]
+    pub fn accounts_pending(&self, id: &[u8]) -> bool {
+        self.sightings.is_read(id)
     }
 
     /// Whether [`State::take_sightings`] has any.

@@ -75,7 +75,7 @@ pub use context::{Context, Counters, Lookup, NoLookup, Options};
 pub use descriptor::{Descriptor, DescriptorFlags, Kind, L4Proto, SocketName};
 pub use descriptors::DescriptorTable;
 pub use event::snapshot::{Interface, MachineInfo};
-pub use identity::{UNKNOWN_EVENT, WAIT_EVENT, split_image};
+pub use identity::{ACCOUNTS_EVENT, UNKNOWN_EVENT, WAIT_EVENT, split_image};
 pub use image::{Image, ImageFile};
 pub use state::{MAX_ANCESTORS, State};
 pub use thread::{Capabilities, Memory, Thread, ThreadFlags, ThreadIx};

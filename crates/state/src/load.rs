@@ -121,7 +121,8 @@ impl State {
             return;
         }
         let thread = self.thread_of(process);
-        self.threads.insert(thread);
+        let ix = self.threads.insert(thread);
+        self.runs_program(ix);
     }
 
     pub(crate) fn thread_of(&mut self, process: &Process<'_>) -> Thread {

@@ -367,7 +367,10 @@ impl State {
 
     /// On a watched machine the host's names stand for those of a container that has no files.
     fn lacks_accounts(&self, container: &[u8]) -> bool {
-        self.sightings.awaited && !container.is_empty() && !self.accounts.has_container(container)
+        self.sightings.awaited
+            && !container.is_empty()
+            && !self.accounts.has_container(container)
+            && !self.sightings.is_read(container)
     }
 
     /// Addresses of the machine.

@@ -43,6 +43,8 @@ pub struct Sighting {
     pub pid: i64,
     /// Whether there was a record already.
     pub is_known: bool,
+    /// Whether the process runs a program of the container's: then its root is the container's too.
+    pub runs: bool,
     /// The record, where the path itself says all that there is.
     pub own: Option<Arc<Container>>,
 }
@@ -68,6 +70,8 @@ pub(crate) struct Sightings {
     queue: Vec<Sighting>,
     phases: BTreeMap<Box<[u8]>, (Family, Phase)>,
     seen: BTreeSet<Box<[u8]>>,
+    /// Containers in which something was executed, and whether their accounts are still being read.
+    ran: BTreeMap<Box<[u8]>, bool>,
 }
 
 impl Sightings {
@@ -87,6 +91,44 @@ impl Sightings {
             self.phases.insert(id.clone(), phase);
         }
         self.queue.push(sighting);
+    }
+
+    /// Notes the first process of a container that runs a program of its own: before, it may still
+    /// be in the host's root.
+    pub(crate) fn note_program(&mut self, identity: &Identity, pid: i64, max: usize) {
+        if !self.awaited
+            || self.ran.contains_key(&identity.id)
+            || self.queue.len() >= QUEUE_MAX
+            || self.ran.len() >= max
+        {
+            return;
+        }
+        self.ran.insert(identity.id.clone(), true);
+        self.queue.push(Sighting {
+            identity: identity.clone(),
+            path: Box::default(),
+            pid,
+            is_known: true,
+            runs: true,
+            own: None,
+        });
+    }
+
+    /// Whether a container's accounts are being read.
+    pub(crate) fn is_read(&self, id: &[u8]) -> bool {
+        self.ran.get(id) == Some(&true)
+    }
+
+    /// A container's accounts have been read, as far as it has any.
+    pub(crate) fn have_read(&mut self, id: &[u8]) {
+        if let Some(reading) = self.ran.get_mut(id) {
+            *reading = false;
+        }
+    }
+
+    /// Marks a container's accounts as being read.
+    pub(crate) fn expect_accounts(&mut self, id: &[u8]) {
+        self.ran.insert(id.into(), true);
     }
 
     /// Marks a container as asked for.
@@ -112,6 +154,7 @@ impl Sightings {
     pub(crate) fn forget(&mut self, id: &[u8]) {
         self.phases.remove(id);
         self.seen.remove(id);
+        self.ran.remove(id);
     }
 
     /// Nobody knows the container. True: then it is none.
@@ -142,5 +185,6 @@ impl Sightings {
         self.queue.clear();
         self.phases.clear();
         self.seen.clear();
+        self.ran.clear();
     }
 }
