@@ -145,6 +145,15 @@ fn start(flags: &Flags) -> Result<()> {
         seconds: flags.seconds,
         ending: Ending::Falco,
     };
+    let wanted = Wanted::of(&rules, &order, settings);
+    if !wanted.blind.is_empty() {
+        // A replay leaves nothing out, but the rules would when they watch a machine.
+        eprintln!(
+            "The rules name system calls that are not watched; see base_syscalls:\n\
+             warning (unsupported-evttype): {}",
+            wanted.blind.join(", ")
+        );
+    }
     let ended = match settings.engine.kind {
         EngineKind::Replay => pipeline::run(&plan, |_| {
             source::open(&settings.engine.capture_file, false)
@@ -154,7 +163,6 @@ fn start(flags: &Flags) -> Result<()> {
              plugins yet"
         ),
         EngineKind::Kmod | EngineKind::ModernEbpf => {
-            let wanted = Wanted::of(&rules, &order, settings);
             pipeline::run(&plan, |state| Machine::open(settings, &wanted, state))?
         }
     };

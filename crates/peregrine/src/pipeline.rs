@@ -20,7 +20,7 @@ use rules::{Priority, RuleSet};
 use state::{Context, State};
 
 use crate::drops::DropMonitor;
-use crate::event_loop::{self, Work};
+use crate::event_loop::{self, Pace, Work};
 use crate::hostname::hostname;
 use crate::machine::state_options;
 use crate::silence::Silence;
@@ -78,7 +78,13 @@ pub(crate) fn run<S: Source>(
     let mut source = open(&mut state)?;
     alerts.begin(&source, settings)?;
     let start = Instant::now();
-    let end = event_loop::drive(&mut source, &mut state, &mut alerts, &signals, plan.seconds);
+    let end = event_loop::drive(
+        &mut source,
+        &mut state,
+        &mut alerts,
+        &signals,
+        Pace::new(settings, plan.seconds),
+    );
     let elapsed = start.elapsed();
     source.finish();
     if end.stopped {

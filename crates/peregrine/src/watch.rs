@@ -11,7 +11,7 @@ use config::Settings;
 use config::settings::EngineKind;
 use containers::Containers;
 use event::{Record, RecordFlags};
-use live::{Live, Options};
+use live::{Live, Options, Start};
 use probe::{Attachment, BufferSize, EventClock, LossMeter, Losses};
 use rules::Priority;
 use state::{Family, Lookup, Sighting, State};
@@ -39,6 +39,7 @@ const SETTLED: Duration = Duration::from_millis(1);
 pub(crate) struct Machine {
     live: Live,
     clock: EventClock,
+    start: Start,
     containers: Containers,
     /// The record that was made of what a runtime said last.
     told: Vec<u8>,
@@ -77,6 +78,7 @@ impl Machine {
         Ok(Self {
             live,
             clock,
+            start,
             containers,
             told: Vec::new(),
             hurry: Some(Instant::now()),
@@ -126,6 +128,28 @@ impl Machine {
             }
         }
         Ok(())
+    }
+
+    /// What the start took and found.
+    pub(crate) fn start(&self) -> &Start {
+        &self.start
+    }
+
+    /// Names of system calls and tracepoints that are watched.
+    pub(crate) fn attached(&self) -> impl Iterator<Item = &str> {
+        self.live.attached().iter().map(|a| a.name.as_str())
+    }
+
+    /// Number of calls that are also seen when they begin.
+    pub(crate) fn entries(&self) -> usize {
+        self.attached()
+            .filter(|name| name.ends_with("(entry)"))
+            .count()
+    }
+
+    /// How the programs sit on their calls.
+    pub(crate) fn backend(&self) -> probe::Backend {
+        self.live.backend()
     }
 
     /// What was lost so far.

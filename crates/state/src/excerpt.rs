@@ -204,6 +204,8 @@ mod tests {
         }
         let json = r#"{"container":{"id":"0123456789ab","name":"web"}}"#;
         state.container_added(&mut Context::default(), json.as_bytes());
+        assert!(!state.has_answers(&part), "its users are still being read");
+        state.sightings.have_read(b"0123456789ab");
         assert!(state.has_answers(&part));
         part.take_containers(&state);
 

@@ -90,7 +90,7 @@ impl State {
         }
     }
 
-    fn sighted(&mut self, identity: &Identity, path: &[u8], pid: i64) {
+    pub(crate) fn sighted(&mut self, identity: &Identity, path: &[u8], pid: i64) {
         let known = self.containers.contains_key(&*identity.id);
         let own = match identity.family.own_kind() {
             Some(kind) if !known => Some(Arc::new(self.own_record(identity, kind))),
@@ -112,6 +112,7 @@ impl State {
 
     /// A thread runs another program.
     pub(crate) fn runs_program(&mut self, ix: ThreadIx) {
+        self.identify_by_helper(ix);
         if !self.sightings.awaited {
             return;
         }

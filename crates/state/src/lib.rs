@@ -48,6 +48,7 @@ mod excerpt;
 mod exit;
 mod exited;
 mod files;
+mod helper;
 mod identity;
 mod ids;
 mod image;

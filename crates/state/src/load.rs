@@ -289,6 +289,9 @@ impl State {
                 self.find_parent(ix);
             }
         }
+        for &ix in &all {
+            self.identify_by_helper(ix);
+        }
         self.guess_loaded_roles();
         self.keep_looks();
     }
