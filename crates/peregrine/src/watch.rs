@@ -251,8 +251,10 @@ fn log_attached(live: &Live) {
             .map(|attached| attached.name.as_str())
             .collect()
     };
-    let calls = names(&|how| how != Attachment::TypedTracepoint);
-    let points = names(&|how| how == Attachment::TypedTracepoint);
+    let calls =
+        names(&|how| !matches!(how, Attachment::TypedTracepoint | Attachment::RawTracepoint));
+    let points =
+        names(&|how| matches!(how, Attachment::TypedTracepoint | Attachment::RawTracepoint));
     let text = format!(
         "({}) syscalls selected in total (by {:?}): {}; tracepoints: {}",
         calls.len(),
