@@ -42,20 +42,59 @@ type Accounts = Arc<(Vec<User>, Vec<Group>)>;
 /// its containers.
 type Key = [(u64, u64, u64, i64); 2];
 
+/// Files that were read, and the accounts of images, for containers that are gone too soon.
+#[derive(Default)]
+struct Cache {
+    files: HashMap<Key, Accounts>,
+    images: HashMap<(Vec<u8>, Vec<Range>), Accounts>,
+}
+
+/// Numbers of a user namespace: first inside, first outside, how many.
+type Range = (u32, u32, u32);
+
 /// Reads until nobody asks any more.
 pub(crate) fn work(hub: &Hub, questions: &Receiver<Wanted>, again: &Sender<Wanted>) {
     let proc = hub.settings.on_host("/proc");
-    let mut cache: HashMap<Key, Accounts> = HashMap::new();
+    let mut cache = Cache::default();
     while let Ok(wanted) = questions.recv() {
-        match read(&proc, wanted.pid, &mut cache) {
+        let image = hub.image_of(&wanted.id);
+        let maps = ["uid_map", "gid_map"].map(|name| map(&proc, wanted.pid, name));
+        let mut found = read(&proc, wanted.pid, &mut cache.files);
+        if let Some(image) = image {
+            let key = (image, maps[0].clone());
+            match &found {
+                Found::Accounts(accounts) => {
+                    if cache.images.len() >= CACHE_MAX {
+                        cache.images.clear();
+                    }
+                    cache.images.insert(key, Arc::clone(accounts));
+                }
+                Found::Nothing => {
+                    if let Some(accounts) = cache.images.get(&key) {
+                        found = Found::Accounts(Arc::clone(accounts));
+                    }
+                }
+                Found::NotYet => {}
+            }
+        }
+        match found {
             Found::Accounts(accounts) => {
                 count(&hub.tally.accounts);
                 for user in &accounts.0 {
-                    let (container, user) = (wanted.id.clone(), user.clone());
+                    let (container, mut user) = (wanted.id.clone(), user.clone());
+                    let Some(uid) = outside(&maps[0], user.uid) else {
+                        continue;
+                    };
+                    user.uid = uid;
+                    user.gid = outside(&maps[1], user.gid).unwrap_or(user.gid);
                     hub.send(Message::User { container, user });
                 }
                 for group in &accounts.1 {
-                    let (container, group) = (wanted.id.clone(), group.clone());
+                    let (container, mut group) = (wanted.id.clone(), group.clone());
+                    let Some(gid) = outside(&maps[1], group.gid) else {
+                        continue;
+                    };
+                    group.gid = gid;
                     hub.send(Message::Group { container, group });
                 }
                 hub.send(Message::Accounts { id: wanted.id });
@@ -73,6 +112,31 @@ pub(crate) fn work(hub: &Hub, questions: &Receiver<Wanted>, again: &Sender<Wante
             }
         }
     }
+}
+
+/// The numbers of a process' user namespace; none where it has gone: then they count as the host's.
+fn map(proc: &Path, pid: i64, name: &str) -> Vec<Range> {
+    let text = std::fs::read_to_string(proc.join(pid.to_string()).join(name)).unwrap_or_default();
+    let line = |line: &str| {
+        let mut numbers = line.split_whitespace().map(str::parse);
+        Some((
+            numbers.next()?.ok()?,
+            numbers.next()?.ok()?,
+            numbers.next()?.ok()?,
+        ))
+    };
+    text.lines().filter_map(line).collect()
+}
+
+/// A container's number as the host has it; `None` where no number of the host's stands for it.
+fn outside(map: &[Range], id: u32) -> Option<u32> {
+    if map.is_empty() {
+        return Some(id);
+    }
+    let range = map
+        .iter()
+        .find(|(inside, _, count)| id >= *inside && id - inside < *count)?;
+    range.1.checked_add(id - range.0)
 }
 
 enum Found {
@@ -213,6 +277,16 @@ mod tests {
         assert!(matches!(read(proc, 8, &mut cache), Found::Nothing));
         assert!(matches!(read(proc, 9, &mut cache), Found::NotYet));
         assert!(matches!(read(proc, 10, &mut cache), Found::Nothing));
+    }
+
+    #[test]
+    fn numbers_of_a_user_namespace() {
+        let map = [(0, 1000, 1), (1, 100_000, 65_536)];
+        assert_eq!(outside(&map, 0), Some(1000));
+        assert_eq!(outside(&map, 33), Some(100_032));
+        assert_eq!(outside(&map, 70_000), None);
+        assert_eq!(outside(&[], 7), Some(7));
+        assert_eq!(outside(&[(0, u32::MAX, 10)], 5), None);
     }
 
     #[test]

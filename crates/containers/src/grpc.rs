@@ -26,15 +26,17 @@ const HEAD: usize = 5;
 
 /// A method of a service behind a socket.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Method<'a> {
-    pub(crate) socket: &'a Path,
+pub struct Method<'a> {
+    /// The service's socket.
+    pub socket: &'a Path,
     /// `/package.Service/Method`.
-    pub(crate) path: &'a str,
+    pub path: &'a str,
     /// Value of `containerd-namespace`; empty: none.
-    pub(crate) namespace: &'a str,
+    pub namespace: &'a str,
     /// Longest message.
-    pub(crate) limit: usize,
-    pub(crate) time: Duration,
+    pub limit: usize,
+    /// Longest time for an answer.
+    pub time: Duration,
 }
 
 fn broken(error: impl std::fmt::Display) -> Error {
@@ -90,10 +92,10 @@ impl Method<'_> {
     }
 
     /// One question, one answer.
-    pub(crate) async fn call<A: Message + Default>(
-        &self,
-        question: &impl Message,
-    ) -> Result<A, Error> {
+    ///
+    /// # Errors
+    /// [`Error`] says what went wrong on the way, or what the service says.
+    pub async fn call<A: Message + Default>(&self, question: &impl Message) -> Result<A, Error> {
         let question = framed(question);
         let all = async {
             let mut answers = self.open(question).await?;
@@ -107,7 +109,10 @@ impl Method<'_> {
     }
 
     /// One question, answers without end.
-    pub(crate) async fn stream(&self, question: &impl Message) -> Result<Answers, Error> {
+    ///
+    /// # Errors
+    /// As [`Method::call`].
+    pub async fn stream(&self, question: &impl Message) -> Result<Answers, Error> {
         let question = framed(question);
         timeout(self.time, self.open(question))
             .await
@@ -134,7 +139,7 @@ fn status(headers: &HeaderMap) -> Result<(), Error> {
 }
 
 /// Messages of an answer's body.
-pub(crate) struct Answers {
+pub struct Answers {
     body: Incoming,
     waiting: BytesMut,
     limit: usize,
@@ -144,7 +149,10 @@ pub(crate) struct Answers {
 
 impl Answers {
     /// The next message; `None` after the last one.
-    pub(crate) async fn next<A: Message + Default>(&mut self) -> Result<Option<A>, Error> {
+    ///
+    /// # Errors
+    /// As [`Method::call`].
+    pub async fn next<A: Message + Default>(&mut self) -> Result<Option<A>, Error> {
         loop {
             if let Some(message) = self.whole()? {
                 let answer = A::decode(message);

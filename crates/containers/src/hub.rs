@@ -116,6 +116,14 @@ impl Hub {
         lock(&self.known).contains_key(full_id)
     }
 
+    /// The image of a container, by its short id.
+    pub(crate) fn image_of(&self, id: &[u8]) -> Option<Vec<u8>> {
+        let known = lock(&self.known);
+        let one = known.values().find(|one| one.container.id == id)?;
+        let names = [&one.container.image_id, &one.container.image];
+        names.into_iter().find(|name| !name.is_empty()).cloned()
+    }
+
     // ---- telling ----
 
     fn complete(&self, container: &mut Container) {

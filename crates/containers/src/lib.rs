@@ -38,7 +38,7 @@ mod counters;
 mod cri;
 mod docker;
 mod error;
-mod grpc;
+pub mod grpc;
 mod http;
 mod hub;
 mod inspect;

@@ -9,6 +9,7 @@ use config::Settings;
 use config::settings::ContainerMetadata;
 use containers::Sockets;
 use containers::settings::{Hooks, Kubernetes, Mesos};
+use fields::Catalogue;
 use serde_json::Value;
 use state::{Engines, Fixed};
 
@@ -40,10 +41,16 @@ fn engine(plugin: &Value, old: &ContainerMetadata, name: &str) -> (bool, Vec<Str
     let configured = &plugin["engines"][name];
     if !plugin["engines"].is_null() {
         let sockets = configured["sockets"].as_array().into_iter().flatten();
-        let sockets = sockets
+        let mut sockets: Vec<String> = sockets
             .filter_map(Value::as_str)
             .map(str::to_owned)
             .collect();
+        // What the command line adds.
+        let added = old
+            .engines
+            .iter()
+            .filter(|engine| name == "cri" && engine.name == name);
+        sockets.extend(added.flat_map(|engine| engine.sockets.clone()));
         return (configured["enabled"] != Value::Bool(false), sockets);
     }
     let old = old.engines.iter().find(|engine| engine.name == name);
@@ -129,6 +136,17 @@ pub(crate) fn asked(settings: &Settings) -> containers::Settings {
             marathon: own.marathon.clone(),
         }),
         ..defaults
+    }
+}
+
+/// The fields under these settings: those of Mesos exist where it is asked.
+pub(crate) fn catalogue(settings: &Settings) -> Catalogue {
+    let catalogue = Catalogue::new(settings.static_fields.iter().cloned());
+    let own = &settings.containers;
+    if own.mesos_master.is_empty() && own.marathon.is_empty() {
+        catalogue
+    } else {
+        catalogue.with_removed()
     }
 }
 

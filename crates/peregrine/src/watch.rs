@@ -39,6 +39,8 @@ const SETTLED: Duration = Duration::from_millis(1);
 pub(crate) struct Machine {
     live: Live,
     clock: EventClock,
+    /// What there are programs for.
+    loaded: Wanted,
     start: Start,
     containers: Containers,
     /// The record that was made of what a runtime said last.
@@ -75,10 +77,12 @@ impl Machine {
         );
         let clock = live.clock();
         containers.settle(LISTS);
+        let loaded = wanted.clone();
         Ok(Self {
             live,
             clock,
             start,
+            loaded,
             containers,
             told: Vec::new(),
             hurry: Some(Instant::now()),
@@ -201,6 +205,17 @@ impl Source for Machine {
 
     fn lookup(&self) -> Box<dyn Lookup> {
         Box::new(self.live.lookup())
+    }
+
+    fn want(&mut self, wanted: &Wanted) {
+        let missing = wanted.beyond(&self.loaded);
+        if !missing.is_empty() {
+            log::warning(&format!(
+                "the new rules look at system calls that are not watched until a restart: {}",
+                missing.join(", ")
+            ));
+        }
+        self.live.set_syscalls(&wanted.syscalls());
     }
 
     fn losses(&self) -> Option<LossMeter> {
