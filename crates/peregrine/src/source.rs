@@ -35,6 +35,11 @@ pub(crate) trait Source {
     /// When the source broke; what came before was good.
     fn next(&mut self) -> Result<Next<'_>>;
 
+    /// Time of an event that would happen now; `None` for what has happened long ago.
+    fn now(&self) -> Option<u64> {
+        None
+    }
+
     /// Who answers for threads and descriptors that the state does not know.
     fn lookup(&self) -> Box<dyn Lookup> {
         Box::new(NoLookup)

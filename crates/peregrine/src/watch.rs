@@ -11,7 +11,7 @@ use config::Settings;
 use config::settings::EngineKind;
 use containers::Containers;
 use event::{Record, RecordFlags};
-use live::{Live, Options, Start};
+use live::{Change, Facts, Live, Options, Start};
 use probe::{Attachment, BufferSize, EventClock, LossMeter, Losses};
 use rules::Priority;
 use state::{Family, Lookup, Sighting, State};
@@ -32,6 +32,8 @@ const SHORT_PATIENCE: Duration = Duration::from_millis(5);
 const HURRY: Duration = Duration::from_secs(2);
 /// Longest time in which the runtimes may say which containers there are.
 const LISTS: Duration = Duration::from_secs(2);
+/// How often users and addresses of the machine are read anew.
+const FACTS: Duration = Duration::from_secs(5);
 /// A silence after which no older event can come any more.
 const SETTLED: Duration = Duration::from_millis(1);
 
@@ -48,6 +50,9 @@ pub(crate) struct Machine {
     /// Containers were asked about until a moment ago: answers are near.
     hurry: Option<Instant>,
     shapes: Shapes,
+    facts: Facts,
+    facts_read: Instant,
+    changes: Vec<Change>,
 }
 
 impl Machine {
@@ -77,11 +82,15 @@ impl Machine {
         );
         let clock = live.clock();
         containers.settle(LISTS);
+        let facts = live.facts(state);
         let loaded = wanted.clone();
         Ok(Self {
             live,
             clock,
             start,
+            facts,
+            facts_read: Instant::now(),
+            changes: Vec::new(),
             loaded,
             containers,
             told: Vec::new(),
@@ -167,6 +176,12 @@ impl Source for Machine {
 
     #[inline]
     fn next(&mut self) -> Result<Next<'_>> {
+        if let Some(change) = self.changes.pop() {
+            return Ok(Next::Item(match change {
+                Change::Users(users) => Item::Users(users),
+                Change::Interfaces(interfaces) => Item::Interfaces(interfaces),
+            }));
+        }
         if self.listen() {
             return self.told();
         }
@@ -200,6 +215,17 @@ impl Source for Machine {
                 ));
             }
             self.containers.look_up(sighting);
+        }
+    }
+
+    fn now(&self) -> Option<u64> {
+        Some(self.clock.now())
+    }
+
+    fn progress(&mut self) {
+        if self.changes.is_empty() && self.facts_read.elapsed() >= FACTS {
+            self.facts_read = Instant::now();
+            self.changes = self.facts.changes();
         }
     }
 
