@@ -12,7 +12,8 @@ peregrine=$1
 shift
 [ $# -gt 0 ] || set -- "$here/../../rules/peregrine_rules.yaml"
 work=$(mktemp -d)
-trap 'kill $watcher 2>/dev/null; rm -rf "$work"' EXIT INT TERM
+trap 'kill $watcher 2>/dev/null; rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
 
 cat >"$work/peregrine.yaml" <<CONFIGURATION
 rules_files: []
@@ -63,9 +64,9 @@ have python3 && { quietly python3 -m venv "$work/venv"; quietly python3 -m compi
 
 say jobs
 printf '* * * * * root /bin/true\n' >/etc/cron.d/noisy
-have cron && { quietly cron; sleep 62; }
+have cron && { quietly cron; sleep 61; }
 rm -f /etc/cron.d/noisy
-for script in /etc/cron.daily/*; do [ -x "$script" ] && quietly "$script"; done
+for script in /etc/cron.daily/*; do case $script in */apt-compat) ;; *) [ -x "$script" ] && quietly timeout 60 "$script" ;; esac; done
 
 say logs
 printf '/var/log/noisy.log {\n daily\n rotate 2\n compress\n create\n}\n' >/etc/logrotate.d/noisy
