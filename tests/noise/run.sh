@@ -15,6 +15,11 @@ work=$(mktemp -d)
 trap 'kill $watcher 2>/dev/null; rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 
+# Whatever this was started in, the day is one of the machine itself.
+for group in /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/*/cgroup.procs; do
+  [ -w "$group" ] && echo $$ >"$group" 2>/dev/null
+done
+
 cat >"$work/peregrine.yaml" <<CONFIGURATION
 rules_files: []
 json_output: true
@@ -82,12 +87,13 @@ if have sshd; then
   cp "$work/ssh/key.pub" "$work/ssh/allowed"; chmod 700 "$work" "$work/ssh"
   /usr/sbin/sshd -p 22622 -h "$work/ssh/host" -o ListenAddress=127.0.0.1 -o StrictModes=no -o "PidFile=$work/ssh/pid" \
     -o "AuthorizedKeysFile=$work/ssh/allowed" -o PermitRootLogin=yes
+  sleep 1
   log_in() { ssh -q -p 22622 -i "$work/ssh/key" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null "$@"; }
   quietly log_in root@127.0.0.1 'uptime; ls /'
   quietly log_in -tt root@127.0.0.1 'tty; id'
   quietly rsync -a -e "ssh -q -p 22622 -i $work/ssh/key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null" \
     "$work/src/" "root@127.0.0.1:$work/copy/"
-  kill "$(cat "$work/ssh/pid")" 2>/dev/null
+  [ -s "$work/ssh/pid" ] && kill "$(cat "$work/ssh/pid")"
 fi
 
 say servers

@@ -291,6 +291,9 @@ pub fn report(shares: &Shares, everything: bool) -> String {
     } else {
         100.0 * caught as f64 / all as f64
     };
-    let _ = writeln!(report, "{caught} of {all} changes were caught ({percent:.1} %)");
+    let _ = writeln!(
+        report,
+        "{caught} of {all} changes were caught ({percent:.1} %)"
+    );
     report
 }

@@ -48,7 +48,10 @@ fn every_rule_has_an_attack_and_a_near_miss() {
     }
     for case in cases {
         assert!(
-            case.rule == case::ANY_RULE || names.contains(&case.rule), "there is no rule {}", case.rule);
+            case.rule == case::ANY_RULE || names.contains(&case.rule),
+            "there is no rule {}",
+            case.rule
+        );
     }
 }
 
