@@ -13,9 +13,13 @@ use state::{Context, Lookup, State};
 use crate::items::absorb;
 use crate::source::{Next, Source};
 use crate::stop::Signals;
+use crate::watch::Wanted;
 
 /// Events between two looks at what else is to be done: about a millisecond's worth.
 const STRIDE: u64 = 1 << 13;
+
+/// The same in time, in nanoseconds: a machine may be never idle and yet slow to fill a stride.
+const PERIOD: u64 = 100_000_000;
 
 /// What is done with events.
 pub(crate) trait Work {
@@ -31,7 +35,7 @@ pub(crate) trait Work {
     ///
     /// # Errors
     /// What must end the program.
-    fn timed(&mut self, _time: u64, _events: u64) -> Result<()> {
+    fn timed(&mut self, _time: u64, _events: u64, _state: &State) -> Result<()> {
         Ok(())
     }
 
@@ -39,6 +43,11 @@ pub(crate) trait Work {
     /// False ends.
     fn between(&mut self, _idle: bool, _state: &State) -> bool {
         true
+    }
+
+    /// What is to be seen from now on, once after it changed.
+    fn wanted(&mut self) -> Option<Wanted> {
+        None
     }
 
     /// SIGINT or SIGTERM came. False ends.
@@ -96,6 +105,7 @@ pub(crate) fn drive<S: Source>(
     signals: &Signals,
     pace: Pace,
 ) -> LoopEnd {
+    let live = S::LIVE;
     let mut lookup = source.lookup();
     let mut end = LoopEnd::default();
     let mut times = Times {
@@ -104,9 +114,11 @@ pub(crate) fn drive<S: Source>(
         end: u64::MAX,
         purge: u64::MAX,
         live: S::LIVE,
+        stopping: false,
     };
     let mut due = 0;
     let mut stride = 0;
+    let mut look = 0;
     loop {
         let item = match source.next() {
             Ok(Next::Item(item)) => item,
@@ -115,14 +127,16 @@ pub(crate) fn drive<S: Source>(
                     match timed(work, &mut times, state, &mut *lookup, now, end.events) {
                         Due::At(next) => due = next,
                         Due::End(fault) => {
-                            end.fault = fault;
+                            (end.fault, end.stopped) = (fault, times.stopping);
                             return end;
                         }
                     }
                 }
-                if between(source, state, work, signals, true, &mut end) {
+                if !times.stopping && between(source, state, work, signals, true, &mut times) {
+                    due = due.min(times.end);
                     continue;
                 }
+                end.stopped = times.stopping;
                 return end;
             }
             Ok(Next::End) => return end,
@@ -135,11 +149,12 @@ pub(crate) fn drive<S: Source>(
             continue;
         };
         end.events += 1;
+        let time = record.ts;
         if record.ts >= due {
             match timed(work, &mut times, state, &mut *lookup, record.ts, end.events) {
                 Due::At(next) => due = next,
                 Due::End(fault) => {
-                    end.fault = fault;
+                    (end.fault, end.stopped) = (fault, times.stopping);
                     return end;
                 }
             }
@@ -148,12 +163,19 @@ pub(crate) fn drive<S: Source>(
         if !work.event(&record, state, &context) {
             return end;
         }
+        due = due.min(work.due());
+        if state.has_sightings() {
+            source.sighted(state.take_sightings());
+        }
         stride += 1;
-        if stride >= STRIDE {
+        if stride >= STRIDE || (live && time >= look) {
             stride = 0;
-            if !between(source, state, work, signals, false, &mut end) {
+            look = time.saturating_add(PERIOD);
+            if !times.stopping && !between(source, state, work, signals, false, &mut times) {
+                end.stopped = times.stopping;
                 return end;
             }
+            due = due.min(times.end);
         }
     }
 }
@@ -166,6 +188,8 @@ struct Times {
     end: u64,
     purge: u64,
     live: bool,
+    /// A signal came; what happened before it is still looked at.
+    stopping: bool,
 }
 
 enum Due {
@@ -202,7 +226,7 @@ fn timed(
         times.purge = after(pace.purge_every);
     }
     if time >= work.due()
-        && let Err(fault) = work.timed(time, events)
+        && let Err(fault) = work.timed(time, events, state)
     {
         return Due::End(Some(fault));
     }
@@ -217,15 +241,23 @@ fn between(
     work: &mut impl Work,
     signals: &Signals,
     idle: bool,
-    end: &mut LoopEnd,
+    times: &mut Times,
 ) -> bool {
     source.progress();
     if signals.take_reopen() {
         work.reopen();
     }
     if signals.stop() && !work.asked_to_stop(signals) {
-        end.stopped = true;
-        return false;
+        times.stopping = true;
+        let Some(now) = source.now().filter(|_| !idle) else {
+            return false;
+        };
+        times.end = times.end.min(now);
+        return true;
     }
-    work.between(idle, state)
+    let goes_on = work.between(idle, state);
+    if let Some(wanted) = work.wanted() {
+        source.want(&wanted);
+    }
+    goes_on
 }

@@ -1,30 +1,40 @@
 //! Rules over the events of any source, and their alerts to the outputs.
 
 mod channels;
+mod compiled;
 pub(crate) mod summary;
+mod throttle;
+mod upkeep;
+mod waiting;
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
 use config::Settings;
-use config::settings::RuleMatching;
-use engine::{Engine, Matching};
-use event::Record;
+use event::{Record, Source as EventSource};
 use fields::{Catalogue, Environment, EventView};
-use jiff::tz::TimeZone;
-use outputs::{Clock, Formatter, Outputs, Route, RuleOutput, Statistics, Subject};
+use outputs::{Formatter, Outputs, Route, Statistics};
 use probe::{LossMeter, Losses};
 use rules::{Priority, RuleSet};
 use state::{Context, State};
 
+pub(crate) use compiled::{Compiled, Origin, RuleSubject};
+use throttle::Throttle;
+use upkeep::Upkeep;
+
+use crate::daemon::notify::Supervisor;
+use crate::daemon::{Daemon, board::Board, reload, service};
 use crate::drops::DropMonitor;
 use crate::event_loop::{self, Pace, Work};
-use crate::hostname::hostname;
 use crate::machine::state_options;
 use crate::silence::Silence;
 use crate::source::Source;
 use crate::stop::Signals;
+use crate::watch::Wanted;
 use crate::{log, output};
+use waiting::{Waiting, WaitingEvents};
 
 /// What is said at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +61,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) seconds: u64,
     /// What is said at the end.
     pub(crate) ending: Ending,
+    /// Configuration files and rule files, for metrics.
+    pub(crate) origins: (Vec<Origin>, Vec<Origin>),
 }
 
 /// How it ended.
@@ -68,12 +80,34 @@ pub(crate) fn run<S: Source>(
     plan: &Plan<'_>,
     open: impl FnOnce(&mut State) -> Result<S>,
 ) -> Result<Ended> {
+    serve(plan, None, open)
+}
+
+/// The same as a service: with reloads, and, where it watches a machine, with the web server.
+///
+/// # Errors
+/// As [`run`], and when files cannot be watched or the server not be started.
+pub(crate) fn serve<S: Source>(
+    plan: &Plan<'_>,
+    daemon: Option<Daemon>,
+    open: impl FnOnce(&mut State) -> Result<S>,
+) -> Result<Ended> {
     let settings = plan.settings;
     let signals = Signals::catch().context("cannot catch signals")?;
     let mut alerts = Alerting::new(plan)?;
     let mut state = State::new(state_options(settings));
     let mut source = open(&mut state)?;
     alerts.begin(&source, settings)?;
+    let mut server = None;
+    if let Some(daemon) = daemon {
+        alerts.upkeep.reloads = Some(reload::start(daemon, settings.watch_config_files)?);
+        if S::LIVE {
+            let board = Arc::new(Board::new());
+            server = service::start(settings, &board, web::Router::new())?;
+            alerts.upkeep.board = Some(board);
+        }
+        Supervisor::ready();
+    }
     let start = Instant::now();
     let end = event_loop::drive(
         &mut source,
@@ -87,7 +121,11 @@ pub(crate) fn run<S: Source>(
     if end.stopped {
         log::info(&format!("{} received, exiting...", signals.name()));
     }
+    // Nothing more will be known of what still waits.
+    alerts.answered(&state, u64::MAX);
+    Supervisor::stopping();
     alerts.finish::<S>(settings, end.stopped);
+    drop(server);
     match plan.ending {
         Ending::Falco => {
             output::print(&alerts.statistics.to_string())?;
@@ -102,53 +140,41 @@ pub(crate) fn run<S: Source>(
     Ok(Ended { fault: end.fault })
 }
 
-/// What outputs choose a rule's alerts by.
-struct RuleSubject {
-    priority: Priority,
-    source: String,
-    rule: String,
-    tags: Vec<String>,
-}
-
-impl RuleSubject {
-    fn of(rule: &rules::Rule) -> Self {
-        Self {
-            priority: rule.priority,
-            source: rule.source.clone(),
-            rule: rule.name.clone(),
-            tags: rule.tags.iter().map(|tag| tag.to_string()).collect(),
-        }
-    }
-
-    fn route(&self, outputs: &Outputs) -> Route {
-        outputs.route(&Subject {
-            priority: self.priority,
-            source: &self.source,
-            rule: &self.rule,
-            tags: &self.tags,
-        })
-    }
-}
-
 /// Rules, and where their alerts go.
 pub(crate) struct Alerting {
-    engine: Engine,
+    compiled: Compiled,
     env: Environment,
     formatter: Formatter,
-    rule_outputs: Vec<RuleOutput>,
     /// By rule: which outputs take its alerts.
     routes: Vec<Route>,
-    subjects: Vec<RuleSubject>,
     outputs: Outputs,
     /// What fired.
     pub(crate) statistics: Statistics,
     line: Vec<u8>,
+    /// Rules that fired on one event, with their alerts.
+    lines: Vec<(usize, Vec<u8>)>,
+    /// Events so far.
+    events: u64,
     /// Events at the last look of the drop monitor.
     counted: u64,
     meter: Option<LossMeter>,
     /// What was lost and what was done about it.
     pub(crate) drops: DropMonitor,
     silence: Silence,
+    waiting: WaitingEvents,
+    throttle: Throttle,
+    live: bool,
+    upkeep: Upkeep,
+}
+
+/// What became of an event.
+enum Outcome {
+    /// Its alerts are sent.
+    Done,
+    /// They need what is not known yet.
+    Waits,
+    /// Nobody reads the alerts any more.
+    Closed,
 }
 
 impl Alerting {
@@ -157,58 +183,80 @@ impl Alerting {
     /// # Errors
     /// A rule whose output does not compile.
     pub(crate) fn new(plan: &Plan<'_>) -> Result<Self> {
+        let compiled = Compiled::new(plan)?;
         let settings = plan.settings;
-        let form = channels::form(settings, hostname());
-        let mut rule_outputs = Vec::new();
-        for rule in &plan.rules.rules {
-            let compiled = RuleOutput::new(rule, &form, plan.catalogue)
-                .with_context(|| format!("output of rule \"{}\"", rule.name))?;
-            rule_outputs.push(compiled);
-        }
-        let matching = match settings.rule_matching {
-            RuleMatching::First => Matching::First,
-            RuleMatching::All => Matching::All,
-        };
-        let statics = plan.catalogue.statics();
+        let mut env = Environment::default();
+        compiled.prepare(&mut env);
         Ok(Self {
-            engine: Engine::new(plan.rules, plan.order, plan.catalogue, "syscall", matching)?,
-            env: Environment {
-                hostname: form.hostname.clone(),
-                zone: TimeZone::system(),
-                base64_buffers: settings.buffer_format_base64,
-                iso_time: settings.outputs.time_format_iso_8601,
-                statics: statics.iter().map(|(_, v)| v.clone().into()).collect(),
-                ..Environment::default()
-            },
-            formatter: Formatter::new(form, Clock::new(TimeZone::system())),
-            rule_outputs,
+            env,
+            formatter: compiled.formatter(),
             routes: Vec::new(),
-            subjects: plan.rules.rules.iter().map(RuleSubject::of).collect(),
             outputs: Outputs::default(),
-            statistics: Statistics::new(plan.rules.rules.iter().map(|rule| rule.name.clone())),
+            statistics: Statistics::new(compiled.subjects.iter().map(|s| s.rule.clone())),
             line: Vec::new(),
+            lines: Vec::new(),
+            events: 0,
             counted: 0,
             meter: None,
             drops: DropMonitor::new(settings.drops.clone(), false),
             silence: Silence::new(settings.timeouts_max_consecutives),
+            waiting: WaitingEvents::default(),
+            throttle: Throttle::new(settings.outputs.throttle),
+            live: false,
+            upkeep: Upkeep::new(settings, &compiled.form.hostname),
+            compiled,
         })
     }
 
     /// Opens the outputs for alerts of this source.
     ///
     /// # Errors
-    /// When a worker cannot be started.
+    /// When a certificate or a spool is of no use, or a worker cannot be started.
     pub(crate) fn begin<S: Source>(&mut self, source: &S, settings: &Settings) -> Result<()> {
-        let hostname = &self.formatter.form().hostname;
-        let outputs = channels::start(settings, hostname, S::LIVE);
+        let outputs = channels::start(settings, &self.compiled.form.hostname, S::LIVE);
         self.outputs = outputs.context("cannot start the outputs")?;
-        self.routes = self
-            .subjects
-            .iter()
-            .map(|subject| subject.route(&self.outputs))
-            .collect();
+        self.live = S::LIVE;
+        self.choose_routes();
         self.drops = DropMonitor::new(settings.drops.clone(), S::LIVE);
         self.meter = source.losses();
+        Ok(())
+    }
+
+    fn choose_routes(&mut self) {
+        let subjects = self.compiled.subjects.iter();
+        self.routes = subjects
+            .map(|subject| subject.route(&self.outputs))
+            .collect();
+    }
+
+    /// Goes over to other rules and settings, between two events. What is known of the machine, and
+    /// what was counted, stays.
+    ///
+    /// # Errors
+    /// When an output cannot be opened; everything stays as it was.
+    fn adopt(&mut self, compiled: Compiled) -> Result<()> {
+        channels::replace(
+            &mut self.outputs,
+            &compiled.settings,
+            &compiled.form.hostname,
+            self.live,
+        )
+        .context("cannot start the outputs")?;
+        let settings = &compiled.settings;
+        compiled.prepare(&mut self.env);
+        self.formatter = compiled.formatter();
+        self.statistics
+            .carry_over(compiled.subjects.iter().map(|s| s.rule.as_str()));
+        if settings.drops != self.compiled.settings.drops {
+            self.drops.adopt(settings.drops.clone());
+        }
+        self.silence = Silence::new(settings.timeouts_max_consecutives);
+        if settings.outputs.throttle != self.compiled.settings.outputs.throttle {
+            self.throttle = self.throttle.with(settings.outputs.throttle);
+        }
+        self.upkeep.adopted(settings);
+        self.compiled = compiled;
+        self.choose_routes();
         Ok(())
     }
 
@@ -231,39 +279,143 @@ impl Alerting {
     }
 }
 
+impl Alerting {
+    /// Matches the rules against one event. Where it `may_wait` and something is asked that is not
+    /// known yet, nothing is sent: whether a rule matches may depend on it.
+    #[inline]
+    fn alerts(
+        &mut self,
+        record: &Record<'_>,
+        state: &State,
+        context: &Context,
+        may_wait: bool,
+    ) -> Outcome {
+        let Compiled {
+            engine,
+            rule_outputs,
+            ..
+        } = &mut self.compiled;
+        let view = EventView::new(record, state, context, &self.env);
+        let fired = engine.on_event(record.code, &view);
+        let waits = || may_wait && self.env.awaits_container.load(Ordering::Relaxed);
+        self.lines.clear();
+        for &rule in fired {
+            if waits() {
+                break;
+            }
+            let rule = rule as usize;
+            let compiled = &rule_outputs[rule];
+            self.line.clear();
+            self.formatter
+                .alert(compiled, record.ts, &view, &mut self.line);
+            // Most events that fire fire one rule: its line is sent as it is.
+            if fired.len() == 1 && !waits() {
+                self.statistics.count(rule, compiled.priority());
+                if self.throttle.lets_pass(record.ts)
+                    && !self
+                        .outputs
+                        .send_to(self.routes[rule], compiled.priority(), &self.line)
+                {
+                    return Outcome::Closed;
+                }
+                return Outcome::Done;
+            }
+            self.lines.push((rule, self.line.clone()));
+        }
+        if waits() {
+            self.env.awaits_container.store(false, Ordering::Relaxed);
+            engine.take_back();
+            return Outcome::Waits;
+        }
+        for (rule, line) in &self.lines {
+            let priority = rule_outputs[*rule].priority();
+            self.statistics.count(*rule, priority);
+            if self.throttle.lets_pass(record.ts)
+                && !self.outputs.send_to(self.routes[*rule], priority, line)
+            {
+                return Outcome::Closed;
+            }
+        }
+        Outcome::Done
+    }
+
+    /// Lets an event wait. False when nobody reads the alerts any more.
+    #[cold]
+    fn wait(&mut self, record: &Record<'_>, state: &State, context: &Context) -> bool {
+        let env = &self.env;
+        let times = [env.first_event, env.last_event, env.previous_event];
+        match self.waiting.push(record, state, context, times) {
+            Some(mut oldest) => {
+                oldest.state.take_containers(state);
+                self.late(&oldest)
+            }
+            None => true,
+        }
+    }
+
+    /// Sends the alerts of events that need not wait any more.
+    #[cold]
+    fn answered(&mut self, state: &State, now: u64) {
+        while let Some(one) = self.waiting.next(state, now) {
+            if !self.late(&one) {
+                return;
+            }
+        }
+    }
+
+    /// Looks at an event again as it was, with what is known now.
+    fn late(&mut self, one: &Waiting) -> bool {
+        let Some(record) = one.record() else {
+            return true;
+        };
+        let mut times = one.times;
+        self.swap_times(&mut times);
+        let outcome = self.alerts(&record, &one.state, &one.context, false);
+        self.env.awaits_container.store(false, Ordering::Relaxed);
+        self.swap_times(&mut times);
+        !matches!(outcome, Outcome::Closed)
+    }
+
+    fn swap_times(&mut self, times: &mut [Option<u64>; 3]) {
+        let [first, last, previous] = times;
+        std::mem::swap(&mut self.env.first_event, first);
+        std::mem::swap(&mut self.env.last_event, last);
+        std::mem::swap(&mut self.env.previous_event, previous);
+    }
+}
+
 impl Work for Alerting {
     /// False when nobody reads the alerts any more.
     #[inline]
     fn event(&mut self, record: &Record<'_>, state: &State, context: &Context) -> bool {
         self.silence.ends();
+        if !self.waiting.is_empty() && record.info.source == EventSource::Meta {
+            self.answered(state, record.ts);
+        }
+        self.events += 1;
         if !context.visible {
             return true;
         }
         self.env.see(record);
-        if !self.engine.concerns(record.code) {
+        if !self.compiled.engine.concerns(record.code) {
             return true;
         }
-        let view = EventView::new(record, state, context, &self.env);
-        for &rule in self.engine.on_event(record.code, &view) {
-            let rule = rule as usize;
-            let compiled = &self.rule_outputs[rule];
-            self.statistics.count(rule, compiled.priority());
-            self.line.clear();
-            self.formatter
-                .alert(compiled, record.ts, &view, &mut self.line);
-            let route = self.routes[rule];
-            if !self.outputs.send_to(route, compiled.priority(), &self.line) {
-                return false;
-            }
+        match self.alerts(record, state, context, state.container_wait() != 0) {
+            Outcome::Done => true,
+            Outcome::Closed => false,
+            Outcome::Waits => self.wait(record, state, context),
         }
-        true
     }
 
     fn due(&self) -> u64 {
-        self.drops.next_look()
+        self.drops.next_look().min(self.waiting.due())
     }
 
-    fn timed(&mut self, time: u64, events: u64) -> Result<()> {
+    fn timed(&mut self, time: u64, events: u64, state: &State) -> Result<()> {
+        self.answered(state, time);
+        if time < self.drops.next_look() {
+            return Ok(());
+        }
         let recent = events - self.counted;
         self.counted = events;
         let losses = self.losses();
@@ -286,7 +438,12 @@ impl Work for Alerting {
             self.silence
                 .alert(first, &mut self.formatter, &self.outputs);
         }
+        self.keep_up(state);
         true
+    }
+
+    fn wanted(&mut self) -> Option<Wanted> {
+        self.upkeep.wanted.take()
     }
 
     fn reopen(&mut self) {
