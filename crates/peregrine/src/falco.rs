@@ -8,12 +8,14 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use config::settings::{AppendOutput, EngineKind};
-use config::{Loaded, Override};
+use config::{Loaded, Override, Settings};
 use fields::Catalogue;
 use fields::listing::{self, Form};
 
-use crate::pipeline::{self, Ending, Plan};
+use crate::pipeline::beside::Main;
+use crate::pipeline::{self, Ended, Ending, Plan};
 use crate::ruleset::{self, Loading, OnError};
+use crate::sources::{self, AuditFile, Sources};
 use crate::watch::{Machine, Wanted};
 use crate::{
     configuration, containers, describe, ignored, log, output, rulefiles, source, support, version,
@@ -96,12 +98,20 @@ fn start(flags: &Flags) -> Result<()> {
         };
         return output::print(&list);
     }
-    check_sources(flags, settings.engine.kind)?;
+    let replayed = (settings.engine.kind == EngineKind::Replay)
+        .then_some(settings.engine.capture_file.as_str());
+    let audit_events = replayed.is_some_and(sources::looks_like_json);
+    let asked = flags
+        .enable_sources
+        .iter()
+        .any(|name| name == audit::SOURCE);
+    let sources = Sources::of(&catalogue, settings, audit_events || asked);
+    let chosen = choose_sources(flags, settings, &sources)?;
     if !flags.validate.is_empty() {
-        return validate(flags, &loaded, &catalogue);
+        return validate(flags, &loaded, &catalogue, &sources);
     }
     let files = rule_files(flags, &loaded)?;
-    let loading = Loading::of(&files, settings, &catalogue, OnError::Stop);
+    let loading = Loading::of(&files, settings, &catalogue, &sources, OnError::Stop);
     loading
         .texts(false)
         .iter()
@@ -119,7 +129,7 @@ fn start(flags: &Flags) -> Result<()> {
             &loading,
             flags.describe.as_deref(),
             json,
-            &catalogue,
+            &sources,
         )?);
     }
     if flags.support {
@@ -143,22 +153,21 @@ fn start(flags: &Flags) -> Result<()> {
     let plan = Plan {
         settings,
         catalogue: &catalogue,
+        sources: &sources,
         rules: &rules,
         order: &order,
         seconds: flags.seconds,
         ending: Ending::Falco,
     };
     let ended = match settings.engine.kind {
-        EngineKind::Replay => pipeline::run(&plan, |_| {
+        EngineKind::Replay if audit_events => pipeline::run(&plan, Vec::new(), |_| {
+            AuditFile::open(&settings.engine.capture_file, audit::Limits::default())
+        })?,
+        EngineKind::Replay => pipeline::run(&plan, Vec::new(), |_| {
             source::open(&settings.engine.capture_file, false)
         })?,
-        EngineKind::Nodriver => bail!(
-            "engine.kind=nodriver takes events from plugins only, and this version has no host for \
-             plugins yet"
-        ),
-        EngineKind::Kmod | EngineKind::ModernEbpf => {
-            let wanted = Wanted::of(&rules, &order, settings);
-            pipeline::run(&plan, |state| Machine::open(settings, &wanted, state))?
+        EngineKind::Nodriver | EngineKind::Kmod | EngineKind::ModernEbpf => {
+            watch_sources(&plan, &chosen)?
         }
     };
     if let Some(fault) = ended.fault {
@@ -239,23 +248,41 @@ fn load_configuration(flags: &Flags) -> Result<Loaded> {
     Ok(loaded)
 }
 
-fn check_sources(flags: &Flags, kind: EngineKind) -> Result<()> {
+/// The sources that run. A replay takes what the capture holds.
+fn choose_sources(flags: &Flags, settings: &Settings, sources: &Sources) -> Result<Vec<String>> {
     let (enable, disable) = (&flags.enable_sources, &flags.disable_sources);
-    if !enable.is_empty() && !disable.is_empty() {
-        bail!("--enable-source and --disable-source exclude each other");
-    }
-    if kind == EngineKind::Replay {
-        return Ok(());
-    }
-    for name in enable.iter().chain(disable) {
-        if name != "syscall" {
-            bail!("event source '{name}' does not exist; the only one is syscall");
+    if settings.engine.kind == EngineKind::Replay {
+        if !enable.is_empty() && !disable.is_empty() {
+            bail!("--enable-source and --disable-source exclude each other");
         }
+        return Ok(Vec::new());
     }
-    if !disable.is_empty() {
-        bail!("all event sources are disabled; at least one must stay enabled");
+    let all: Vec<&str> = sources.names().collect();
+    let mut chosen = sources::choice::choose(&all, enable, disable)?;
+    if settings.engine.kind == EngineKind::Nodriver {
+        chosen.retain(|name| name != sources::SYSCALL);
     }
-    Ok(())
+    Ok(chosen)
+}
+
+/// Watches the chosen sources at once: system calls on this thread, or the first other one.
+fn watch_sources(plan: &Plan<'_>, chosen: &[String]) -> Result<Ended> {
+    let mut beside = sources::open(plan.settings, chosen)?;
+    if chosen.iter().any(|name| name == sources::SYSCALL) {
+        let wanted = Wanted::of(plan.rules, plan.order, plan.settings);
+        let settings = plan.settings;
+        return pipeline::run(plan, beside, |state| {
+            Machine::open(settings, &wanted, state)
+        });
+    }
+    if beside.is_empty() {
+        bail!(
+            "engine.kind=nodriver takes events from other sources only, and none is configured: \
+             set webserver.k8s_audit_endpoint, or load a plugin"
+        );
+    }
+    let first = beside.remove(0);
+    pipeline::run(plan, beside, move |_| Ok(Main(first.stream)))
 }
 
 fn rule_files(flags: &Flags, loaded: &Loaded) -> Result<Vec<rulefiles::RuleFile>> {
@@ -274,18 +301,23 @@ fn rule_files(flags: &Flags, loaded: &Loaded) -> Result<Vec<rulefiles::RuleFile>
     Ok(files)
 }
 
-fn validate(flags: &Flags, loaded: &Loaded, catalogue: &Catalogue) -> Result<()> {
+fn validate(
+    flags: &Flags,
+    loaded: &Loaded,
+    catalogue: &Catalogue,
+    sources: &Sources,
+) -> Result<()> {
     let mut files = Vec::new();
     for path in &flags.validate {
         files.push(rulefiles::read(Path::new(path))?);
     }
-    let loading = Loading::of(&files, &loaded.settings, catalogue, OnError::GoOn);
+    let loading = Loading::of(&files, &loaded.settings, catalogue, sources, OnError::GoOn);
     let described = flags.describe_all || flags.describe.is_some();
     if loaded.settings.outputs.json_output {
         let mut json = loading.json();
         if described && loading.accepted() {
             json["falco_describe_results"] =
-                describe::json(&loading, flags.describe.as_deref(), catalogue)?;
+                describe::json(&loading, flags.describe.as_deref(), sources)?;
         }
         output::print(&format!("{json}\n"))?;
     } else {

@@ -23,6 +23,7 @@ mod progress;
 mod rulefiles;
 mod ruleset;
 mod source;
+mod sources;
 mod stop;
 mod support;
 mod terminal;

@@ -4,30 +4,35 @@
 //! nothing came for a while. What is to be done besides events (signals, losses, limits of time)
 //! is looked at after a stride of events and whenever the source is idle.
 
+pub(crate) mod beside;
 mod channels;
+mod judge;
 mod summary;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
 use config::Settings;
-use config::settings::RuleMatching;
-use engine::{Engine, Matching};
-use event::Record;
+use engine::Engine;
+use event::{Record, codes};
 use fields::{Catalogue, Environment, EventView};
-use jiff::tz::TimeZone;
-use outputs::{Clock, Formatter, Outputs, RuleOutput, Statistics};
+use outputs::Outputs;
 use probe::LossMeter;
 use rules::RuleSet;
-use state::{Lookup, State};
+use state::{Context, Lookup, State};
 
 use crate::drops::DropMonitor;
 use crate::hostname::hostname;
 use crate::items::absorb;
 use crate::machine::state_options;
 use crate::source::{Next, Source};
+use crate::sources::{SYSCALL, Sources};
 use crate::stop::Signals;
 use crate::{log, output};
+use beside::{Beside, Done, Worker};
+use judge::{Alerts, Judge};
 
 /// Events between two looks at what else is to be done: about a millisecond's worth.
 const STRIDE: u64 = 1 << 13;
@@ -47,8 +52,10 @@ pub(crate) enum Ending {
 pub(crate) struct Plan<'a> {
     /// The configuration.
     pub(crate) settings: &'a Settings,
-    /// The fields.
+    /// The fields of system calls.
     pub(crate) catalogue: &'a Catalogue,
+    /// The sources that rules may name.
+    pub(crate) sources: &'a Sources,
     /// The rules.
     pub(crate) rules: &'a RuleSet,
     /// Those that run, in the order of trying.
@@ -65,55 +72,37 @@ pub(crate) struct Ended {
     pub(crate) fault: Option<anyhow::Error>,
 }
 
-/// Takes a source to its end. Alerts up to a fault are delivered before it is returned. `open`
-/// makes the source when rules and outputs have proved good.
+/// Takes a source to its end, and those `beside` it. Alerts up to a fault are delivered before it is
+/// returned. `open` makes the source when rules and outputs have proved good.
 ///
 /// # Errors
 /// When it cannot begin.
 pub(crate) fn run<S: Source>(
     plan: &Plan<'_>,
+    beside: Vec<Beside>,
     open: impl FnOnce(&mut State) -> Result<S>,
 ) -> Result<Ended> {
     let settings = plan.settings;
     let form = channels::form(settings, hostname());
-    let mut rule_outputs = Vec::new();
-    for rule in &plan.rules.rules {
-        let compiled = RuleOutput::new(rule, &form, plan.catalogue)
-            .with_context(|| format!("output of rule \"{}\"", rule.name))?;
-        rule_outputs.push(compiled);
-    }
-    let matching = match settings.rule_matching {
-        RuleMatching::First => Matching::First,
-        RuleMatching::All => Matching::All,
-    };
-    let engine = Engine::new(plan.rules, plan.order, plan.catalogue, "syscall", matching)?;
+    let rule_outputs = judge::rule_outputs(plan, &form)?;
+    let alerts = || Alerts::new(plan, form.clone(), &rule_outputs);
+    let judges = beside
+        .iter()
+        .map(|beside| Judge::new(plan, &form, &beside.name))
+        .collect::<Result<Vec<_>>>()?;
     let signals = Signals::catch().context("cannot catch signals")?;
     let mut state = State::new(state_options(settings));
     let mut source = open(&mut state)?;
     let outputs = channels::start(settings, S::LIVE).context("cannot start the outputs")?;
     let mut run = Run {
-        engine,
+        engine: judge::engine(plan, SYSCALL)?,
+        others: Judge::all(plan, &form)?,
         state,
         lookup: source.lookup(),
         losses: source.losses(),
-        env: Environment {
-            hostname: form.hostname.clone(),
-            zone: TimeZone::system(),
-            base64_buffers: settings.buffer_format_base64,
-            iso_time: settings.outputs.time_format_iso_8601,
-            statics: plan
-                .catalogue
-                .statics()
-                .iter()
-                .map(|(_, v)| v.clone().into())
-                .collect(),
-            ..Environment::default()
-        },
-        formatter: Formatter::new(form, Clock::new(TimeZone::system())),
-        rule_outputs,
-        outputs,
-        statistics: Statistics::new(plan.rules.rules.iter().map(|rule| rule.name.clone())),
-        line: Vec::new(),
+        env: judge::environment(plan, &form, SYSCALL),
+        alerts: alerts(),
+        outputs: &outputs,
         events: 0,
         counted: 0,
         end: Limit {
@@ -122,22 +111,62 @@ pub(crate) fn run<S: Source>(
         },
         drops: DropMonitor::new(settings.drops.clone(), S::LIVE),
         due: 0,
-        signals,
+        signals: signals.clone(),
     };
     let start = Instant::now();
-    let fault = run.events(&mut source);
+    let end = AtomicBool::new(false);
+    let (fault, others) = thread::scope(|scope| {
+        let workers: Vec<_> = beside
+            .into_iter()
+            .zip(judges)
+            .map(|(beside, judge)| {
+                let name = format!("source {}", beside.name);
+                let worker = Worker {
+                    beside,
+                    judge,
+                    alerts: alerts(),
+                    outputs: &outputs,
+                    signals: signals.clone(),
+                    end: &end,
+                };
+                thread::Builder::new()
+                    .name(name)
+                    .spawn_scoped(scope, move || worker.run())
+            })
+            .collect();
+        let fault = run.events(&mut source);
+        source.finish();
+        // A source that ends by itself leaves the others at work; a limit or a signal ends all.
+        if let (Some(error), false) = (&fault.error, workers.is_empty()) {
+            log::error(&format!("{error:#}; the other sources go on"));
+        }
+        if fault.everything {
+            end.store(true, Ordering::Relaxed);
+        }
+        let others: Vec<Done> = workers
+            .into_iter()
+            .filter_map(|worker| worker.ok())
+            .filter_map(|worker| worker.join().ok())
+            .collect();
+        (fault, others)
+    });
     let elapsed = start.elapsed();
-    source.finish();
     if run.signals.stop() {
         log::info(&format!("{} received, exiting...", run.signals.name()));
     }
     let Run {
-        outputs,
-        statistics,
+        alerts,
         drops,
-        events,
+        mut events,
         ..
     } = run;
+    let mut statistics = alerts.statistics;
+    let mut error = fault.error;
+    for other in others {
+        statistics.add(&other.alerts.statistics);
+        events += other.events;
+        error = error.or(other.error);
+    }
     let timeout = Duration::from_millis(settings.outputs.timeout);
     // A replay has waited for its outputs all along; only a signal sets them a time.
     let _ = outputs.finish((fault.stopped || S::LIVE).then_some(timeout));
@@ -149,13 +178,16 @@ pub(crate) fn run<S: Source>(
         Ending::Summary => summary::print(events, elapsed, &statistics),
         Ending::Nothing => {}
     }
-    Ok(Ended { fault: fault.error })
+    Ok(Ended { fault: error })
 }
 
 /// How the event loop ended.
 struct LoopEnd {
     error: Option<anyhow::Error>,
+    /// By a signal.
     stopped: bool,
+    /// The other sources shall end as well.
+    everything: bool,
 }
 
 /// The end of `-M`.
@@ -165,17 +197,16 @@ struct Limit {
 }
 
 /// Everything that the event loop touches.
-struct Run {
+struct Run<'o> {
     engine: Engine,
+    /// Rules of other sources, whose events a capture may hold as well.
+    others: Vec<Judge>,
     state: State,
     lookup: Box<dyn Lookup>,
     losses: Option<LossMeter>,
     env: Environment,
-    formatter: Formatter,
-    rule_outputs: Vec<RuleOutput>,
-    outputs: Outputs,
-    statistics: Statistics,
-    line: Vec<u8>,
+    alerts: Alerts,
+    outputs: &'o Outputs,
     events: u64,
     /// Events at the last look of the drop monitor.
     counted: u64,
@@ -186,11 +217,12 @@ struct Run {
     signals: Signals,
 }
 
-impl Run {
+impl Run<'_> {
     fn events(&mut self, source: &mut impl Source) -> LoopEnd {
         let done = |error| LoopEnd {
             error,
             stopped: false,
+            everything: false,
         };
         let mut stride = 0;
         loop {
@@ -239,6 +271,7 @@ impl Run {
         self.signals.stop().then_some(LoopEnd {
             error: None,
             stopped: true,
+            everything: true,
         })
     }
 
@@ -253,6 +286,7 @@ impl Run {
         Some(LoopEnd {
             error,
             stopped: false,
+            everything: true,
         })
     }
 
@@ -263,23 +297,29 @@ impl Run {
         if !context.visible {
             return true;
         }
+        if let Some(plugin) = foreign(record) {
+            return self.foreign_event(record, &context, plugin);
+        }
         self.env.see(record);
         if !self.engine.concerns(record.code) {
             return true;
         }
         let view = EventView::new(record, &self.state, &context, &self.env);
         for &rule in self.engine.on_event(record.code, &view) {
-            let rule = rule as usize;
-            let compiled = &self.rule_outputs[rule];
-            self.statistics.count(rule, compiled.priority());
-            self.line.clear();
-            self.formatter
-                .alert(compiled, record.ts, &view, &mut self.line);
-            if !self.outputs.send(compiled.priority(), &self.line) {
+            if !self.alerts.raise(rule, record.ts, &view, self.outputs) {
                 return false;
             }
         }
         true
+    }
+
+    /// An event of another source. Those of plugins that nobody knows reach no rule.
+    #[cold]
+    fn foreign_event(&mut self, record: &Record<'_>, context: &Context, plugin: u32) -> bool {
+        let judge = self.others.iter_mut().find(|judge| judge.is_for(plugin));
+        judge.is_none_or(|judge| {
+            judge.event(record, &self.state, context, &mut self.alerts, self.outputs)
+        })
     }
 
     fn timed(&mut self, time: u64) -> Due {
@@ -297,16 +337,31 @@ impl Run {
                 .as_ref()
                 .map(LossMeter::lost)
                 .unwrap_or_default();
-            if !self
-                .drops
-                .look(time, events, &losses, &mut self.formatter, &self.outputs)
-            {
+            if !self.drops.look(
+                time,
+                events,
+                &losses,
+                &mut self.alerts.formatter,
+                self.outputs,
+            ) {
                 return Due::Losses;
             }
         }
         self.due = self.end.at.min(self.drops.next_look());
         Due::GoOn
     }
+}
+
+/// The plugin that an event is from, if it is from one.
+#[inline]
+fn foreign(record: &Record<'_>) -> Option<u32> {
+    if !matches!(
+        record.code.number(),
+        codes::PLUGINEVENT_E | codes::ASYNCEVENT_E
+    ) {
+        return None;
+    }
+    record.u32(0).filter(|id| *id != 0)
 }
 
 enum Due {

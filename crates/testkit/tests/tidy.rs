@@ -15,7 +15,9 @@ const ROWS: &[&[&str]] = &[
     &["filter", "capture"],
     &["state", "rules"],
     &["fields", "audit"],
-    &["engine", "outputs", "config", "probe", "host", "metrics", "web"],
+    &[
+        "engine", "outputs", "config", "probe", "host", "metrics", "web",
+    ],
     &["live"],
     &["peregrine"],
 ];

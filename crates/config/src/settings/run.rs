@@ -74,12 +74,16 @@ pub struct Webserver {
     pub listen_address: IpAddr,
     /// Path of the health check.
     pub k8s_healthz_endpoint: String,
+    /// Path to which an API server posts audit events; `None`: it is not served.
+    pub k8s_audit_endpoint: Option<String>,
     /// Whether `/metrics` is served.
     pub prometheus_metrics_enabled: bool,
     /// TLS.
     pub ssl_enabled: bool,
     /// One PEM file with key and certificate.
     pub ssl_certificate: String,
+    /// Certificates that sign those of clients; `None`: clients need none.
+    pub ssl_client_ca: Option<String>,
 }
 
 impl Webserver {
@@ -102,6 +106,7 @@ impl Webserver {
             listen_port: reader.number(tree, "webserver.listen_port", 8765),
             listen_address,
             k8s_healthz_endpoint: reader.text(tree, "webserver.k8s_healthz_endpoint", "/healthz"),
+            k8s_audit_endpoint: audit_endpoint(tree, reader),
             prometheus_metrics_enabled: reader.truth(
                 tree,
                 "webserver.prometheus_metrics_enabled",
@@ -109,8 +114,17 @@ impl Webserver {
             ),
             ssl_enabled: reader.truth(tree, "webserver.ssl_enabled", false),
             ssl_certificate: reader.text(tree, "webserver.ssl_certificate", "/etc/falco/falco.pem"),
+            ssl_client_ca: Some(reader.text(tree, "webserver.ssl_client_ca", ""))
+                .filter(|path| !path.is_empty()),
         }
     }
+}
+
+/// The endpoint for audit events. A slash at its begin goes without saying.
+fn audit_endpoint(tree: &Node, reader: &mut Reader) -> Option<String> {
+    let path = reader.text(tree, "webserver.k8s_audit_endpoint", "");
+    let path = path.trim();
+    (!path.is_empty()).then(|| format!("/{}", path.trim_start_matches('/')))
 }
 
 /// The program's own log.

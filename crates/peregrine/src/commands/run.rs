@@ -9,6 +9,7 @@ use super::replay::{load, rules};
 use crate::cli;
 use crate::pipeline::{self, Ending, Plan};
 use crate::ruleset;
+use crate::sources::Sources;
 use crate::watch::{Machine, Wanted};
 
 /// Watches.
@@ -28,7 +29,8 @@ pub(crate) fn run(args: &cli::Run) -> Result<u8> {
         bail!("no output is enabled in the configuration; set stdout_output.enabled=true");
     }
     let catalogue = Catalogue::new(settings.static_fields.iter().cloned());
-    let Some(loading) = rules(&args.rules, settings, &catalogue)? else {
+    let sources = Sources::new(&catalogue, true);
+    let Some(loading) = rules(&args.rules, settings, &catalogue, &sources, false)? else {
         return Ok(1);
     };
     let mut rules = loading.into_set();
@@ -36,6 +38,7 @@ pub(crate) fn run(args: &cli::Run) -> Result<u8> {
     let plan = Plan {
         settings,
         catalogue: &catalogue,
+        sources: &sources,
         rules: &rules,
         order: &order,
         seconds: args.seconds,
@@ -46,7 +49,9 @@ pub(crate) fn run(args: &cli::Run) -> Result<u8> {
         },
     };
     let wanted = Wanted::of(&rules, &order, settings);
-    let ended = pipeline::run(&plan, |state| Machine::open(settings, &wanted, state))?;
+    let ended = pipeline::run(&plan, Vec::new(), |state| {
+        Machine::open(settings, &wanted, state)
+    })?;
     match ended.fault {
         Some(fault) => Err(fault),
         None => Ok(0),
