@@ -3,10 +3,11 @@
 //! They share the outputs and the signals and nothing else: each has an engine, counts and a state of its own. One that
 //! fails says so and ends; the others go on.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result};
-use outputs::Outputs;
+use outputs::{Outputs, Statistics};
 use state::State;
 
 use super::judge::{Alerts, Judge};
@@ -55,7 +56,7 @@ pub(super) struct Worker<'o> {
     pub(super) beside: Beside,
     pub(super) judge: Judge,
     pub(super) alerts: Alerts,
-    pub(super) outputs: &'o Outputs,
+    pub(super) outputs: Arc<Outputs>,
     pub(super) signals: Signals,
     /// Set when everything shall end.
     pub(super) end: &'o AtomicBool,
@@ -63,7 +64,7 @@ pub(super) struct Worker<'o> {
 
 /// What came of it.
 pub(super) struct Done {
-    pub(super) alerts: Alerts,
+    pub(super) statistics: Statistics,
     pub(super) events: u64,
     pub(super) error: Option<anyhow::Error>,
 }
@@ -79,7 +80,7 @@ impl Worker<'_> {
             log::error(&format!("{error:#}; the other sources go on"));
         }
         Done {
-            alerts: self.alerts,
+            statistics: self.alerts.statistics,
             events,
             error,
         }

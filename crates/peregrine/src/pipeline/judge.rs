@@ -25,7 +25,20 @@ pub(super) struct Alerts {
 
 impl Alerts {
     /// With nothing counted yet.
-    pub(super) fn new(plan: &Plan<'_>, form: Form, rule_outputs: &Arc<Vec<RuleOutput>>) -> Self {
+    ///
+    /// # Errors
+    /// A rule whose output does not compile.
+    pub(super) fn new(plan: &Plan<'_>, form: Form) -> Result<Self> {
+        let rule_outputs = rule_outputs(plan, &form)?;
+        Ok(Self::with(plan, form, &rule_outputs))
+    }
+
+    /// Another of the same form, for another thread.
+    pub(super) fn beside(&self, plan: &Plan<'_>) -> Self {
+        Self::with(plan, self.formatter.form().clone(), &self.rule_outputs)
+    }
+
+    fn with(plan: &Plan<'_>, form: Form, rule_outputs: &Arc<Vec<RuleOutput>>) -> Self {
         Self {
             formatter: Formatter::new(form, Clock::new(TimeZone::system())),
             rule_outputs: Arc::clone(rule_outputs),
@@ -56,7 +69,7 @@ impl Alerts {
 ///
 /// # Errors
 /// When an output does not compile, which loading should have found.
-pub(super) fn rule_outputs(plan: &Plan<'_>, form: &Form) -> Result<Arc<Vec<RuleOutput>>> {
+fn rule_outputs(plan: &Plan<'_>, form: &Form) -> Result<Arc<Vec<RuleOutput>>> {
     let mut compiled = Vec::new();
     for rule in &plan.rules.rules {
         let schema = plan
