@@ -101,7 +101,7 @@ impl Worker<'_> {
             *events += 1;
             if !self
                 .judge
-                .event(&record, state, &context, &mut self.alerts, self.outputs)
+                .event(&record, state, &context, &mut self.alerts, &self.outputs)
             {
                 break;
             }
