@@ -3,7 +3,7 @@
 pub(crate) mod beside;
 mod channels;
 mod judge;
-mod summary;
+pub(crate) mod summary;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -80,9 +80,7 @@ pub(crate) fn run<S: Source>(
     let settings = plan.settings;
     let signals = Signals::catch().context("cannot catch signals")?;
     let mut alerts = Alerting::new(plan)?;
-    let judges = beside
-        .iter()
-        .map(|beside| alerts.beside(plan, &beside.name));
+    let judges = beside.iter().map(|beside| alerts.judge(plan, &beside.name));
     let judges = judges.collect::<Result<Vec<_>>>()?;
     let mut state = State::new(state_options(settings));
     let mut source = open(&mut state)?;
@@ -91,12 +89,12 @@ pub(crate) fn run<S: Source>(
     let everything = AtomicBool::new(false);
     let (end, others) = thread::scope(|scope| {
         let mut workers = Vec::new();
-        for (beside, (judge, own)) in beside.into_iter().zip(judges) {
+        for (beside, judge) in beside.into_iter().zip(judges) {
             let name = format!("source {}", beside.name);
             let worker = Worker {
                 beside,
                 judge,
-                alerts: own,
+                alerts: alerts.alerts.beside(plan),
                 outputs: Arc::clone(&alerts.outputs),
                 signals: signals.clone(),
                 end: &everything,
@@ -179,10 +177,9 @@ impl Alerting {
         })
     }
 
-    /// What a source beside this one needs.
-    fn beside(&self, plan: &Plan<'_>, name: &str) -> Result<(Judge, Alerts)> {
-        let alerts = self.alerts.beside(plan);
-        Ok((Judge::new(plan, alerts.formatter.form(), name)?, alerts))
+    /// The rules of a source beside this one.
+    fn judge(&self, plan: &Plan<'_>, name: &str) -> Result<Judge> {
+        Judge::new(plan, self.alerts.formatter.form(), name)
     }
 
     /// What fired.
@@ -195,8 +192,10 @@ impl Alerting {
     /// # Errors
     /// When a worker cannot be started.
     pub(crate) fn begin<S: Source>(&mut self, source: &S, settings: &Settings) -> Result<()> {
-        let outputs = channels::start(settings, S::LIVE).context("cannot start the outputs")?;
-        self.outputs = Arc::new(outputs);
+        let hostname = &self.alerts.formatter.form().hostname;
+        let outputs = channels::start(settings, hostname, S::LIVE);
+        self.outputs = Arc::new(outputs.context("cannot start the outputs")?);
+        self.alerts.choose_outputs(&self.outputs);
         self.drops = DropMonitor::new(settings.drops.clone(), S::LIVE);
         self.meter = source.losses();
         Ok(())

@@ -57,6 +57,7 @@ mod load;
 mod messages;
 pub mod paths;
 mod process;
+mod save;
 mod scan;
 mod sockets;
 mod state;

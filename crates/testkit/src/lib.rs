@@ -19,7 +19,7 @@
 //!
 //! Modules: [`corpus`] finds corpus and specification, [`jsonl`] reads JSON lines, [`tally`] counts,
 //! [`known`] holds the known differences, [`golden`] compares with recorded results, [`workload`]
-//! makes long synthetic streams.
+//! makes long synthetic streams, [`load`] makes a live machine work and counts.
 
 #![forbid(unsafe_code)]
 
@@ -29,6 +29,7 @@ pub mod golden;
 pub mod incident;
 pub mod jsonl;
 pub mod known;
+pub mod load;
 pub mod tally;
 pub mod workload;
 

@@ -9,16 +9,48 @@ use engine::{Engine, Matching};
 use event::{Record, codes};
 use fields::{Environment, EventView};
 use jiff::tz::TimeZone;
-use outputs::{Clock, Form, Formatter, Outputs, RuleOutput, Statistics};
+use outputs::{Clock, Form, Formatter, Outputs, Route, RuleOutput, Statistics, Subject};
+use rules::Priority;
 use state::{Context, State};
 
 use super::Plan;
 use crate::sources::SourceView;
 
+/// What outputs choose a rule's alerts by.
+struct RuleSubject {
+    priority: Priority,
+    source: String,
+    rule: String,
+    tags: Vec<String>,
+}
+
+impl RuleSubject {
+    fn of(rule: &rules::Rule) -> Self {
+        Self {
+            priority: rule.priority,
+            source: rule.source.clone(),
+            rule: rule.name.clone(),
+            tags: rule.tags.iter().map(|tag| tag.to_string()).collect(),
+        }
+    }
+
+    fn route(&self, outputs: &Outputs) -> Route {
+        outputs.route(&Subject {
+            priority: self.priority,
+            source: &self.source,
+            rule: &self.rule,
+            tags: &self.tags,
+        })
+    }
+}
+
 /// Makes lines of matches and sends them.
 pub(super) struct Alerts {
     pub(super) formatter: Formatter,
     rule_outputs: Arc<Vec<RuleOutput>>,
+    subjects: Arc<Vec<RuleSubject>>,
+    /// By rule: which outputs take its alerts.
+    routes: Vec<Route>,
     pub(super) statistics: Statistics,
     line: Vec<u8>,
 }
@@ -29,20 +61,33 @@ impl Alerts {
     /// # Errors
     /// A rule whose output does not compile.
     pub(super) fn new(plan: &Plan<'_>, form: Form) -> Result<Self> {
-        let rule_outputs = rule_outputs(plan, &form)?;
-        Ok(Self::with(plan, form, &rule_outputs))
+        Ok(Self {
+            rule_outputs: rule_outputs(plan, &form)?,
+            subjects: Arc::new(plan.rules.rules.iter().map(RuleSubject::of).collect()),
+            routes: Vec::new(),
+            statistics: statistics(plan),
+            formatter: Formatter::new(form, Clock::new(TimeZone::system())),
+            line: Vec::new(),
+        })
+    }
+
+    /// Settles which outputs take which alerts.
+    pub(super) fn choose_outputs(&mut self, outputs: &Outputs) {
+        let routes = self.subjects.iter().map(|subject| subject.route(outputs));
+        self.routes = routes.collect();
     }
 
     /// Another of the same form, for another thread.
     pub(super) fn beside(&self, plan: &Plan<'_>) -> Self {
-        Self::with(plan, self.formatter.form().clone(), &self.rule_outputs)
-    }
-
-    fn with(plan: &Plan<'_>, form: Form, rule_outputs: &Arc<Vec<RuleOutput>>) -> Self {
         Self {
-            formatter: Formatter::new(form, Clock::new(TimeZone::system())),
-            rule_outputs: Arc::clone(rule_outputs),
-            statistics: Statistics::new(plan.rules.rules.iter().map(|rule| rule.name.clone())),
+            formatter: Formatter::new(
+                self.formatter.form().clone(),
+                Clock::new(TimeZone::system()),
+            ),
+            rule_outputs: Arc::clone(&self.rule_outputs),
+            subjects: Arc::clone(&self.subjects),
+            routes: self.routes.clone(),
+            statistics: statistics(plan),
             line: Vec::new(),
         }
     }
@@ -61,8 +106,12 @@ impl Alerts {
         self.statistics.count(rule, compiled.priority());
         self.line.clear();
         self.formatter.alert(compiled, time, view, &mut self.line);
-        outputs.send(compiled.priority(), &self.line)
+        outputs.send_to(self.routes[rule], compiled.priority(), &self.line)
     }
+}
+
+fn statistics(plan: &Plan<'_>) -> Statistics {
+    Statistics::new(plan.rules.rules.iter().map(|rule| rule.name.clone()))
 }
 
 /// Compiles what each rule prints, with the fields of its source.

@@ -42,7 +42,8 @@ fn audit_events(settings: &Settings) -> Result<Beside> {
             let port = u16::try_from(web.listen_port).context("webserver.listen_port")?;
             let tls = web.ssl_enabled.then(|| Tls {
                 certificate: web.ssl_certificate.clone().into(),
-                client_ca: web.ssl_client_ca.clone().map(Into::into),
+                client_ca: (!web.ssl_client_ca.is_empty())
+                    .then(|| web.ssl_client_ca.clone().into()),
             });
             let server = serve(&inbox, (web.listen_address, port).into(), path, tls)?;
             (inbox, server)

@@ -36,14 +36,19 @@ struct task_struct___audit {
 };
 #pragma clang attribute pop
 
-/* 6.6 (13bc24457850) renamed i_ctime, 6.11 (3aa63a569c64) split it into two numbers. */
+/*
+ * 6.6 (13bc24457850) renamed i_ctime, 6.11 (3aa63a569c64) split it into two numbers, 6.13
+ * (4e40eff0b573) took the top bit of the nanoseconds for a mark that somebody has asked for them.
+ */
+#define CTIME_NSEC 0x7fffffff
 static inline u64 inode_ctime(struct inode *inode)
 {
 	struct inode___6_11 *split = (void *)inode;
 	struct inode___6_6 *renamed = (void *)inode;
 	struct inode___to_6_5 *plain = (void *)inode;
 	if (bpf_core_field_exists(split->i_ctime_sec))
-		return (u64)READ(split, i_ctime_sec) * 1000000000 + READ(split, i_ctime_nsec);
+		return (u64)READ(split, i_ctime_sec) * 1000000000 +
+		       (READ(split, i_ctime_nsec) & CTIME_NSEC);
 	if (bpf_core_field_exists(renamed->__i_ctime))
 		return (u64)READ(renamed, __i_ctime.tv_sec) * 1000000000 +
 		       READ(renamed, __i_ctime.tv_nsec);
