@@ -156,6 +156,15 @@ fn start(flags: &Flags) -> Result<()> {
         seconds: flags.seconds,
         ending: Ending::Falco,
     };
+    let wanted = Wanted::of(&rules, &order, settings);
+    if !wanted.blind.is_empty() {
+        // A replay leaves nothing out, but the rules would when they watch a machine.
+        eprintln!(
+            "The rules name system calls that are not watched; see base_syscalls:\n\
+             warning (unsupported-evttype): {}",
+            wanted.blind.join(", ")
+        );
+    }
     let ended = match settings.engine.kind {
         EngineKind::Replay if audit_events => pipeline::run(&plan, Vec::new(), |_| {
             AuditFile::open(&settings.engine.capture_file, audit::Limits::default())
@@ -164,7 +173,7 @@ fn start(flags: &Flags) -> Result<()> {
             source::open(&settings.engine.capture_file, false)
         })?,
         EngineKind::Nodriver | EngineKind::Kmod | EngineKind::ModernEbpf => {
-            watch_sources(&plan, &chosen)?
+            watch_sources(&plan, &chosen, &wanted)?
         }
     };
     if let Some(fault) = ended.fault {
@@ -263,14 +272,11 @@ fn choose_sources(flags: &Flags, settings: &Settings, sources: &Sources) -> Resu
 }
 
 /// Watches the chosen sources at once: system calls on this thread, or the first other one.
-fn watch_sources(plan: &Plan<'_>, chosen: &[String]) -> Result<Ended> {
+fn watch_sources(plan: &Plan<'_>, chosen: &[String], wanted: &Wanted) -> Result<Ended> {
     let mut beside = sources::open(plan.settings, chosen)?;
     if chosen.iter().any(|name| name == sources::SYSCALL) {
-        let wanted = Wanted::of(plan.rules, plan.order, plan.settings);
         let settings = plan.settings;
-        return pipeline::run(plan, beside, |state| {
-            Machine::open(settings, &wanted, state)
-        });
+        return pipeline::run(plan, beside, |state| Machine::open(settings, wanted, state));
     }
     if beside.is_empty() {
         bail!(

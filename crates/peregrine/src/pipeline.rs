@@ -21,7 +21,7 @@ use rules::{Priority, RuleSet};
 use state::{Context, State};
 
 use crate::drops::DropMonitor;
-use crate::event_loop::{self, Work};
+use crate::event_loop::{self, Pace, Work};
 use crate::hostname::hostname;
 use crate::machine::state_options;
 use crate::silence::Silence;
@@ -102,7 +102,13 @@ pub(crate) fn run<S: Source>(
             let spawned = thread::Builder::new().name(name);
             workers.push(spawned.spawn_scoped(scope, move || worker.run()));
         }
-        let end = event_loop::drive(&mut source, &mut state, &mut alerts, &signals, plan.seconds);
+        let end = event_loop::drive(
+            &mut source,
+            &mut state,
+            &mut alerts,
+            &signals,
+            Pace::new(settings, plan.seconds),
+        );
         source.finish();
         // A source that ends by itself leaves the others at work; a limit or a signal ends all.
         everything.store(!end.exhausted, Ordering::Relaxed);

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use capture::Item;
 use config::Settings;
 use config::settings::EngineKind;
-use live::{Live, Options};
+use live::{Live, Options, Start};
 use probe::{Attachment, BufferSize, EventClock, LossMeter, Losses};
 use rules::Priority;
 use state::{Lookup, State};
@@ -28,6 +28,7 @@ const SETTLED: Duration = Duration::from_millis(1);
 pub(crate) struct Machine {
     live: Live,
     clock: EventClock,
+    start: Start,
 }
 
 impl Machine {
@@ -53,7 +54,7 @@ impl Machine {
             ),
         );
         let clock = live.clock();
-        Ok(Self { live, clock })
+        Ok(Self { live, clock, start })
     }
 
     /// Takes the events that came until now into the state.
@@ -71,6 +72,28 @@ impl Machine {
             }
         }
         Ok(())
+    }
+
+    /// What the start took and found.
+    pub(crate) fn start(&self) -> &Start {
+        &self.start
+    }
+
+    /// Names of system calls and tracepoints that are watched.
+    pub(crate) fn attached(&self) -> impl Iterator<Item = &str> {
+        self.live.attached().iter().map(|a| a.name.as_str())
+    }
+
+    /// Number of calls that are also seen when they begin.
+    pub(crate) fn entries(&self) -> usize {
+        self.attached()
+            .filter(|name| name.ends_with("(entry)"))
+            .count()
+    }
+
+    /// How the programs sit on their calls.
+    pub(crate) fn backend(&self) -> probe::Backend {
+        self.live.backend()
     }
 
     /// What was lost so far.
@@ -142,8 +165,10 @@ fn log_attached(live: &Live) {
             .map(|attached| attached.name.as_str())
             .collect()
     };
-    let calls = names(&|how| how != Attachment::TypedTracepoint);
-    let points = names(&|how| how == Attachment::TypedTracepoint);
+    let calls =
+        names(&|how| !matches!(how, Attachment::TypedTracepoint | Attachment::RawTracepoint));
+    let points =
+        names(&|how| matches!(how, Attachment::TypedTracepoint | Attachment::RawTracepoint));
     let text = format!(
         "({}) syscalls selected in total (by {:?}): {}; tracepoints: {}",
         calls.len(),
