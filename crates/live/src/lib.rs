@@ -128,6 +128,11 @@ impl Live {
         self.probe.attached()
     }
 
+    /// Yields only these system calls from now on, as far as they were asked for at the start.
+    pub fn set_syscalls(&mut self, syscalls: &probe::Syscalls) {
+        self.probe.set_syscalls(syscalls);
+    }
+
     /// How the programs sit on their system calls.
     #[must_use]
     pub fn backend(&self) -> Backend {

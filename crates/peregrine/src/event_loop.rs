@@ -13,9 +13,13 @@ use state::{Context, Lookup, State};
 use crate::items::absorb;
 use crate::source::{Next, Source};
 use crate::stop::Signals;
+use crate::watch::Wanted;
 
 /// Events between two looks at what else is to be done: about a millisecond's worth.
 const STRIDE: u64 = 1 << 13;
+
+/// The same in time, in nanoseconds: a machine may be never idle and yet slow to fill a stride.
+const PERIOD: u64 = 100_000_000;
 
 /// What is done with events.
 pub(crate) trait Work {
@@ -39,6 +43,11 @@ pub(crate) trait Work {
     /// False ends.
     fn between(&mut self, _idle: bool, _state: &State) -> bool {
         true
+    }
+
+    /// What is to be seen from now on, once after it changed.
+    fn wanted(&mut self) -> Option<Wanted> {
+        None
     }
 
     /// SIGINT or SIGTERM came. False ends.
@@ -98,6 +107,7 @@ pub(crate) fn drive<S: Source>(
     signals: &Signals,
     pace: Pace,
 ) -> LoopEnd {
+    let live = S::LIVE;
     let mut lookup = source.lookup();
     let mut end = LoopEnd::default();
     let mut times = Times {
@@ -109,6 +119,7 @@ pub(crate) fn drive<S: Source>(
     };
     let mut due = 0;
     let mut stride = 0;
+    let mut look = 0;
     loop {
         let item = match source.next() {
             Ok(Next::Item(item)) => item,
@@ -141,6 +152,7 @@ pub(crate) fn drive<S: Source>(
             continue;
         };
         end.events += 1;
+        let time = record.ts;
         if record.ts >= due {
             match timed(work, &mut times, state, &mut *lookup, record.ts, end.events) {
                 Due::At(next) => due = next,
@@ -155,8 +167,9 @@ pub(crate) fn drive<S: Source>(
             return end;
         }
         stride += 1;
-        if stride >= STRIDE {
+        if stride >= STRIDE || (live && time >= look) {
             stride = 0;
+            look = time.saturating_add(PERIOD);
             if !between(source, state, work, signals, false, &mut end) {
                 return end;
             }
@@ -233,5 +246,9 @@ fn between(
         end.stopped = true;
         return false;
     }
-    work.between(idle, state)
+    let goes_on = work.between(idle, state);
+    if let Some(wanted) = work.wanted() {
+        source.want(&wanted);
+    }
+    goes_on
 }

@@ -4,7 +4,7 @@ mod flags;
 mod help;
 mod past;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use config::settings::{AppendOutput, EngineKind};
@@ -12,10 +12,12 @@ use config::{Loaded, Override, Settings};
 use fields::Catalogue;
 use fields::listing::{self, Form};
 
-use crate::pipeline::beside::Main;
-use crate::pipeline::{self, Ended, Ending, Plan};
+use crate::daemon::Daemon;
+use crate::pipeline::beside::{Company, Main};
+use crate::pipeline::{self, Compiled, Ended, Ending, Origin, Plan};
 use crate::ruleset::{self, Loading, OnError};
-use crate::sources::{self, AuditFile, Sources};
+use crate::source::Source as _;
+use crate::sources::{self, AuditFile, Injecting, Sources};
 use crate::watch::{Machine, Wanted};
 use crate::{
     configuration, containers, describe, ignored, log, output, rulefiles, source, support, version,
@@ -68,8 +70,6 @@ fn start(flags: &Flags) -> Result<()> {
         ));
     }
     configuration::log_checks(&loaded);
-    containers::warn_of_plugins(settings);
-
     if flags.version {
         let json = settings.outputs.json_output;
         let json = json.then(|| format!("{}\n", version::json()));
@@ -79,33 +79,11 @@ fn start(flags: &Flags) -> Result<()> {
         let bytes = rustix::param::page_size();
         return output::print(&format!("Your system page size is: {bytes} bytes\n"));
     }
-    if flags.list_plugins {
-        return output::print("0 Plugins Loaded:\n\n");
-    }
-    if let Some(name) = &flags.plugin_info {
-        bail!("no plugin '{name}' is loaded: this version has no host for plugins yet");
-    }
     let catalogue = Catalogue::new(settings.static_fields.iter().cloned());
-    if let Some(source) = &flags.list {
-        if !source.is_empty() && source != "syscall" {
-            bail!("the value of --list must be an event source; the only one is syscall");
-        }
-        let form = form(flags)?;
-        let list = if flags.names_only {
-            listing::field_names(&catalogue, form)
-        } else {
-            listing::fields(&catalogue, form)
-        };
+    let sources = sources_of(flags, settings, &catalogue)?;
+    if let Some(list) = listings(flags, &catalogue, &sources)? {
         return output::print(&list);
     }
-    let replayed = (settings.engine.kind == EngineKind::Replay)
-        .then_some(settings.engine.capture_file.as_str());
-    let audit_events = replayed.is_some_and(sources::looks_like_json);
-    let asked = flags
-        .enable_sources
-        .iter()
-        .any(|name| name == audit::SOURCE);
-    let sources = Sources::of(&catalogue, settings, audit_events || asked);
     let chosen = choose_sources(flags, settings, &sources)?;
     if !flags.validate.is_empty() {
         return validate(flags, &loaded, &catalogue, &sources);
@@ -137,6 +115,7 @@ fn start(flags: &Flags) -> Result<()> {
     }
     let mut rules = loading.into_set();
     let order = ruleset::select(&mut rules, settings, &flags.past.switches())?;
+    let origins = origins(&loaded, &files);
     if !settings.outputs.any() {
         bail!("No output configured: enable at least one, such as stdout_output.enabled");
     }
@@ -155,6 +134,14 @@ fn start(flags: &Flags) -> Result<()> {
         order: &order,
         seconds: flags.seconds,
         ending: Ending::Falco,
+        origins,
+    };
+    let daemon = {
+        let flags = flags.clone();
+        let inputs = inputs(&flags, &loaded);
+        let before = settings.clone();
+        let prepare = Box::new(move || prepare(&flags, &before));
+        Some(Daemon { prepare, inputs })
     };
     let wanted = Wanted::of(&rules, &order, settings);
     if !wanted.blind.is_empty() {
@@ -166,20 +153,136 @@ fn start(flags: &Flags) -> Result<()> {
         );
     }
     let ended = match settings.engine.kind {
-        EngineKind::Replay if audit_events => pipeline::run(&plan, Vec::new(), |_| {
-            AuditFile::open(&settings.engine.capture_file, audit::Limits::default())
-        })?,
-        EngineKind::Replay => pipeline::run(&plan, Vec::new(), |_| {
-            source::open(&settings.engine.capture_file, false)
-        })?,
+        EngineKind::Replay => {
+            let company = Company::of_capture(&sources)?;
+            let file = &settings.engine.capture_file;
+            if sources::looks_like_json(file) {
+                let limits = audit::Limits::default();
+                pipeline::serve(&plan, daemon, company, |_| AuditFile::open(file, limits))?
+            } else {
+                pipeline::serve(&plan, daemon, company, |_| source::open(file, false))?
+            }
+        }
         EngineKind::Nodriver | EngineKind::Kmod | EngineKind::ModernEbpf => {
-            watch_sources(&plan, &chosen, &wanted)?
+            watch_sources(&plan, daemon, &chosen, &wanted)?
         }
     };
     if let Some(fault) = ended.fault {
         return Err(fault);
     }
     Ok(())
+}
+
+/// The sources that flags and configuration speak of. Where the capture is a file of audit events, theirs is one.
+fn sources_of(flags: &Flags, settings: &Settings, catalogue: &Catalogue) -> Result<Sources> {
+    let replayed = settings.engine.kind == EngineKind::Replay
+        && sources::looks_like_json(&settings.engine.capture_file);
+    let named = |name: &String| name == audit::SOURCE;
+    let asked = flags.enable_sources.iter().any(named) || flags.list.as_ref().is_some_and(named);
+    Sources::of(catalogue, settings, replayed || asked)
+}
+
+/// A list that was asked for.
+fn listings(flags: &Flags, catalogue: &Catalogue, sources: &Sources) -> Result<Option<String>> {
+    if flags.list_plugins {
+        return Ok(Some(sources::listing::plugins(sources.plugins())));
+    }
+    if let Some(name) = &flags.plugin_info {
+        return Ok(Some(sources::listing::plugin(sources.plugins(), name)?));
+    }
+    let Some(source) = &flags.list else {
+        return Ok(None);
+    };
+    let source = Some(source.as_str()).filter(|source| !source.is_empty());
+    if let Some(name) = source.filter(|name| !sources.has(name)) {
+        let all: Vec<&str> = sources.names().collect();
+        bail!(
+            "the value of --list must be an event source: {}; '{name}' is none",
+            all.join(", ")
+        );
+    }
+    let form = form(flags)?;
+    let list = sources::listing::fields(catalogue, sources, source, form, flags.names_only);
+    Ok(Some(list))
+}
+
+/// Loads and compiles everything anew, for a reload.
+fn prepare(flags: &Flags, before: &Settings) -> Result<(Compiled, Vec<PathBuf>)> {
+    let overrides = overrides(flags)?;
+    let path = configuration::find(flags.config.as_deref());
+    let mut loaded = configuration::load(path.as_deref(), &overrides).map_err(|rejected| {
+        let errors = rejected
+            .findings
+            .iter()
+            .filter(|f| f.severity == diag::Severity::Error);
+        let texts: Vec<String> = errors
+            .map(|found| diag::text::render(&rejected.sources, found, false))
+            .collect();
+        anyhow::anyhow!("the configuration is refused: {}", texts.join("; "))
+    })?;
+    add_print(flags, &mut loaded);
+    let settings = &loaded.settings;
+    if (&settings.plugins, &settings.load_plugins) != (&before.plugins, &before.load_plugins) {
+        bail!("the plugins of the configuration are others; that takes a restart");
+    }
+    let catalogue = Catalogue::new(settings.static_fields.iter().cloned());
+    let sources = sources_of(flags, settings, &catalogue)?;
+    let files = rule_files(flags, &loaded)?;
+    let loading = Loading::of(&files, settings, &catalogue, &sources, OnError::Stop);
+    if !loading.accepted() {
+        bail!("{}: {}", loading.refusal(), loading.texts(true).join("; "));
+    }
+    let mut rules = loading.into_set();
+    let order = ruleset::select(&mut rules, settings, &flags.past.switches())?;
+    if !settings.outputs.any() {
+        bail!("No output configured: enable at least one, such as stdout_output.enabled");
+    }
+    let compiled = Compiled::new(&Plan {
+        settings,
+        catalogue: &catalogue,
+        sources: &sources,
+        rules: &rules,
+        order: &order,
+        seconds: 0,
+        ending: Ending::Falco,
+        origins: origins(&loaded, &files),
+    })?;
+    Ok((compiled, inputs(flags, &loaded)))
+}
+
+/// Files and directories whose change means something else is to be loaded.
+fn inputs(flags: &Flags, loaded: &Loaded) -> Vec<PathBuf> {
+    let mut inputs: Vec<PathBuf> = loaded.files.iter().map(|(path, _)| path.clone()).collect();
+    if let Some(list) = loaded.tree.get("config_files") {
+        for item in list.items().unwrap_or(std::slice::from_ref(list)) {
+            let path = item
+                .text()
+                .or_else(|| item.get("path").and_then(config::Node::text));
+            inputs.extend(path.map(PathBuf::from));
+        }
+    }
+    let configured = loaded.settings.rules_files.as_deref().unwrap_or_default();
+    let rules = if flags.rules.is_empty() {
+        configured
+    } else {
+        &flags.rules
+    };
+    inputs.extend(rules.iter().map(PathBuf::from));
+    inputs.sort();
+    inputs.dedup();
+    inputs
+}
+
+/// Configuration files and rule files with what they held.
+fn origins(loaded: &Loaded, files: &[rulefiles::RuleFile]) -> (Vec<Origin>, Vec<Origin>) {
+    let configurations = loaded.files.iter().filter_map(|(path, _)| {
+        let content = std::fs::read(path).ok()?;
+        Some(Origin::new(path, &content))
+    });
+    let rules = files
+        .iter()
+        .map(|file| Origin::new(Path::new(&file.name), &file.content));
+    (configurations.collect(), rules.collect())
 }
 
 /// What needs no configuration; true when that was all.
@@ -220,7 +323,7 @@ fn only_informs(flags: &Flags) -> bool {
     flags.version || flags.page_size || flags.list.is_some() || flags.list_plugins
 }
 
-fn load_configuration(flags: &Flags) -> Result<Loaded> {
+fn overrides(flags: &Flags) -> Result<Vec<Override>> {
     let mut overrides = flags.past.overrides();
     for option in &flags.options {
         overrides.push(Override::parse(option)?);
@@ -228,6 +331,11 @@ fn load_configuration(flags: &Flags) -> Result<Loaded> {
     if flags.unbuffered {
         overrides.push(Override::set("buffered_outputs", "false"));
     }
+    Ok(overrides)
+}
+
+fn load_configuration(flags: &Flags) -> Result<Loaded> {
+    let overrides = overrides(flags)?;
     let path = configuration::find(flags.config.as_deref());
     if path.is_none() && !only_informs(flags) {
         bail!(
@@ -240,18 +348,24 @@ fn load_configuration(flags: &Flags) -> Result<Loaded> {
         eprintln!("Error: the configuration is refused: {rejected}");
         Shown
     })?;
-    if let Some(print) = &flags.print {
+    if flags.print.is_some() {
         eprintln!("Warning: -p is an old option; use -o 'append_output[]={{...}}'");
-        // The texts of containers and pods come with the suggested output nowadays.
-        if !matches!(print.as_str(), "c" | "container" | "k" | "kubernetes") {
-            let entry = AppendOutput {
-                extra_output: print.clone(),
-                ..AppendOutput::default()
-            };
-            loaded.settings.append_output.push(entry);
-        }
     }
+    add_print(flags, &mut loaded);
     Ok(loaded)
+}
+
+/// `-p TEXT` is an entry of `append_output`.
+fn add_print(flags: &Flags, loaded: &mut Loaded) {
+    let Some(print) = &flags.print else { return };
+    // The texts of containers and pods come with the suggested output nowadays.
+    if !matches!(print.as_str(), "c" | "container" | "k" | "kubernetes") {
+        let entry = AppendOutput {
+            extra_output: print.clone(),
+            ..AppendOutput::default()
+        };
+        loaded.settings.append_output.push(entry);
+    }
 }
 
 /// The sources that run. A replay takes what the capture holds.
@@ -272,20 +386,33 @@ fn choose_sources(flags: &Flags, settings: &Settings, sources: &Sources) -> Resu
 }
 
 /// Watches the chosen sources at once: system calls on this thread, or the first other one.
-fn watch_sources(plan: &Plan<'_>, chosen: &[String], wanted: &Wanted) -> Result<Ended> {
-    let mut beside = sources::open(plan.settings, chosen)?;
+fn watch_sources(
+    plan: &Plan<'_>,
+    daemon: Option<Daemon>,
+    chosen: &[String],
+    wanted: &Wanted,
+) -> Result<Ended> {
+    let mut company = sources::open(plan.settings, plan.sources, chosen)?;
     if chosen.iter().any(|name| name == sources::SYSCALL) {
         let settings = plan.settings;
-        return pipeline::run(plan, beside, |state| Machine::open(settings, wanted, state));
+        company.running = plan.sources.plugins().start(sources::SYSCALL)?;
+        let injecting = Injecting::prepare(&company.running);
+        return pipeline::serve(plan, daemon, company, |state| {
+            // Programs for every call are there, so that a reload can turn to any of them.
+            let mut machine = Machine::open(settings, &wanted.with_all(), state)?;
+            machine.want(wanted);
+            Ok(injecting.around(machine))
+        });
     }
-    if beside.is_empty() {
+    if company.beside.is_empty() {
         bail!(
             "engine.kind=nodriver takes events from other sources only, and none is configured: \
              set webserver.k8s_audit_endpoint, or load a plugin"
         );
     }
-    let first = beside.remove(0);
-    pipeline::run(plan, beside, move |_| Ok(Main(first.stream)))
+    let first = company.beside.remove(0);
+    company.mixed.push((first.name, first.running));
+    pipeline::serve(plan, daemon, company, move |_| Ok(Main(first.stream)))
 }
 
 fn rule_files(flags: &Flags, loaded: &Loaded) -> Result<Vec<rulefiles::RuleFile>> {

@@ -9,6 +9,7 @@ mod cli;
 mod commands;
 mod configuration;
 mod containers;
+mod daemon;
 mod describe;
 mod drops;
 mod event_loop;
@@ -41,6 +42,10 @@ fn main() -> ExitCode {
         .skip(1)
         .map(|arg| arg.to_string_lossy().into_owned())
         .collect();
+    // The child of a plugin is this program again.
+    if args == ["plugin-host"] {
+        return ExitCode::from(plugins::child::main());
+    }
     let is_command = args
         .first()
         .is_some_and(|first| cli::NAMES.contains(&first.as_str()));

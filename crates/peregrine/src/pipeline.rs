@@ -2,35 +2,47 @@
 
 pub(crate) mod beside;
 mod channels;
+mod compiled;
 mod judge;
+mod shared;
 pub(crate) mod summary;
+mod throttle;
+mod upkeep;
 
 use std::sync::Arc;
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
 use config::Settings;
-use engine::Engine;
 use event::{Record, codes};
 use fields::{Catalogue, Environment, EventView};
-use outputs::{Outputs, Statistics};
+use outputs::{Formatter, Route, Statistics};
 use probe::{LossMeter, Losses};
 use rules::{Priority, RuleSet};
 use state::{Context, State};
 
+use beside::{Beside, Company, Done, Worker};
+pub(crate) use compiled::{Compiled, Origin, RuleSubject};
+use judge::{Judge, Mailbox, Rulings};
+use shared::SharedOutputs;
+use throttle::Throttle;
+use upkeep::Upkeep;
+
+use crate::daemon::notify::Supervisor;
+use crate::daemon::{Daemon, board::Board, reload, service};
 use crate::drops::DropMonitor;
 use crate::event_loop::{self, Pace, Work};
-use crate::hostname::hostname;
 use crate::machine::state_options;
 use crate::silence::Silence;
 use crate::source::Source;
-use crate::sources::{SYSCALL, Sources};
+use crate::sources::plugin::Values;
+use crate::sources::{Running, SYSCALL, Sessions, SourceView, Sources};
 use crate::stop::Signals;
+use crate::watch::Wanted;
 use crate::{log, output};
-use beside::{Beside, Done, Worker};
-use judge::{Alerts, Judge};
 
 /// What is said at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +71,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) seconds: u64,
     /// What is said at the end.
     pub(crate) ending: Ending,
+    /// Configuration files and rule files, for metrics.
+    pub(crate) origins: (Vec<Origin>, Vec<Origin>),
 }
 
 /// How it ended.
@@ -67,24 +81,47 @@ pub(crate) struct Ended {
     pub(crate) fault: Option<anyhow::Error>,
 }
 
-/// Takes a source to its end, and those `beside` it. Alerts up to a fault are delivered before it is
-/// returned. `open` makes the source when rules and outputs have proved good.
+/// Takes a source to its end, and those in its company. Alerts up to a fault are delivered before it
+/// is returned. `open` makes the source when rules and outputs have proved good.
 ///
 /// # Errors
 /// When it cannot begin.
 pub(crate) fn run<S: Source>(
     plan: &Plan<'_>,
-    beside: Vec<Beside>,
+    company: Company,
+    open: impl FnOnce(&mut State) -> Result<S>,
+) -> Result<Ended> {
+    serve(plan, None, company, open)
+}
+
+/// The same as a service: with reloads, and, where it watches a machine, with the web server.
+///
+/// # Errors
+/// As [`run`], and when files cannot be watched or the server not be started.
+pub(crate) fn serve<S: Source>(
+    plan: &Plan<'_>,
+    daemon: Option<Daemon>,
+    mut company: Company,
     open: impl FnOnce(&mut State) -> Result<S>,
 ) -> Result<Ended> {
     let settings = plan.settings;
     let signals = Signals::catch().context("cannot catch signals")?;
     let mut alerts = Alerting::new(plan)?;
-    let judges = beside.iter().map(|beside| alerts.judge(plan, &beside.name));
-    let judges = judges.collect::<Result<Vec<_>>>()?;
+    let router = std::mem::take(&mut company.router);
+    let (beside, judges) = alerts.join(plan, company);
     let mut state = State::new(state_options(settings));
     let mut source = open(&mut state)?;
     alerts.begin(&source, settings)?;
+    let mut server = None;
+    if let Some(daemon) = daemon {
+        alerts.upkeep.reloads = Some(reload::start(daemon, settings.watch_config_files)?);
+        if S::LIVE {
+            let board = Arc::new(Board::new());
+            server = service::start(settings, &board, router)?;
+            alerts.upkeep.board = Some(board);
+        }
+        Supervisor::ready();
+    }
     let start = Instant::now();
     let everything = AtomicBool::new(false);
     let (end, others) = thread::scope(|scope| {
@@ -94,8 +131,7 @@ pub(crate) fn run<S: Source>(
             let worker = Worker {
                 beside,
                 judge,
-                alerts: alerts.alerts.beside(plan),
-                outputs: Arc::clone(&alerts.outputs),
+                outputs: alerts.outputs.clone(),
                 signals: signals.clone(),
                 end: &everything,
             };
@@ -122,23 +158,28 @@ pub(crate) fn run<S: Source>(
         (end, others)
     });
     let elapsed = start.elapsed();
-    if end.stopped || signals.stop() {
-        log::info(&format!("{} received, exiting...", signals.name()));
-    }
     let (mut events, mut fault) = (end.events, end.fault);
+    for judge in &alerts.others {
+        alerts.statistics.add(&judge.statistics);
+    }
     for other in others {
-        alerts.alerts.statistics.add(&other.statistics);
+        alerts.statistics.add(&other.statistics);
         events += other.events;
         fault = fault.or(other.error);
     }
+    if end.stopped || signals.stop() {
+        log::info(&format!("{} received, exiting...", signals.name()));
+    }
+    Supervisor::stopping();
     alerts.finish::<S>(settings, end.stopped);
+    drop(server);
     match plan.ending {
         Ending::Falco => {
-            output::print(&alerts.statistics().to_string())?;
+            output::print(&alerts.statistics.to_string())?;
             eprint!("{}", alerts.drops.closing());
         }
         Ending::Summary => {
-            summary::print(events, elapsed, alerts.statistics());
+            summary::print(events, elapsed, &alerts.statistics);
             summary::print_losses(&alerts.losses());
         }
         Ending::Nothing => {}
@@ -148,18 +189,34 @@ pub(crate) fn run<S: Source>(
 
 /// Rules, and where their alerts go.
 pub(crate) struct Alerting {
-    engine: Engine,
-    env: Environment,
+    compiled: Compiled,
     /// Rules of other sources, whose events a capture may hold as well.
     others: Vec<Judge>,
-    alerts: Alerts,
-    outputs: Arc<Outputs>,
+    /// Where sources on other threads find new rules.
+    mailboxes: Vec<(String, Mailbox)>,
+    /// Plugins that have to do with system calls.
+    running: Vec<Running>,
+    /// Who works in which pod, where audit events tell.
+    sessions: Option<Arc<Sessions>>,
+    env: Environment,
+    formatter: Formatter,
+    /// By rule: which outputs take its alerts.
+    routes: Vec<Route>,
+    outputs: SharedOutputs,
+    /// What fired.
+    pub(crate) statistics: Statistics,
+    line: Vec<u8>,
+    /// Events so far.
+    events: u64,
     /// Events at the last look of the drop monitor.
     counted: u64,
     meter: Option<LossMeter>,
     /// What was lost and what was done about it.
     pub(crate) drops: DropMonitor,
     silence: Silence,
+    throttle: Throttle,
+    live: bool,
+    upkeep: Upkeep,
 }
 
 impl Alerting {
@@ -168,42 +225,127 @@ impl Alerting {
     /// # Errors
     /// A rule whose output does not compile.
     pub(crate) fn new(plan: &Plan<'_>) -> Result<Self> {
+        let compiled = Compiled::new(plan)?;
         let settings = plan.settings;
-        let form = channels::form(settings, hostname());
+        let mut env = Environment::default();
+        compiled.prepare(&mut env);
         Ok(Self {
-            engine: judge::engine(plan, SYSCALL)?,
-            env: judge::environment(plan, &form, SYSCALL),
-            others: Judge::all(plan, &form)?,
-            alerts: Alerts::new(plan, form)?,
-            outputs: Arc::default(),
+            env,
+            others: Vec::new(),
+            mailboxes: Vec::new(),
+            running: Vec::new(),
+            sessions: None,
+            formatter: compiled.formatter(),
+            routes: Vec::new(),
+            outputs: SharedOutputs::default(),
+            statistics: Statistics::new(compiled.subjects.iter().map(|s| s.rule.clone())),
+            line: Vec::new(),
+            events: 0,
             counted: 0,
             meter: None,
             drops: DropMonitor::new(settings.drops.clone(), false),
             silence: Silence::new(settings.timeouts_max_consecutives),
+            throttle: Throttle::new(settings.outputs.throttle),
+            live: false,
+            upkeep: Upkeep::new(settings, &compiled.form.hostname),
+            compiled,
         })
     }
 
-    /// The rules of a source beside this one.
-    fn judge(&self, plan: &Plan<'_>, name: &str) -> Result<Judge> {
-        Judge::new(plan, self.alerts.formatter.form(), name)
+    /// Takes in what runs with the main source. The result is what gets threads of its own.
+    fn join(&mut self, plan: &Plan<'_>, company: Company) -> (Vec<Beside>, Vec<Judge>) {
+        let (mut beside, mut judges) = (Vec::new(), Vec::new());
+        let audited = company
+            .beside
+            .iter()
+            .map(|beside| &beside.name)
+            .chain(company.mixed.iter().map(|(name, _)| name))
+            .any(|name| name == audit::SOURCE);
+        self.sessions = audited.then(|| Arc::new(Sessions::new(plan.catalogue)));
+        for (name, running) in company.mixed {
+            if let Some(rulings) = Rulings::take(&mut self.compiled, &name) {
+                let sessions = self.sessions.as_ref();
+                self.others
+                    .push(Judge::new(plan, rulings, &name, running, sessions));
+            }
+        }
+        for mut source in company.beside {
+            let running = std::mem::take(&mut source.running);
+            if let Some(rulings) = Rulings::take(&mut self.compiled, &source.name) {
+                let sessions = self.sessions.as_ref();
+                let judge = Judge::new(plan, rulings, &source.name, running, sessions);
+                self.mailboxes
+                    .push((source.name.clone(), Arc::clone(&judge.mailbox)));
+                beside.push(source);
+                judges.push(judge);
+            }
+        }
+        self.running = company.running;
+        (beside, judges)
     }
 
-    /// What fired.
-    pub(crate) fn statistics(&self) -> &Statistics {
-        &self.alerts.statistics
+    /// Hands new rules to the other sources.
+    fn adopt_sides(&mut self, compiled: &mut Compiled) {
+        for judge in &mut self.others {
+            if let Some(rulings) = Rulings::take(compiled, &judge.name) {
+                judge.adopt(rulings);
+            }
+        }
+        for (name, mailbox) in &self.mailboxes {
+            let rulings = Rulings::take(compiled, name);
+            *mailbox.lock().unwrap_or_else(PoisonError::into_inner) = rulings;
+        }
     }
 
     /// Opens the outputs for alerts of this source.
     ///
     /// # Errors
-    /// When a worker cannot be started.
+    /// When a certificate or a spool is of no use, or a worker cannot be started.
     pub(crate) fn begin<S: Source>(&mut self, source: &S, settings: &Settings) -> Result<()> {
-        let hostname = &self.alerts.formatter.form().hostname;
-        let outputs = channels::start(settings, hostname, S::LIVE);
-        self.outputs = Arc::new(outputs.context("cannot start the outputs")?);
-        self.alerts.choose_outputs(&self.outputs);
+        let outputs = channels::start(settings, &self.compiled.form.hostname, S::LIVE);
+        self.outputs = SharedOutputs::new(outputs.context("cannot start the outputs")?);
+        self.live = S::LIVE;
+        self.choose_routes();
         self.drops = DropMonitor::new(settings.drops.clone(), S::LIVE);
         self.meter = source.losses();
+        Ok(())
+    }
+
+    fn choose_routes(&mut self) {
+        let outputs = self.outputs.read();
+        let subjects = self.compiled.subjects.iter();
+        self.routes = subjects.map(|subject| subject.route(&outputs)).collect();
+    }
+
+    /// Goes over to other rules and settings, between two events. What is known of the machine, and
+    /// what was counted, stays.
+    ///
+    /// # Errors
+    /// When an output cannot be opened; everything stays as it was.
+    fn adopt(&mut self, mut compiled: Compiled) -> Result<()> {
+        channels::replace(
+            &mut self.outputs.write(),
+            &compiled.settings,
+            &compiled.form.hostname,
+            self.live,
+        )
+        .context("cannot start the outputs")?;
+        let settings = &compiled.settings;
+        compiled.prepare(&mut self.env);
+        self.formatter = compiled.formatter();
+        self.statistics
+            .carry_over(compiled.subjects.iter().map(|s| s.rule.as_str()));
+        if settings.drops != self.compiled.settings.drops {
+            self.drops.adopt(settings.drops.clone());
+        }
+        self.silence = Silence::new(settings.timeouts_max_consecutives);
+        if settings.outputs.throttle != self.compiled.settings.outputs.throttle {
+            self.throttle = self.throttle.with(settings.outputs.throttle);
+        }
+        self.upkeep.adopted(settings);
+        self.adopt_sides(&mut compiled);
+        self.compiled = compiled;
+        self.choose_routes();
         Ok(())
     }
 
@@ -212,9 +354,7 @@ impl Alerting {
         let timeout = Duration::from_millis(settings.outputs.timeout);
         // A replay has waited for its outputs all along; only a signal sets them a time.
         let limit = (stopped || S::LIVE).then_some(timeout);
-        // The other sources have ended and given theirs back.
-        let outputs = Arc::into_inner(std::mem::take(&mut self.outputs)).unwrap_or_default();
-        if !outputs.finish(limit) {
+        if !self.outputs.take().finish(limit) {
             log::log(
                 Priority::Notice,
                 "output channels still blocked, discarding all remaining notifications",
@@ -239,9 +379,56 @@ impl Alerting {
         plugin: u32,
     ) -> bool {
         let judge = self.others.iter_mut().find(|judge| judge.is_for(plugin));
-        judge.is_none_or(|judge| {
-            judge.event(record, state, context, &mut self.alerts, &self.outputs)
-        })
+        judge.is_none_or(|judge| judge.event(record, state, context, &self.outputs.read()))
+    }
+
+    /// An event that plugins have to do with, or that may belong to someone's session in a pod.
+    fn event_in_company(&mut self, record: &Record<'_>, state: &State, context: &Context) -> bool {
+        let event = plugins::Event {
+            number: context.number,
+            source: SYSCALL,
+            bytes: record.bytes(),
+        };
+        let code = record.code.number();
+        self.running
+            .iter()
+            .for_each(|running| running.see(&event, code));
+        let base = EventView::new(record, state, context, &self.env);
+        let session = self
+            .sessions
+            .as_ref()
+            .and_then(|sessions| sessions.of(&base));
+        let Compiled {
+            engine,
+            rule_outputs,
+            ..
+        } = &mut self.compiled;
+        if !engine.concerns(record.code) {
+            return true;
+        }
+        let view = SourceView {
+            base,
+            audit: None,
+            plugin: "",
+            values: Values::new(&self.running, event, code),
+            session: session.as_deref(),
+        };
+        for &rule in engine.on_event(record.code, &view) {
+            let rule = rule as usize;
+            let compiled = &rule_outputs[rule];
+            self.statistics.count(rule, compiled.priority());
+            if !self.throttle.lets_pass(record.ts) {
+                continue;
+            }
+            self.line.clear();
+            self.formatter
+                .alert(compiled, record.ts, &view, &mut self.line);
+            let outputs = self.outputs.read();
+            if !outputs.send_to(self.routes[rule], compiled.priority(), &self.line) {
+                return false;
+            }
+        }
+        true
     }
 }
 
@@ -260,6 +447,7 @@ impl Work for Alerting {
     #[inline]
     fn event(&mut self, record: &Record<'_>, state: &State, context: &Context) -> bool {
         self.silence.ends();
+        self.events += 1;
         if !context.visible {
             return true;
         }
@@ -267,12 +455,31 @@ impl Work for Alerting {
             return self.foreign_event(record, state, context, plugin);
         }
         self.env.see(record);
-        if !self.engine.concerns(record.code) {
+        if self.sessions.is_some() || !self.running.is_empty() {
+            return self.event_in_company(record, state, context);
+        }
+        let Compiled {
+            engine,
+            rule_outputs,
+            ..
+        } = &mut self.compiled;
+        if !engine.concerns(record.code) {
             return true;
         }
         let view = EventView::new(record, state, context, &self.env);
-        for &rule in self.engine.on_event(record.code, &view) {
-            if !self.alerts.raise(rule, record.ts, &view, &self.outputs) {
+        for &rule in engine.on_event(record.code, &view) {
+            let rule = rule as usize;
+            let compiled = &rule_outputs[rule];
+            self.statistics.count(rule, compiled.priority());
+            if !self.throttle.lets_pass(record.ts) {
+                continue;
+            }
+            self.line.clear();
+            self.formatter
+                .alert(compiled, record.ts, &view, &mut self.line);
+            let route = self.routes[rule];
+            let outputs = self.outputs.read();
+            if !outputs.send_to(route, compiled.priority(), &self.line) {
                 return false;
             }
         }
@@ -289,11 +496,11 @@ impl Work for Alerting {
         let losses = self.losses();
         let Self {
             drops,
-            alerts,
+            formatter,
             outputs,
             ..
         } = self;
-        if drops.look(time, recent, &losses, &mut alerts.formatter, outputs) {
+        if drops.look(time, recent, &losses, formatter, &outputs.read()) {
             Ok(())
         } else {
             Err(anyhow!("events were lost; the action is exit"))
@@ -304,12 +511,17 @@ impl Work for Alerting {
         if idle && self.silence.lasts() {
             let first = state.first_event_time();
             self.silence
-                .alert(first, &mut self.alerts.formatter, &self.outputs);
+                .alert(first, &mut self.formatter, &self.outputs.read());
         }
+        self.keep_up(state);
         true
     }
 
+    fn wanted(&mut self) -> Option<Wanted> {
+        self.upkeep.wanted.take()
+    }
+
     fn reopen(&mut self) {
-        self.outputs.reopen();
+        self.outputs.read().reopen();
     }
 }

@@ -158,7 +158,14 @@ fn suggested_fields(catalogue: &Catalogue, sources: &Sources) -> Vec<(String, Ve
                 .schema(source)
                 .is_some_and(|s| s.resolve(field).is_ok())
         };
-        all.filter(holds).map(str::to_owned).collect()
+        let plugins = sources
+            .schema(source)
+            .into_iter()
+            .flat_map(|s| s.suggested());
+        all.filter(holds)
+            .chain(plugins)
+            .map(str::to_owned)
+            .collect()
     };
     sources
         .names()

@@ -12,6 +12,7 @@ use probe::LossMeter;
 use state::{Lookup, NoLookup};
 
 use crate::progress::Progress;
+use crate::watch::Wanted;
 
 /// What comes next.
 pub(crate) enum Next<'a> {
@@ -43,6 +44,9 @@ pub(crate) trait Source {
     fn losses(&self) -> Option<LossMeter> {
         None
     }
+
+    /// Yields what these rules want from now on, as far as it can.
+    fn want(&mut self, _wanted: &Wanted) {}
 
     /// Shows how far it came.
     fn progress(&mut self) {}

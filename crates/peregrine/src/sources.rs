@@ -5,18 +5,24 @@
 
 mod audit_file;
 pub(crate) mod choice;
+pub(crate) mod listing;
 mod open;
+pub(crate) mod plugin;
 mod schema;
+mod sessions;
 mod view;
 mod webhook;
 
+use anyhow::{Result, bail};
 use config::Settings;
 use fields::Catalogue;
 use filter::Schema;
 
 pub(crate) use audit_file::{AuditFile, looks_like_json};
 pub(crate) use open::open;
+pub(crate) use plugin::{Injecting, Plugins, Running};
 pub(crate) use schema::SourceSchema;
+pub(crate) use sessions::Sessions;
 pub(crate) use view::SourceView;
 
 /// The source that is always there.
@@ -37,6 +43,7 @@ const JSON_PLUGIN: &str = "json";
 /// All sources that rules may name.
 pub(crate) struct Sources {
     all: Vec<(String, SourceSchema)>,
+    plugins: Plugins,
 }
 
 impl Sources {
@@ -49,12 +56,56 @@ impl Sources {
                 SourceSchema::other(catalogue, Some(audit::Catalogue::new())),
             ));
         }
-        Self { all }
+        Self {
+            all,
+            plugins: Plugins::default(),
+        }
     }
 
-    /// What the configuration makes of it.
-    pub(crate) fn of(catalogue: &Catalogue, settings: &Settings, audit: bool) -> Self {
-        Self::new(catalogue, audit || configured(settings))
+    /// What the configuration makes of it, its plugins included.
+    ///
+    /// # Errors
+    /// A plugin that cannot be loaded, that nothing can be done with, or whose fields are there already.
+    pub(crate) fn of(catalogue: &Catalogue, settings: &Settings, audit: bool) -> Result<Self> {
+        let mut sources = Self::new(catalogue, audit || configured(settings));
+        let plugins = Plugins::load(settings, schema::PLUGINS)?;
+        for name in plugins.source_names() {
+            if !sources.has(name) {
+                let schema = SourceSchema::other(catalogue, None);
+                sources.all.push((name.to_owned(), schema));
+            }
+        }
+        for plugin in plugins.configured() {
+            let info = &plugin.info;
+            let mut used = info.can(plugins::Capability::Sourcing);
+            for (source, schema) in &mut sources.all {
+                used |= info.parses(source) || info.injects_into(source);
+                if !info.extracts_from(source) {
+                    continue;
+                }
+                used = true;
+                if let Some(field) = schema.overlap(&plugin.fields) {
+                    bail!(
+                        "Plugin '{}' supports extraction of field '{field}' that is overlapping for source '{source}'",
+                        info.name
+                    );
+                }
+                schema.add(plugin.first, &plugin.fields);
+            }
+            if !used {
+                bail!(
+                    "Plugin '{}' is loaded but unused as not compatible with any known event source",
+                    info.name
+                );
+            }
+        }
+        sources.plugins = plugins;
+        Ok(sources)
+    }
+
+    /// The loaded plugins.
+    pub(crate) fn plugins(&self) -> &Plugins {
+        &self.plugins
     }
 
     /// Names with their fields.
@@ -116,5 +167,15 @@ pub(crate) fn built_in_plugins(sources: &Sources) -> Vec<rules::Plugin> {
             version: None,
         }));
     }
+    let loaded = sources.plugins.infos().map(|info| rules::Plugin {
+        name: info.name.clone(),
+        version: version(&info.version),
+    });
+    plugins.extend(loaded);
     plugins
+}
+
+/// `1.2.3` as rule files compare it.
+fn version(text: &str) -> Option<rules::Version> {
+    rules::Version::parse(text)
 }

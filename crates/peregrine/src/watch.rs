@@ -28,6 +28,8 @@ const SETTLED: Duration = Duration::from_millis(1);
 pub(crate) struct Machine {
     live: Live,
     clock: EventClock,
+    /// What there are programs for.
+    loaded: Wanted,
     start: Start,
 }
 
@@ -54,7 +56,13 @@ impl Machine {
             ),
         );
         let clock = live.clock();
-        Ok(Self { live, clock, start })
+        let loaded = wanted.clone();
+        Ok(Self {
+            live,
+            clock,
+            start,
+            loaded,
+        })
     }
 
     /// Takes the events that came until now into the state.
@@ -115,6 +123,17 @@ impl Source for Machine {
 
     fn lookup(&self) -> Box<dyn Lookup> {
         Box::new(self.live.lookup())
+    }
+
+    fn want(&mut self, wanted: &Wanted) {
+        let missing = wanted.beyond(&self.loaded);
+        if !missing.is_empty() {
+            log::warning(&format!(
+                "the new rules look at system calls that are not watched until a restart: {}",
+                missing.join(", ")
+            ));
+        }
+        self.live.set_syscalls(&wanted.syscalls());
     }
 
     fn losses(&self) -> Option<LossMeter> {

@@ -16,7 +16,7 @@ const ROWS: &[&[&str]] = &[
     &["state", "rules"],
     &["fields", "audit"],
     &[
-        "engine", "outputs", "config", "probe", "host", "metrics", "web",
+        "engine", "outputs", "config", "probe", "host", "metrics", "web", "plugins",
     ],
     &["live"],
     &["peregrine"],

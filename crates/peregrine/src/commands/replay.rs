@@ -6,6 +6,7 @@ use fields::Catalogue;
 use rules::select::OldSwitches;
 
 use crate::cli::{self, Rules};
+use crate::pipeline::beside::Company;
 use crate::pipeline::{self, Ending, Plan};
 use crate::ruleset::{self, Loading, OnError};
 use crate::sources::{self, AuditFile, Sources};
@@ -32,7 +33,7 @@ pub(crate) fn run(args: &cli::Replay) -> Result<u8> {
     }
     let catalogue = Catalogue::new(settings.static_fields.iter().cloned());
     let audit_events = sources::looks_like_json(&args.file);
-    let sources = Sources::new(&catalogue, true);
+    let sources = Sources::of(&catalogue, settings, true)?;
     let Some(loading) = rules(&args.rules, settings, &catalogue, &sources, audit_events)? else {
         return Ok(1);
     };
@@ -50,12 +51,15 @@ pub(crate) fn run(args: &cli::Replay) -> Result<u8> {
         } else {
             Ending::Summary
         },
+        origins: Default::default(),
     };
     let ended = if audit_events {
         let limits = audit::Limits::default();
-        pipeline::run(&plan, Vec::new(), |_| AuditFile::open(&args.file, limits))?
+        let company = Company::of_capture(&sources)?;
+        pipeline::run(&plan, company, |_| AuditFile::open(&args.file, limits))?
     } else {
-        pipeline::run(&plan, Vec::new(), |_| source::open(&args.file, false))?
+        let company = Company::of_capture(&sources)?;
+        pipeline::run(&plan, company, |_| source::open(&args.file, false))?
     };
     match ended.fault {
         Some(fault) => Err(fault),

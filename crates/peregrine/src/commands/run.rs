@@ -12,6 +12,7 @@ use super::replay::{load, rules};
 use crate::cli;
 use crate::event_loop::{self, Pace};
 use crate::machine::state_options;
+use crate::pipeline::beside::Company;
 use crate::pipeline::{self, Alerting, Ending, Plan, summary};
 use crate::ruleset;
 use crate::sources::Sources;
@@ -54,6 +55,7 @@ pub(crate) fn run(args: &cli::Run) -> Result<u8> {
         } else {
             Ending::Summary
         },
+        origins: Default::default(),
     };
     let wanted = Wanted::of(&rules, &order, settings);
     if !wanted.blind.is_empty() {
@@ -68,7 +70,7 @@ pub(crate) fn run(args: &cli::Run) -> Result<u8> {
     if !args.quiet {
         greet(order.len());
     }
-    let ended = pipeline::run(&plan, Vec::new(), |state| {
+    let ended = pipeline::run(&plan, Company::default(), |state| {
         Machine::open(settings, &wanted, state)
     })?;
     match ended.fault {

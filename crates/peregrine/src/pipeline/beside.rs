@@ -3,17 +3,18 @@
 //! They share the outputs and the signals and nothing else: each has an engine, counts and a state of its own. One that
 //! fails says so and ends; the others go on.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result};
-use outputs::{Outputs, Statistics};
+use outputs::Statistics;
 use state::State;
 
-use super::judge::{Alerts, Judge};
+use super::SharedOutputs;
+use super::judge::Judge;
 use crate::items::absorb;
 use crate::log;
 use crate::source::{Next, Source};
+use crate::sources::{Running, SYSCALL, Sources};
 use crate::stop::Signals;
 
 /// Yields events. It must come back now and then with [`Next::Idle`], so that it can be stopped.
@@ -34,6 +35,37 @@ pub(crate) struct Beside {
     pub(crate) name: String,
     /// Where its events come from.
     pub(crate) stream: Box<dyn Stream>,
+    /// Plugins that have to do with its events.
+    pub(crate) running: Vec<Running>,
+}
+
+/// What runs with the main source.
+#[derive(Default)]
+pub(crate) struct Company {
+    /// Sources with threads of their own.
+    pub(crate) beside: Vec<Beside>,
+    /// Sources whose events the main one may bring as well, with the plugins that have to do with them.
+    pub(crate) mixed: Vec<(String, Vec<Running>)>,
+    /// Plugins that have to do with system calls.
+    pub(crate) running: Vec<Running>,
+    /// What the web server serves besides its own.
+    pub(crate) router: web::Router,
+}
+
+impl Company {
+    /// For captures, which may hold events of all sources.
+    ///
+    /// # Errors
+    /// When a plugin does not start.
+    pub(crate) fn of_capture(sources: &Sources) -> Result<Self> {
+        let names = sources.names().filter(|name| *name != SYSCALL);
+        let mixed = names.map(|name| Ok((name.to_owned(), sources.plugins().start(name)?)));
+        Ok(Self {
+            mixed: mixed.collect::<Result<_>>()?,
+            running: sources.plugins().start(SYSCALL)?,
+            ..Self::default()
+        })
+    }
 }
 
 /// A stream as the main source.
@@ -55,8 +87,7 @@ impl Source for Main {
 pub(super) struct Worker<'o> {
     pub(super) beside: Beside,
     pub(super) judge: Judge,
-    pub(super) alerts: Alerts,
-    pub(super) outputs: Arc<Outputs>,
+    pub(super) outputs: SharedOutputs,
     pub(super) signals: Signals,
     /// Set when everything shall end.
     pub(super) end: &'o AtomicBool,
@@ -80,7 +111,7 @@ impl Worker<'_> {
             log::error(&format!("{error:#}; the other sources go on"));
         }
         Done {
-            statistics: self.alerts.statistics,
+            statistics: self.judge.statistics,
             events,
             error,
         }
@@ -91,7 +122,10 @@ impl Worker<'_> {
         while !self.signals.stop() && !self.end.load(Ordering::Relaxed) {
             let item = match self.beside.stream.next().with_context(|| failed.clone())? {
                 Next::Item(item) => item,
-                Next::Idle(_) => continue,
+                Next::Idle(_) => {
+                    self.judge.look_for_rules();
+                    continue;
+                }
                 Next::End => break,
             };
             let Some(record) = absorb(state, item) else {
@@ -99,9 +133,12 @@ impl Worker<'_> {
             };
             let context = state.process(&record);
             *events += 1;
+            if events.is_multiple_of(256) {
+                self.judge.look_for_rules();
+            }
             if !self
                 .judge
-                .event(&record, state, &context, &mut self.alerts, &self.outputs)
+                .event(&record, state, &context, &self.outputs.read())
             {
                 break;
             }

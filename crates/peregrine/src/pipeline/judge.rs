@@ -1,168 +1,54 @@
-//! The rules of one source beside system calls, over its events; and how matches become alerts.
+//! The rules of one source beside system calls, over its events; and how their matches become alerts.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context as _, Result};
-use audit::{Body, Limits};
-use config::settings::RuleMatching;
-use engine::{Engine, Matching};
+use audit::{Body, Limits, Session};
+use engine::Engine;
 use event::{Record, codes};
 use fields::{Environment, EventView};
-use jiff::tz::TimeZone;
-use outputs::{Clock, Form, Formatter, Outputs, Route, RuleOutput, Statistics, Subject};
-use rules::Priority;
+use outputs::{Formatter, Outputs, Route, RuleOutput, Statistics};
+use plugins::Event;
 use state::{Context, State};
 
 use super::Plan;
-use crate::sources::SourceView;
+use super::compiled::{Compiled, RuleSubject};
+use super::throttle::Throttle;
+use crate::sources::plugin::Values;
+use crate::sources::{Running, Sessions, SourceView};
 
-/// What outputs choose a rule's alerts by.
-struct RuleSubject {
-    priority: Priority,
-    source: String,
-    rule: String,
-    tags: Vec<String>,
-}
-
-impl RuleSubject {
-    fn of(rule: &rules::Rule) -> Self {
-        Self {
-            priority: rule.priority,
-            source: rule.source.clone(),
-            rule: rule.name.clone(),
-            tags: rule.tags.iter().map(|tag| tag.to_string()).collect(),
-        }
-    }
-
-    fn route(&self, outputs: &Outputs) -> Route {
-        outputs.route(&Subject {
-            priority: self.priority,
-            source: &self.source,
-            rule: &self.rule,
-            tags: &self.tags,
-        })
-    }
-}
-
-/// Makes lines of matches and sends them.
-pub(super) struct Alerts {
-    pub(super) formatter: Formatter,
+/// The rules of one source, compiled, with what their alerts need. A reload makes new ones.
+pub(super) struct Rulings {
+    engine: Engine,
+    env: Environment,
+    formatter: Formatter,
     rule_outputs: Arc<Vec<RuleOutput>>,
-    subjects: Arc<Vec<RuleSubject>>,
-    /// By rule: which outputs take its alerts.
-    routes: Vec<Route>,
-    pub(super) statistics: Statistics,
-    line: Vec<u8>,
+    subjects: Vec<RuleSubject>,
+    throttle: Throttle,
 }
 
-impl Alerts {
-    /// With nothing counted yet.
-    ///
-    /// # Errors
-    /// A rule whose output does not compile.
-    pub(super) fn new(plan: &Plan<'_>, form: Form) -> Result<Self> {
-        Ok(Self {
-            rule_outputs: rule_outputs(plan, &form)?,
-            subjects: Arc::new(plan.rules.rules.iter().map(RuleSubject::of).collect()),
-            routes: Vec::new(),
-            statistics: statistics(plan),
-            formatter: Formatter::new(form, Clock::new(TimeZone::system())),
-            line: Vec::new(),
+impl Rulings {
+    /// Those of a source; `None` where the source was not compiled for.
+    pub(super) fn take(compiled: &mut Compiled, source: &str) -> Option<Self> {
+        let at = compiled.sides.iter().position(|(name, _)| name == source)?;
+        let (_, engine) = compiled.sides.swap_remove(at);
+        let mut env = Environment {
+            source: source.to_owned(),
+            ..Environment::default()
+        };
+        compiled.prepare(&mut env);
+        Some(Self {
+            engine,
+            env,
+            formatter: compiled.formatter(),
+            rule_outputs: Arc::clone(&compiled.rule_outputs),
+            subjects: compiled.subjects.clone(),
+            throttle: Throttle::new(compiled.settings.outputs.throttle),
         })
     }
-
-    /// Settles which outputs take which alerts.
-    pub(super) fn choose_outputs(&mut self, outputs: &Outputs) {
-        let routes = self.subjects.iter().map(|subject| subject.route(outputs));
-        self.routes = routes.collect();
-    }
-
-    /// Another of the same form, for another thread.
-    pub(super) fn beside(&self, plan: &Plan<'_>) -> Self {
-        Self {
-            formatter: Formatter::new(
-                self.formatter.form().clone(),
-                Clock::new(TimeZone::system()),
-            ),
-            rule_outputs: Arc::clone(&self.rule_outputs),
-            subjects: Arc::clone(&self.subjects),
-            routes: self.routes.clone(),
-            statistics: statistics(plan),
-            line: Vec::new(),
-        }
-    }
-
-    /// False when nobody reads the alerts any more.
-    #[inline]
-    pub(super) fn raise(
-        &mut self,
-        rule: u32,
-        time: u64,
-        view: &impl filter::FieldSource,
-        outputs: &Outputs,
-    ) -> bool {
-        let rule = rule as usize;
-        let compiled = &self.rule_outputs[rule];
-        self.statistics.count(rule, compiled.priority());
-        self.line.clear();
-        self.formatter.alert(compiled, time, view, &mut self.line);
-        outputs.send_to(self.routes[rule], compiled.priority(), &self.line)
-    }
 }
 
-fn statistics(plan: &Plan<'_>) -> Statistics {
-    Statistics::new(plan.rules.rules.iter().map(|rule| rule.name.clone()))
-}
-
-/// Compiles what each rule prints, with the fields of its source.
-///
-/// # Errors
-/// When an output does not compile, which loading should have found.
-fn rule_outputs(plan: &Plan<'_>, form: &Form) -> Result<Arc<Vec<RuleOutput>>> {
-    let mut compiled = Vec::new();
-    for rule in &plan.rules.rules {
-        let schema = plan
-            .sources
-            .schema(&rule.source)
-            .with_context(|| format!("rule \"{}\" is of an unknown source", rule.name))?;
-        let output = RuleOutput::new(rule, form, schema)
-            .with_context(|| format!("output of rule \"{}\"", rule.name))?;
-        compiled.push(output);
-    }
-    Ok(Arc::new(compiled))
-}
-
-/// The engine of a source.
-///
-/// # Errors
-/// When the rules were not compiled for it.
-pub(super) fn engine(plan: &Plan<'_>, source: &str) -> Result<Engine> {
-    let matching = match plan.settings.rule_matching {
-        RuleMatching::First => Matching::First,
-        RuleMatching::All => Matching::All,
-    };
-    let schema = plan
-        .sources
-        .schema(source)
-        .with_context(|| format!("there is no event source '{source}'"))?;
-    Ok(Engine::new(
-        plan.rules, plan.order, schema, source, matching,
-    )?)
-}
-
-/// What values depend on besides the event, for events of a source.
-pub(super) fn environment(plan: &Plan<'_>, form: &Form, source: &str) -> Environment {
-    let statics = plan.catalogue.statics().iter();
-    Environment {
-        hostname: form.hostname.clone(),
-        zone: TimeZone::system(),
-        base64_buffers: plan.settings.buffer_format_base64,
-        iso_time: plan.settings.outputs.time_format_iso_8601,
-        source: source.to_owned(),
-        statics: statics.map(|(_, v)| v.clone().into()).collect(),
-        ..Environment::default()
-    }
-}
+/// Where a reload leaves new rules for a source that runs on another thread.
+pub(super) type Mailbox = Arc<Mutex<Option<Rulings>>>;
 
 /// The rules of one source beside system calls.
 pub(super) struct Judge {
@@ -171,37 +57,73 @@ pub(super) struct Judge {
     /// The number of its plugin in captures.
     id: u32,
     /// The name of its plugin.
-    plugin: &'static str,
-    engine: Engine,
-    env: Environment,
+    plugin: String,
+    audit: bool,
+    running: Vec<Running>,
+    rulings: Rulings,
+    routes: Option<Vec<Route>>,
+    /// What fired.
+    pub(super) statistics: Statistics,
+    pub(super) mailbox: Mailbox,
+    sessions: Option<Arc<Sessions>>,
+    line: Vec<u8>,
     limits: Limits,
 }
 
 impl Judge {
-    /// Judges of all sources beside system calls.
-    pub(super) fn all(plan: &Plan<'_>, form: &Form) -> Result<Vec<Self>> {
-        let names = plan
+    /// The judge of a source, with the plugins that have to do with its events.
+    pub(super) fn new(
+        plan: &Plan<'_>,
+        rulings: Rulings,
+        name: &str,
+        running: Vec<Running>,
+        sessions: Option<&Arc<Sessions>>,
+    ) -> Self {
+        let plugin = plan
             .sources
-            .names()
-            .filter(|name| *name != crate::sources::SYSCALL);
-        names.map(|name| Self::new(plan, form, name)).collect()
-    }
-
-    /// The judge of a source.
-    pub(super) fn new(plan: &Plan<'_>, form: &Form, name: &str) -> Result<Self> {
-        Ok(Self {
+            .plugins()
+            .source(name)
+            .map(|plugin| &plugin.info);
+        let audit = plugin.is_none() && name == audit::SOURCE;
+        Self {
             name: name.to_owned(),
-            id: audit::PLUGIN_ID,
-            plugin: "k8saudit",
-            engine: engine(plan, name)?,
-            env: environment(plan, form, name),
+            id: plugin.map_or(audit::PLUGIN_ID, |info| info.id),
+            plugin: plugin.map_or_else(|| "k8saudit".to_owned(), |info| info.name.clone()),
+            audit,
+            running,
+            statistics: Statistics::new(rulings.subjects.iter().map(|s| s.rule.clone())),
+            rulings,
+            routes: None,
+            mailbox: Mailbox::default(),
+            sessions: sessions.filter(|_| audit).cloned(),
+            line: Vec::new(),
             limits: Limits::default(),
-        })
+        }
     }
 
     /// Whether it judges events of this plugin. The variants of the audit plugin share a source.
     pub(super) fn is_for(&self, plugin: u32) -> bool {
-        plugin == self.id || (self.id == audit::PLUGIN_ID && matches!(plugin, 9 | 16 | 21 | 22))
+        plugin == self.id || (self.audit && matches!(plugin, 9 | 16 | 21 | 22))
+    }
+
+    /// Goes over to other rules.
+    pub(super) fn adopt(&mut self, rulings: Rulings) {
+        self.statistics
+            .carry_over(rulings.subjects.iter().map(|s| s.rule.as_str()));
+        self.rulings = rulings;
+        self.routes = None;
+    }
+
+    /// Takes new rules that a reload left.
+    pub(super) fn look_for_rules(&mut self) {
+        let new = self
+            .mailbox
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(rulings) = new {
+            self.adopt(rulings);
+        }
     }
 
     /// False when nobody reads the alerts any more.
@@ -210,27 +132,64 @@ impl Judge {
         record: &Record<'_>,
         state: &State,
         context: &Context,
-        alerts: &mut Alerts,
         outputs: &Outputs,
     ) -> bool {
-        self.env.see(record);
-        if !self.engine.concerns(record.code) {
+        let Self {
+            rulings,
+            routes,
+            statistics,
+            line,
+            ..
+        } = self;
+        rulings.env.see(record);
+        let event = Event {
+            number: context.number,
+            source: &self.name,
+            bytes: record.bytes(),
+        };
+        let code = record.code.number();
+        self.running
+            .iter()
+            .for_each(|running| running.see(&event, code));
+        let concerned = rulings.engine.concerns(record.code);
+        if !concerned && self.sessions.is_none() {
             return true;
         }
         let payload = record.param(1);
         // What cannot be read has no fields but those of every event.
-        let body = (record.code.number() == codes::PLUGINEVENT_E)
+        let body = (self.audit && code == codes::PLUGINEVENT_E)
             .then(|| Body::of_event(payload, record.ts, &self.limits).ok())
             .flatten();
-        let event = body.as_ref().and_then(|body| body.events().next());
+        let audited = body.as_ref().and_then(|body| body.events().next());
+        if let (Some(sessions), Some(event)) = (&self.sessions, audited)
+            && let Some(session) = Session::of(event.node, event.time)
+        {
+            sessions.begin(session);
+        }
+        if !concerned {
+            return true;
+        }
         let view = SourceView {
-            base: EventView::new(record, state, context, &self.env),
-            audit: event.map(|e| audit::View::new(e.node, e.time).with_zone(&self.env.zone)),
-            plugin: self.plugin,
-            info: Some(payload),
+            base: EventView::new(record, state, context, &rulings.env),
+            audit: audited.map(|e| audit::View::new(e.node, e.time).with_zone(&rulings.env.zone)),
+            plugin: &self.plugin,
+            values: Values::new(&self.running, event, code),
+            session: None,
         };
-        for &rule in self.engine.on_event(record.code, &view) {
-            if !alerts.raise(rule, record.ts, &view, outputs) {
+        let routes = routes.get_or_insert_with(|| {
+            let subjects = rulings.subjects.iter();
+            subjects.map(|subject| subject.route(outputs)).collect()
+        });
+        for &rule in rulings.engine.on_event(record.code, &view) {
+            let rule = rule as usize;
+            let compiled = &rulings.rule_outputs[rule];
+            statistics.count(rule, compiled.priority());
+            if !rulings.throttle.lets_pass(record.ts) {
+                continue;
+            }
+            line.clear();
+            rulings.formatter.alert(compiled, record.ts, &view, line);
+            if !outputs.send_to(routes[rule], compiled.priority(), line) {
                 return false;
             }
         }

@@ -7,27 +7,36 @@ use audit::Limits;
 use config::Settings;
 use web::{Options, Router, Server, Tls};
 
+use super::plugin::PluginStream;
 use super::webhook::{Inbox, Webhook};
-use super::{SYSCALL, audit_plugin};
+use super::{Injecting, SYSCALL, Sources, audit_plugin};
 use crate::log;
-use crate::pipeline::beside::Beside;
+use crate::pipeline::beside::{Beside, Company, Stream};
 
 /// Opens those of the chosen sources that are no system calls.
 ///
 /// # Errors
 /// When one cannot be opened.
-pub(crate) fn open(settings: &Settings, chosen: &[String]) -> Result<Vec<Beside>> {
-    let mut opened = Vec::new();
+pub(crate) fn open(settings: &Settings, sources: &Sources, chosen: &[String]) -> Result<Company> {
+    let mut company = Company::default();
     for name in chosen.iter().filter(|name| *name != SYSCALL) {
-        if name == audit::SOURCE {
-            opened.push(audit_events(settings)?);
-        }
+        let running = sources.plugins().start(name)?;
+        let stream: Box<dyn Stream> = match sources.plugins().source(name) {
+            Some(plugin) => Box::new(PluginStream::open(plugin, &running)?),
+            None if name == audit::SOURCE => Box::new(audit_events(settings, &mut company.router)?),
+            None => bail!("nothing brings events of source '{name}'"),
+        };
+        company.beside.push(Beside {
+            name: name.clone(),
+            stream: Box::new(Injecting::prepare(&running).around(stream)),
+            running,
+        });
     }
-    Ok(opened)
+    Ok(company)
 }
 
 /// Audit events: where the plugin's settings say, else at the web server's endpoint.
-fn audit_events(settings: &Settings) -> Result<Beside> {
+fn audit_events(settings: &Settings, router: &mut Router) -> Result<Webhook> {
     let (inbox, server) = match audit_plugin(settings) {
         Some(plugin) if !plugin.open_params.trim().is_empty() => {
             let listen = Listen::parse(plugin)?;
@@ -39,6 +48,10 @@ fn audit_events(settings: &Settings) -> Result<Beside> {
             let inbox = Inbox::new(Limits::default());
             let web = &settings.webserver;
             let path = web.k8s_audit_endpoint.as_deref().unwrap_or("/k8s-audit");
+            if web.enabled {
+                inbox.route(path, router);
+                return Ok(Webhook::new(inbox, None));
+            }
             let port = u16::try_from(web.listen_port).context("webserver.listen_port")?;
             let tls = web.ssl_enabled.then(|| Tls {
                 certificate: web.ssl_certificate.clone().into(),
@@ -49,10 +62,7 @@ fn audit_events(settings: &Settings) -> Result<Beside> {
             (inbox, server)
         }
     };
-    Ok(Beside {
-        name: audit::SOURCE.to_owned(),
-        stream: Box::new(Webhook::new(inbox, Some(server))),
-    })
+    Ok(Webhook::new(inbox, Some(server)))
 }
 
 fn serve(inbox: &Inbox, address: SocketAddr, path: &str, tls: Option<Tls>) -> Result<Server> {
@@ -154,6 +164,7 @@ mod tests {
             library_path: "libk8saudit.so".to_owned(),
             init_config: init_config.to_owned(),
             open_params: open_params.to_owned(),
+            in_process: false,
         })
     }
 

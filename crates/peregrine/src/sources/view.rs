@@ -6,10 +6,10 @@ use fields::EventView;
 use fields::catalogue::Id;
 use filter::{FieldRef, FieldSource, Purpose, Value};
 
-use super::schema::{AUDIT, AUDIT_END};
+use super::plugin::Values;
+use super::schema::{AUDIT, AUDIT_END, PLUGINS, SESSION_GROUPS, SESSION_USER};
 
 /// An event with what its source knows of it.
-#[derive(Clone, Copy)]
 pub(crate) struct SourceView<'a> {
     /// What every event has.
     pub(crate) base: EventView<'a>,
@@ -17,8 +17,10 @@ pub(crate) struct SourceView<'a> {
     pub(crate) audit: Option<audit::View<'a>>,
     /// Name of the plugin that it is from.
     pub(crate) plugin: &'a str,
-    /// What the plugin says of it.
-    pub(crate) info: Option<&'a [u8]>,
+    /// Whose session in a pod it belongs to.
+    pub(crate) session: Option<&'a audit::Session>,
+    /// What plugins take from it.
+    pub(crate) values: Values<'a>,
 }
 
 impl FieldSource for SourceView<'_> {
@@ -36,13 +38,25 @@ impl FieldSource for SourceView<'_> {
                 .audit
                 .as_ref()?
                 .value(field.id - AUDIT, &field.arg, scratch),
+            SESSION_USER => self.session.map(|session| Value::Bytes(&session.user)),
+            SESSION_GROUPS => {
+                let groups = self.session?.groups.iter().map(|group| Value::Bytes(group));
+                let groups = groups.collect::<Vec<_>>();
+                Some(Value::List(scratch.alloc_slice_copy(&groups)))
+            }
+            PLUGINS.. => self.values.value(field.id, &field.arg, scratch),
             PLUGIN_NAME | PLUGIN_INFO | INFO
                 if self.base.record.code.number() == codes::PLUGINEVENT_E =>
             {
                 if field.id == PLUGIN_NAME {
                     return Some(Value::Bytes(self.plugin.as_bytes()));
                 }
-                self.info.map(Value::Bytes)
+                let payload = self.base.record.param(1);
+                // An audit event is its own summary.
+                if self.audit.is_some() {
+                    return Some(Value::Bytes(payload));
+                }
+                Some(Value::Bytes(self.values.describe(payload, scratch)))
             }
             _ => self.base.extract(field, purpose, scratch),
         }
