@@ -79,7 +79,7 @@ fn start(flags: &Flags) -> Result<()> {
         let bytes = rustix::param::page_size();
         return output::print(&format!("Your system page size is: {bytes} bytes\n"));
     }
-    let catalogue = Catalogue::new(settings.static_fields.iter().cloned());
+    let catalogue = containers::catalogue(settings);
     let sources = sources_of(flags, settings, &catalogue)?;
     if let Some(list) = listings(flags, &catalogue, &sources)? {
         return output::print(&list);
@@ -225,7 +225,7 @@ fn prepare(flags: &Flags, before: &Settings) -> Result<(Compiled, Vec<PathBuf>)>
     if (&settings.plugins, &settings.load_plugins) != (&before.plugins, &before.load_plugins) {
         bail!("the plugins of the configuration are others; that takes a restart");
     }
-    let catalogue = Catalogue::new(settings.static_fields.iter().cloned());
+    let catalogue = containers::catalogue(settings);
     let sources = sources_of(flags, settings, &catalogue)?;
     let files = rule_files(flags, &loaded)?;
     let loading = Loading::of(&files, settings, &catalogue, &sources, OnError::Stop);

@@ -3,11 +3,13 @@
 pub(crate) mod beside;
 mod channels;
 mod compiled;
+mod desk;
 mod judge;
 mod shared;
 pub(crate) mod summary;
 mod throttle;
 mod upkeep;
+mod waiting;
 
 use std::sync::Arc;
 use std::sync::PoisonError;
@@ -17,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
 use config::Settings;
-use event::{Record, codes};
+use event::{Record, Source as EventSource, codes};
 use fields::{Catalogue, Environment, EventView};
 use outputs::{Formatter, Route, Statistics};
 use probe::{LossMeter, Losses};
@@ -26,6 +28,7 @@ use state::{Context, State};
 
 use beside::{Beside, Company, Done, Worker};
 pub(crate) use compiled::{Compiled, Origin, RuleSubject};
+use desk::Desk;
 use judge::{Judge, Mailbox, Rulings};
 use shared::SharedOutputs;
 use throttle::Throttle;
@@ -43,6 +46,7 @@ use crate::sources::{Running, SYSCALL, Sessions, SourceView, Sources};
 use crate::stop::Signals;
 use crate::watch::Wanted;
 use crate::{log, output};
+use waiting::{Waiting, WaitingEvents};
 
 /// What is said at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,6 +174,8 @@ pub(crate) fn serve<S: Source>(
     if end.stopped || signals.stop() {
         log::info(&format!("{} received, exiting...", signals.name()));
     }
+    // Nothing more will be known of what still waits.
+    alerts.answered(&state, u64::MAX);
     Supervisor::stopping();
     alerts.finish::<S>(settings, end.stopped);
     drop(server);
@@ -206,6 +212,8 @@ pub(crate) struct Alerting {
     /// What fired.
     pub(crate) statistics: Statistics,
     line: Vec<u8>,
+    /// Rules that fired on one event, with their alerts.
+    lines: Vec<(usize, Vec<u8>)>,
     /// Events so far.
     events: u64,
     /// Events at the last look of the drop monitor.
@@ -214,9 +222,20 @@ pub(crate) struct Alerting {
     /// What was lost and what was done about it.
     pub(crate) drops: DropMonitor,
     silence: Silence,
+    waiting: WaitingEvents,
     throttle: Throttle,
     live: bool,
     upkeep: Upkeep,
+}
+
+/// What became of an event.
+enum Outcome {
+    /// Its alerts are sent.
+    Done,
+    /// They need what is not known yet.
+    Waits,
+    /// Nobody reads the alerts any more.
+    Closed,
 }
 
 impl Alerting {
@@ -240,11 +259,13 @@ impl Alerting {
             outputs: SharedOutputs::default(),
             statistics: Statistics::new(compiled.subjects.iter().map(|s| s.rule.clone())),
             line: Vec::new(),
+            lines: Vec::new(),
             events: 0,
             counted: 0,
             meter: None,
             drops: DropMonitor::new(settings.drops.clone(), false),
             silence: Silence::new(settings.timeouts_max_consecutives),
+            waiting: WaitingEvents::default(),
             throttle: Throttle::new(settings.outputs.throttle),
             live: false,
             upkeep: Upkeep::new(settings, &compiled.form.hostname),
@@ -369,6 +390,67 @@ impl Alerting {
 }
 
 impl Alerting {
+    /// Matches the rules against one event. Where it `may_wait` and something is asked that is not
+    /// known yet, nothing is sent: whether a rule matches may depend on it.
+    #[inline]
+    fn alerts(
+        &mut self,
+        record: &Record<'_>,
+        state: &State,
+        context: &Context,
+        may_wait: bool,
+    ) -> Outcome {
+        let Self {
+            compiled:
+                Compiled {
+                    engine,
+                    rule_outputs,
+                    ..
+                },
+            env,
+            formatter,
+            line,
+            lines,
+            statistics,
+            throttle,
+            outputs,
+            routes,
+            running,
+            sessions,
+            ..
+        } = self;
+        let mut desk = Desk {
+            engine,
+            rule_outputs,
+            env,
+            formatter,
+            line,
+            lines,
+            statistics,
+            throttle,
+            outputs,
+            routes,
+        };
+        let base = EventView::new(record, state, context, env);
+        if sessions.is_none() && running.is_empty() {
+            return desk.alerts(record, &base, may_wait);
+        }
+        let event = plugins::Event {
+            number: context.number,
+            source: SYSCALL,
+            bytes: record.bytes(),
+        };
+        let session = sessions.as_ref().and_then(|sessions| sessions.of(&base));
+        let view = SourceView {
+            base,
+            audit: None,
+            plugin: "",
+            values: Values::new(running, event, record.code.number()),
+            session: session.as_deref(),
+        };
+        desk.alerts(record, &view, may_wait)
+    }
+
     /// An event of another source. Those of plugins that nobody knows reach no rule.
     #[cold]
     fn foreign_event(
@@ -382,8 +464,9 @@ impl Alerting {
         judge.is_none_or(|judge| judge.event(record, state, context, &self.outputs.read()))
     }
 
-    /// An event that plugins have to do with, or that may belong to someone's session in a pod.
-    fn event_in_company(&mut self, record: &Record<'_>, state: &State, context: &Context) -> bool {
+    /// Shows an event to plugins and to what knows sessions, which look at more than rules do.
+    #[cold]
+    fn show(&self, record: &Record<'_>, state: &State, context: &Context, concerned: bool) {
         let event = plugins::Event {
             number: context.number,
             source: SYSCALL,
@@ -393,42 +476,53 @@ impl Alerting {
         self.running
             .iter()
             .for_each(|running| running.see(&event, code));
-        let base = EventView::new(record, state, context, &self.env);
-        let session = self
-            .sessions
-            .as_ref()
-            .and_then(|sessions| sessions.of(&base));
-        let Compiled {
-            engine,
-            rule_outputs,
-            ..
-        } = &mut self.compiled;
-        if !engine.concerns(record.code) {
+        if let (Some(sessions), false) = (&self.sessions, concerned) {
+            sessions.of(&EventView::new(record, state, context, &self.env));
+        }
+    }
+
+    /// Lets an event wait. False when nobody reads the alerts any more.
+    #[cold]
+    fn wait(&mut self, record: &Record<'_>, state: &State, context: &Context) -> bool {
+        let env = &self.env;
+        let times = [env.first_event, env.last_event, env.previous_event];
+        match self.waiting.push(record, state, context, times) {
+            Some(mut oldest) => {
+                oldest.state.take_containers(state);
+                self.late(&oldest)
+            }
+            None => true,
+        }
+    }
+
+    /// Sends the alerts of events that need not wait any more.
+    #[cold]
+    fn answered(&mut self, state: &State, now: u64) {
+        while let Some(one) = self.waiting.next(state, now) {
+            if !self.late(&one) {
+                return;
+            }
+        }
+    }
+
+    /// Looks at an event again as it was, with what is known now.
+    fn late(&mut self, one: &Waiting) -> bool {
+        let Some(record) = one.record() else {
             return true;
-        }
-        let view = SourceView {
-            base,
-            audit: None,
-            plugin: "",
-            values: Values::new(&self.running, event, code),
-            session: session.as_deref(),
         };
-        for &rule in engine.on_event(record.code, &view) {
-            let rule = rule as usize;
-            let compiled = &rule_outputs[rule];
-            self.statistics.count(rule, compiled.priority());
-            if !self.throttle.lets_pass(record.ts) {
-                continue;
-            }
-            self.line.clear();
-            self.formatter
-                .alert(compiled, record.ts, &view, &mut self.line);
-            let outputs = self.outputs.read();
-            if !outputs.send_to(self.routes[rule], compiled.priority(), &self.line) {
-                return false;
-            }
-        }
-        true
+        let mut times = one.times;
+        self.swap_times(&mut times);
+        let outcome = self.alerts(&record, &one.state, &one.context, false);
+        self.env.awaits_container.store(false, Ordering::Relaxed);
+        self.swap_times(&mut times);
+        !matches!(outcome, Outcome::Closed)
+    }
+
+    fn swap_times(&mut self, times: &mut [Option<u64>; 3]) {
+        let [first, last, previous] = times;
+        std::mem::swap(&mut self.env.first_event, first);
+        std::mem::swap(&mut self.env.last_event, last);
+        std::mem::swap(&mut self.env.previous_event, previous);
     }
 }
 
@@ -447,6 +541,9 @@ impl Work for Alerting {
     #[inline]
     fn event(&mut self, record: &Record<'_>, state: &State, context: &Context) -> bool {
         self.silence.ends();
+        if !self.waiting.is_empty() && record.info.source == EventSource::Meta {
+            self.answered(state, record.ts);
+        }
         self.events += 1;
         if !context.visible {
             return true;
@@ -455,42 +552,29 @@ impl Work for Alerting {
             return self.foreign_event(record, state, context, plugin);
         }
         self.env.see(record);
+        let concerned = self.compiled.engine.concerns(record.code);
         if self.sessions.is_some() || !self.running.is_empty() {
-            return self.event_in_company(record, state, context);
+            self.show(record, state, context, concerned);
         }
-        let Compiled {
-            engine,
-            rule_outputs,
-            ..
-        } = &mut self.compiled;
-        if !engine.concerns(record.code) {
+        if !concerned {
             return true;
         }
-        let view = EventView::new(record, state, context, &self.env);
-        for &rule in engine.on_event(record.code, &view) {
-            let rule = rule as usize;
-            let compiled = &rule_outputs[rule];
-            self.statistics.count(rule, compiled.priority());
-            if !self.throttle.lets_pass(record.ts) {
-                continue;
-            }
-            self.line.clear();
-            self.formatter
-                .alert(compiled, record.ts, &view, &mut self.line);
-            let route = self.routes[rule];
-            let outputs = self.outputs.read();
-            if !outputs.send_to(route, compiled.priority(), &self.line) {
-                return false;
-            }
+        match self.alerts(record, state, context, state.container_wait() != 0) {
+            Outcome::Done => true,
+            Outcome::Closed => false,
+            Outcome::Waits => self.wait(record, state, context),
         }
-        true
     }
 
     fn due(&self) -> u64 {
-        self.drops.next_look()
+        self.drops.next_look().min(self.waiting.due())
     }
 
-    fn timed(&mut self, time: u64, events: u64) -> Result<()> {
+    fn timed(&mut self, time: u64, events: u64, state: &State) -> Result<()> {
+        self.answered(state, time);
+        if time < self.drops.next_look() {
+            return Ok(());
+        }
         let recent = events - self.counted;
         self.counted = events;
         let losses = self.losses();

@@ -31,7 +31,7 @@ pub(crate) fn run(args: &cli::Replay) -> Result<u8> {
     if !settings.outputs.any() {
         bail!("no output is enabled in the configuration; set stdout_output.enabled=true");
     }
-    let catalogue = Catalogue::new(settings.static_fields.iter().cloned());
+    let catalogue = crate::containers::catalogue(settings);
     let audit_events = sources::looks_like_json(&args.file);
     let sources = Sources::of(&catalogue, settings, true)?;
     let Some(loading) = rules(&args.rules, settings, &catalogue, &sources, audit_events)? else {
