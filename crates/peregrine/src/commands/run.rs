@@ -107,7 +107,7 @@ fn command(args: &cli::Run, plan: &Plan<'_>, wanted: Wanted) -> Result<u8> {
     if plan.ending == Ending::Summary {
         eprintln!("\n{} ended with code {code}", args.command.join(" "));
         eprint!("{}", work.deeds.text());
-        summary::print_alerts(work.inner.statistics());
+        summary::print_alerts(&work.inner.statistics);
         summary::print_losses(&work.inner.losses());
     }
     match end.fault {
