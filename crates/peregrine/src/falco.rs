@@ -16,7 +16,6 @@ use crate::daemon::Daemon;
 use crate::pipeline::beside::{Company, Main};
 use crate::pipeline::{self, Compiled, Ended, Ending, Origin, Plan};
 use crate::ruleset::{self, Loading, OnError};
-use crate::source::Source as _;
 use crate::sources::{self, AuditFile, Injecting, Sources};
 use crate::watch::{Machine, Wanted};
 use crate::{
@@ -398,10 +397,7 @@ fn watch_sources(
         company.running = plan.sources.plugins().start(sources::SYSCALL)?;
         let injecting = Injecting::prepare(&company.running);
         return pipeline::serve(plan, daemon, company, |state| {
-            // Programs for every call are there, so that a reload can turn to any of them.
-            let mut machine = Machine::open(settings, &wanted.with_all(), state)?;
-            machine.want(wanted);
-            Ok(injecting.around(machine))
+            Ok(injecting.around(Machine::open(settings, wanted, state)?))
         });
     }
     if company.beside.is_empty() {
