@@ -444,8 +444,9 @@ fn the_tour() {
     docker.done(&[
         "run", "-d", "--name", "tour-web", "bb:test", "sleep", "3600",
     ]);
-    let shell =
-        format!("docker -H unix://{socket} exec -it tour-web sh -c 'id; touch /etc/hosts.new'");
+    let shell = format!(
+        "docker -H unix://{socket} exec -it tour-web sh -c '/bin/id; /bin/touch /etc/hosts.new'"
+    );
     let typed = Command::new("script")
         .args(["-qec", &shell, "/dev/null"])
         .stdin(Stdio::null())
