@@ -150,7 +150,8 @@ pub(crate) fn drive<S: Source>(
         };
         end.events += 1;
         let time = record.ts;
-        if record.ts >= due {
+        // What stood when a capture began has no time.
+        if record.ts >= due && record.ts != u64::MAX {
             match timed(work, &mut times, state, &mut *lookup, record.ts, end.events) {
                 Due::At(next) => due = next,
                 Due::End(fault) => {
