@@ -143,7 +143,8 @@ impl Load {
         match kind {
             Kind::Files => {
                 let mut buffer = [0; 64];
-                File::open(self.dir.path().join("file"))?.read(&mut buffer)?;
+                let len = File::open(self.dir.path().join("file"))?.read(&mut buffer)?;
+                debug_assert!(len > 0);
             }
             Kind::Openat2 => {
                 let missing = c"/no/such/file";
