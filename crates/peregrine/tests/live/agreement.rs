@@ -16,6 +16,9 @@ fn rules(mark: &str, port: u16) -> String {
                %proc.sid %proc.tty %proc.vpid %proc.aname[2] %proc.is_exe_writable \
                %proc.is_exe_upper_layer %proc.exe_ino %thread.cap_effective %user.uid %user.name \
                %group.gid %container.id %evt.type %evt.res %evt.args";
+    let ours = format!(
+        "(proc.cmdline contains \"{mark}/play\" or proc.cmdline contains \"{mark}/script\")"
+    );
     format!(
         r#"
 - rule: Opened
@@ -30,7 +33,7 @@ fn rules(mark: &str, port: u16) -> String {
   priority: INFO
 - rule: Ran
   desc: Programs of the script.
-  condition: evt.type in (execve, execveat) and proc.cmdline contains "{mark}"
+  condition: evt.type in (execve, execveat) and {ours}
   output: "%proc.args %proc.env[PLAY] {who}"
   priority: NOTICE
 - rule: Changed
@@ -48,12 +51,12 @@ fn rules(mark: &str, port: u16) -> String {
   priority: NOTICE
 - rule: Identity
   desc: The script becomes somebody else.
-  condition: evt.type in (setuid, setresuid, setgid, setresgid) and proc.cmdline contains "{mark}"
+  condition: evt.type in (setuid, setresuid, setgid, setresgid) and {ours}
   output: "{who}"
   priority: NOTICE
 - rule: Ended
   desc: Processes of the script end.
-  condition: evt.type = procexit and proc.cmdline contains "{mark}"
+  condition: evt.type = procexit and {ours}
   output: "{who}"
   priority: INFO
 "#
@@ -190,12 +193,7 @@ fn what_run_alerts_replay_alerts() {
     let rules = rules(place.mark(), port);
     let file = place.path("recorded.scap");
     let recording = recorder(&file, &[]);
-    let calls = "base_syscalls.custom_set=[write,read]";
-    let watch = Watch::start(
-        &place,
-        &rules,
-        &["-o", calls, "-o", "base_syscalls.repair=false"],
-    );
+    let watch = Watch::start(&place, &rules, &["-o", "base_syscalls.all=true"]);
     perform_with(&place, &listener, port);
     let (alerts, said, _) = watch.stop();
     finish(recording);
@@ -264,7 +262,7 @@ fn sysdig_reads_a_recording_for_it() {
     let recording = recorder(&file, &["--compat"]);
     perform(&place);
     finish(recording);
-    let format = "%evt.num %evt.dir %evt.type %thread.tid %proc.name %fd.num %fd.name %evt.rawres";
+    let format = "*%evt.num %evt.dir %evt.type %thread.tid %proc.name %fd.num %fd.name %evt.rawres";
     let sysdig = Command::new("sysdig")
         .args(["-r"])
         .arg(&file)

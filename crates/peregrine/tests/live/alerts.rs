@@ -43,7 +43,7 @@ fn an_alert_names_program_file_and_parent() {
         panic!("{alerts:#?}")
     };
     assert_eq!(touched["rule"], "Touched");
-    let own_name = std::fs::read_to_string("/proc/self/comm").unwrap();
+    let own_name = std::fs::read_to_string("/proc/thread-self/comm").unwrap();
     for (name, value) in [
         ("proc.name", "cat".to_owned()),
         ("proc.pid", pid.to_string()),
@@ -92,7 +92,7 @@ fn what_ran_before_is_known() {
 "#,
         place.mark()
     );
-    let watch = Watch::start(&place, &rules, &["-o", "base_syscalls.custom_set[]=write"]);
+    let watch = Watch::start(&place, &rules, &["-o", "base_syscalls.all=true"]);
     place.write("go", b"");
     child.wait().unwrap();
     let (alerts, _, _) = watch.stop();

@@ -26,40 +26,52 @@ fn held_by(pid: u32) -> BTreeSet<(&'static str, u32)> {
     held
 }
 
-/// Ids of all that the kernel has.
-fn objects() -> BTreeSet<(&'static str, u32)> {
+/// Ids of all programs and links that the kernel has.
+fn programs_and_links() -> BTreeSet<(&'static str, u32)> {
     let mut all = BTreeSet::new();
     all.extend(libbpf_rs::query::ProgInfoIter::default().map(|p| ("program", p.id)));
-    all.extend(libbpf_rs::query::MapInfoIter::default().map(|m| ("map", m.id)));
     all.extend(libbpf_rs::query::LinkInfoIter::default().map(|l| ("link", l.id)));
     all
 }
 
+/// Ids of all maps.
+fn maps() -> BTreeSet<(&'static str, u32)> {
+    libbpf_rs::query::MapInfoIter::default()
+        .map(|m| ("map", m.id))
+        .collect()
+}
+
 /// Waits until none of them is left; the kernel frees them when it likes.
+///
+/// Maps come last: whoever looks at a table of programs while the kernel empties it, makes it stay
+/// for good (seen on 6.18: the look takes the last user's reference once more, the emptying is
+/// begun twice and ends once).
 fn assert_gone(held: &BTreeSet<(&'static str, u32)>, how: &str) {
-    let mut left = Vec::new();
-    for _ in 0..300 {
-        let there = objects();
-        left = held.intersection(&there).copied().collect();
-        if left.is_empty() {
-            return;
+    for list in [programs_and_links, maps] {
+        let mut left = Vec::new();
+        for _ in 0..300 {
+            left = held.intersection(&list()).copied().collect();
+            if left.is_empty() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
         }
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        assert!(left.is_empty(), "after {how}, these stay: {left:?}");
     }
-    panic!("after {how}, these stay: {left:?}");
 }
 
 #[test]
 fn nothing_stays_attached() {
     let Some(_one) = live() else { return };
     let place = Place::new();
-    for how in ["KILL", "TERM", "INT", "SEGV"] {
+    for how in ["KILL", "TERM", "INT", "ABRT"] {
         let watch = Watch::start(&place, "", &["-q"]);
         let held = held_by(watch.pid());
         for kind in ["program", "map", "link"] {
             assert!(held.iter().any(|(k, _)| *k == kind), "{held:?}");
         }
-        assert!(held.is_subset(&objects()));
+        let all: BTreeSet<_> = programs_and_links().union(&maps()).copied().collect();
+        assert!(held.is_subset(&all));
         signal(watch.pid(), how);
         let (_, _, status) = watch.join();
         let asked = how == "TERM" || how == "INT";
@@ -79,7 +91,7 @@ fn memory_and_descriptors_do_not_grow() {
     );
     let mut watch = Watch::start(&place, &rules.unwrap(), &[]);
     let load = testkit::load::Load::new().unwrap();
-    let mut round = || {
+    let round = || {
         let turns = testkit::load::Pace {
             turns: Some(150),
             ..Default::default()
