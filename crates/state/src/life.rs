@@ -231,6 +231,31 @@ impl State {
         });
     }
 
+    /// A descriptor that is used and unknown: its opening was lost, or it came in a way that no event
+    /// shows.
+    #[cold]
+    fn meet_descriptor(
+        &mut self,
+        ix: ThreadIx,
+        fd: i64,
+        record: &Record<'_>,
+        lookup: &mut dyn Lookup,
+    ) {
+        const EBADF: i64 = -9;
+        if record.result() == Some(EBADF) {
+            return;
+        }
+        let Some(owner) = self.owner_of_descriptors(ix) else {
+            return;
+        };
+        let pid = self.threads.at(owner).tid;
+        if let Some(found) = lookup.descriptor(pid, fd) {
+            let descriptor = Arc::new(self.descriptor_of(&found));
+            self.counters.descriptors_met += 1;
+            self.add_descriptor(ix, fd, descriptor);
+        }
+    }
+
     // ---- enter events ----
 
     fn keep_enter(&mut self, context: &mut Context, record: &Record<'_>) {
@@ -324,6 +349,15 @@ impl State {
         let about_fd = EventFlags::CREATES_FD | EventFlags::USES_FD | EventFlags::DESTROYS_FD;
         if record.info.flags.intersects(about_fd) {
             context.fd = fd.or_else(|| used_descriptor(record)).or(Some(-1));
+            let uses = EventFlags::USES_FD | EventFlags::CREATES_FD | EventFlags::DESTROYS_FD;
+            if self.live
+                && record.info.flags & uses == EventFlags::USES_FD
+                && let Some(fd) = context.fd
+                && fd >= 0
+                && self.descriptor(ix, fd).is_none()
+            {
+                self.meet_descriptor(ix, fd, record, lookup);
+            }
         }
         self.apply(context, ix, record, valid.as_ref(), lookup);
         if let Some(enter) = enter {
