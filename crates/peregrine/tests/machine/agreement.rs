@@ -1,7 +1,7 @@
 //! Live and replay agree: what `run` alerts while `record` writes is what `replay` alerts.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -95,11 +95,20 @@ exit 0
     )
 }
 
-fn recorder(file: &Path, options: &[&str]) -> Child {
+/// Buffers that a busy machine does not fill: what is compared must be complete.
+const ROOMY: &str = "engine.modern_ebpf.buf_size_preset=7";
+
+struct Recorder {
+    child: Child,
+    said: std::thread::JoinHandle<String>,
+}
+
+fn recorder(file: &Path, options: &[&str]) -> Recorder {
     let mut child = peregrine()
         .arg("record")
         .arg(file)
         .args(options)
+        .args(["-o", ROOMY])
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
@@ -108,13 +117,19 @@ fn recorder(file: &Path, options: &[&str]) -> Child {
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     stderr.read_line(&mut said).unwrap();
     assert!(said.contains("recording"), "{said}");
-    std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
-    child
+    let said = std::thread::spawn(move || {
+        stderr.read_to_string(&mut said).unwrap();
+        said
+    });
+    Recorder { child, said }
 }
 
-fn finish(mut child: Child) {
-    signal(child.id(), "INT");
-    assert!(child.wait().unwrap().success());
+fn finish(mut recorder: Recorder) {
+    signal(recorder.child.id(), "INT");
+    let ended = recorder.child.wait().unwrap();
+    let said = recorder.said.join().unwrap();
+    assert!(ended.success(), "{said}");
+    assert!(!said.contains("lost"), "{said}");
 }
 
 /// Performs the play.
@@ -193,7 +208,7 @@ fn what_run_alerts_replay_alerts() {
     let rules = rules(place.mark(), port);
     let file = place.path("recorded.scap");
     let recording = recorder(&file, &[]);
-    let watch = Watch::start(&place, &rules, &["-o", "base_syscalls.all=true"]);
+    let watch = Watch::start(&place, &rules, &["-o", "base_syscalls.all=true", "-o", ROOMY]);
     perform_with(&place, &listener, port);
     let (alerts, said, _) = watch.stop();
     finish(recording);
@@ -214,7 +229,7 @@ fn shipped_rules_alert_the_same() {
     let rules = std::fs::read_to_string(shipped).unwrap();
     let file = place.path("recorded.scap");
     let recording = recorder(&file, &[]);
-    let watch = Watch::start(&place, &rules, &[]);
+    let watch = Watch::start(&place, &rules, &["-o", ROOMY]);
     perform(&place);
     let (alerts, _, _) = watch.stop();
     finish(recording);
