@@ -148,6 +148,11 @@ pub(crate) fn drive<S: Source>(
         let Some(record) = absorb(state, item) else {
             continue;
         };
+        // What stood when the file began has no time, and is for the state alone.
+        if !live && end.events == 0 && record.ts == u64::MAX {
+            state.process_live(&record, &mut *lookup);
+            continue;
+        }
         end.events += 1;
         let time = record.ts;
         // What stood when a capture began has no time.
@@ -219,7 +224,8 @@ fn timed(
             times.purge = after(FIRST_PURGE.min(pace.purge_every));
         }
     }
-    if time >= times.end {
+    // A time of all ones is none: no time limit ends there.
+    if times.end != u64::MAX && time >= times.end {
         return Due::End(None);
     }
     if time >= times.purge {
