@@ -103,7 +103,12 @@ fn alerts_go_where_they_are_wanted() {
 #[test]
 fn the_old_throttle_holds_alerts_back() {
     let place = Place::new();
-    let run = place.falco(&["-o", r#"outputs={"rate": 0.0001, "max_burst": 1}"#]);
+    let config = format!(
+        "{}outputs: {{rate: 0.0001, max_burst: 1}}\n",
+        support::CONFIG
+    );
+    place.write("falco.yaml", config.as_bytes());
+    let run = place.falco(&[]);
     run.check(
         0,
         &["opened /tmp/a", "Events detected: 3"],
