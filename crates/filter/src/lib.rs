@@ -114,6 +114,7 @@ pub mod span;
 mod suggest;
 pub mod template;
 mod term;
+pub mod trace;
 mod transform;
 pub mod value;
 
@@ -134,4 +135,5 @@ pub use schema::{
     Schema,
 };
 pub use template::{Rendering, Template, TemplateError, TemplateErrorKind};
+pub use trace::Tracer;
 pub use value::{Type, Value};

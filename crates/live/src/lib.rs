@@ -22,11 +22,12 @@
 //! # }
 //! ```
 //!
-//! Modules: `lookup` answers of `/proc` for what is unknown, within bounds; `spill` the events that
+//! Modules: `facts` users and addresses, which change without an event; `lookup` answers of `/proc` for what is unknown, within bounds; `spill` the events that
 //! wait for the scan; `start` the scan itself.
 
 #![forbid(unsafe_code)]
 
+mod facts;
 mod lookup;
 mod spill;
 mod start;
@@ -38,6 +39,7 @@ use event::Record;
 use host::Host;
 use probe::{Attached, Backend, Counters, Probe};
 
+pub use facts::{Change, Facts};
 pub use lookup::{LookupCounters, ProcLookup};
 pub use start::Start;
 
@@ -79,10 +81,8 @@ impl Default for Options {
 /// One event of the machine.
 #[derive(Clone, Debug)]
 pub struct Event<'a> {
-    /// The record.
+    /// The record. [`event::RecordFlags::IO_URING`] marks what io_uring did on behalf of the thread.
     pub record: Record<'a>,
-    /// Done by io_uring on behalf of the thread.
-    pub io_uring: bool,
 }
 
 /// A machine that is being watched.
@@ -120,6 +120,12 @@ impl Live {
     #[must_use]
     pub fn lookup(&self) -> ProcLookup {
         ProcLookup::new(&self.host)
+    }
+
+    /// What may change of the machine without an event; `state` has it as of the start.
+    #[must_use]
+    pub fn facts(&self, state: &state::State) -> Facts {
+        Facts::new(&self.host, state)
     }
 
     /// What is watched, and by which program.
@@ -163,15 +169,29 @@ impl Live {
     /// When waiting fails, which no healthy machine lets happen.
     #[inline]
     pub fn next(&mut self, timeout: Duration) -> Result<Option<Event<'_>>, Error> {
-        if !self.spill.is_empty() {
-            return Ok(self.spill.next());
-        }
-        if !self.probe.ready() && !self.probe.wait(timeout)? {
+        if !self.wait(timeout)? {
             return Ok(None);
         }
-        Ok(self.probe.next().map(|event| Event {
+        Ok(self.take())
+    }
+
+    /// Whether there is an event, after waiting for one for `timeout` if need be.
+    ///
+    /// # Errors
+    /// When waiting fails, which no healthy machine lets happen.
+    #[inline]
+    pub fn wait(&mut self, timeout: Duration) -> Result<bool, Error> {
+        Ok(!self.spill.is_empty() || self.probe.ready() || self.probe.wait(timeout)?)
+    }
+
+    /// The next event, if there is one now.
+    #[inline]
+    pub fn take(&mut self) -> Option<Event<'_>> {
+        if !self.spill.is_empty() {
+            return self.spill.next();
+        }
+        self.probe.next().map(|event| Event {
             record: event.record,
-            io_uring: event.io_uring,
-        }))
+        })
     }
 }

@@ -35,7 +35,7 @@ pub(crate) enum Command {
     Config(Config),
     /// List fields, events, rules, macros or lists
     List(List),
-    /// Explain an error or warning by its code
+    /// Explain a code, a rule, or why a rule did or did not fire
     Explain(Explain),
 }
 
@@ -265,6 +265,21 @@ pub(crate) enum Listed {
 /// `peregrine explain`
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
-    /// Code as messages show it, such as P0605; without it all codes are listed
-    pub(crate) code: Option<String>,
+    /// A code as messages show it (P0605), the name of a rule, or a capture file; without it all codes
+    /// are listed
+    pub(crate) what: Option<String>,
+    /// Explain this rule on one event of the capture
+    #[arg(long, value_name = "NAME", requires = "event")]
+    pub(crate) rule: Option<String>,
+    /// Explain on the event of this number; without --rule, all rules that match or nearly do
+    #[arg(long, value_name = "N", conflicts_with = "why_not")]
+    pub(crate) event: Option<u64>,
+    /// Why this rule raised no alert, over all events of the capture
+    #[arg(long, value_name = "NAME")]
+    pub(crate) why_not: Option<String>,
+    /// Watch this machine for so many seconds instead of a capture (root)
+    #[arg(long, value_name = "SECONDS", conflicts_with = "what")]
+    pub(crate) live: Option<u64>,
+    #[command(flatten)]
+    pub(crate) rules: Rules,
 }

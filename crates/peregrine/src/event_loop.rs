@@ -35,7 +35,7 @@ pub(crate) trait Work {
     ///
     /// # Errors
     /// What must end the program.
-    fn timed(&mut self, _time: u64, _events: u64) -> Result<()> {
+    fn timed(&mut self, _time: u64, _events: u64, _state: &State) -> Result<()> {
         Ok(())
     }
 
@@ -114,6 +114,7 @@ pub(crate) fn drive<S: Source>(
         end: u64::MAX,
         purge: u64::MAX,
         live: S::LIVE,
+        stopping: false,
     };
     let mut due = 0;
     let mut stride = 0;
@@ -126,14 +127,16 @@ pub(crate) fn drive<S: Source>(
                     match timed(work, &mut times, state, &mut *lookup, now, end.events) {
                         Due::At(next) => due = next,
                         Due::End(fault) => {
-                            end.fault = fault;
+                            (end.fault, end.stopped) = (fault, times.stopping);
                             return end;
                         }
                     }
                 }
-                if between(source, state, work, signals, true, &mut end) {
+                if !times.stopping && between(source, state, work, signals, true, &mut times) {
+                    due = due.min(times.end);
                     continue;
                 }
+                end.stopped = times.stopping;
                 return end;
             }
             Ok(Next::End) => return end,
@@ -151,7 +154,7 @@ pub(crate) fn drive<S: Source>(
             match timed(work, &mut times, state, &mut *lookup, record.ts, end.events) {
                 Due::At(next) => due = next,
                 Due::End(fault) => {
-                    end.fault = fault;
+                    (end.fault, end.stopped) = (fault, times.stopping);
                     return end;
                 }
             }
@@ -160,13 +163,19 @@ pub(crate) fn drive<S: Source>(
         if !work.event(&record, state, &context) {
             return end;
         }
+        due = due.min(work.due());
+        if state.has_sightings() {
+            source.sighted(state.take_sightings());
+        }
         stride += 1;
         if stride >= STRIDE || (live && time >= look) {
             stride = 0;
             look = time.saturating_add(PERIOD);
-            if !between(source, state, work, signals, false, &mut end) {
+            if !times.stopping && !between(source, state, work, signals, false, &mut times) {
+                end.stopped = times.stopping;
                 return end;
             }
+            due = due.min(times.end);
         }
     }
 }
@@ -179,6 +188,8 @@ struct Times {
     end: u64,
     purge: u64,
     live: bool,
+    /// A signal came; what happened before it is still looked at.
+    stopping: bool,
 }
 
 enum Due {
@@ -215,7 +226,7 @@ fn timed(
         times.purge = after(pace.purge_every);
     }
     if time >= work.due()
-        && let Err(fault) = work.timed(time, events)
+        && let Err(fault) = work.timed(time, events, state)
     {
         return Due::End(Some(fault));
     }
@@ -230,15 +241,19 @@ fn between(
     work: &mut impl Work,
     signals: &Signals,
     idle: bool,
-    end: &mut LoopEnd,
+    times: &mut Times,
 ) -> bool {
     source.progress();
     if signals.take_reopen() {
         work.reopen();
     }
     if signals.stop() && !work.asked_to_stop(signals) {
-        end.stopped = true;
-        return false;
+        times.stopping = true;
+        let Some(now) = source.now().filter(|_| !idle) else {
+            return false;
+        };
+        times.end = times.end.min(now);
+        return true;
     }
     let goes_on = work.between(idle, state);
     if let Some(wanted) = work.wanted() {

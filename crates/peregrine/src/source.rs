@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::{Context, Result, bail};
 use capture::{Item, Reader};
 use probe::LossMeter;
-use state::{Lookup, NoLookup};
+use state::{Lookup, NoLookup, Sighting};
 
 use crate::progress::Progress;
 use crate::watch::Wanted;
@@ -35,10 +35,18 @@ pub(crate) trait Source {
     /// When the source broke; what came before was good.
     fn next(&mut self) -> Result<Next<'_>>;
 
+    /// Time of an event that would happen now; `None` for what has happened long ago.
+    fn now(&self) -> Option<u64> {
+        None
+    }
+
     /// Who answers for threads and descriptors that the state does not know.
     fn lookup(&self) -> Box<dyn Lookup> {
         Box::new(NoLookup)
     }
+
+    /// Containers were seen that nobody has been asked about yet.
+    fn sighted(&mut self, _containers: Vec<Sighting>) {}
 
     /// Counts what the source loses, where it can.
     fn losses(&self) -> Option<LossMeter> {

@@ -1,26 +1,39 @@
 //! The running machine as a source of events.
 
+mod shapes;
 mod wanted;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use capture::Item;
 use config::Settings;
 use config::settings::EngineKind;
-use live::{Live, Options, Start};
+use containers::Containers;
+use event::{Record, RecordFlags};
+use live::{Change, Facts, Live, Options, Start};
 use probe::{Attachment, BufferSize, EventClock, LossMeter, Losses};
 use rules::Priority;
-use state::{Lookup, State};
+use state::{Family, Lookup, Sighting, State};
 
+use shapes::Shapes;
 pub(crate) use wanted::Wanted;
 
+use crate::containers as runtimes;
 use crate::log;
 use crate::source::{Next, Source};
 
 /// Longest silence before the loop looks at other things: signals, losses, limits of time.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// The same while an answer about a container is near.
+const SHORT_PATIENCE: Duration = Duration::from_millis(5);
+/// How long an answer is near.
+const HURRY: Duration = Duration::from_secs(2);
+/// Longest time in which the runtimes may say which containers there are.
+const LISTS: Duration = Duration::from_secs(2);
+/// How often users and addresses of the machine are read anew.
+const FACTS: Duration = Duration::from_secs(5);
 /// A silence after which no older event can come any more.
 const SETTLED: Duration = Duration::from_millis(1);
 
@@ -31,6 +44,15 @@ pub(crate) struct Machine {
     /// What there are programs for.
     loaded: Wanted,
     start: Start,
+    containers: Containers,
+    /// The record that was made of what a runtime said last.
+    told: Vec<u8>,
+    /// Containers were asked about until a moment ago: answers are near.
+    hurry: Option<Instant>,
+    shapes: Shapes,
+    facts: Facts,
+    facts_read: Instant,
+    changes: Vec<Change>,
 }
 
 impl Machine {
@@ -40,8 +62,11 @@ impl Machine {
     /// What the kernel or the user lacks, with the remedy.
     pub(crate) fn open(settings: &Settings, wanted: &Wanted, state: &mut State) -> Result<Self> {
         let options = options(settings, wanted)?;
+        let containers = Containers::start(runtimes::asked(settings))
+            .context("cannot start asking about containers")?;
         let mut live = Live::open(&options)?;
         log_attached(&live);
+        state.await_containers(runtimes::wait_ms(settings));
         let start = live.start(state)?;
         log::log(
             Priority::Debug,
@@ -56,13 +81,49 @@ impl Machine {
             ),
         );
         let clock = live.clock();
+        containers.settle(LISTS);
+        let facts = live.facts(state);
         let loaded = wanted.clone();
         Ok(Self {
             live,
             clock,
             start,
+            facts,
+            facts_read: Instant::now(),
+            changes: Vec::new(),
             loaded,
+            containers,
+            told: Vec::new(),
+            hurry: Some(Instant::now()),
+            shapes: Shapes::default(),
         })
+    }
+
+    /// Makes a record of what a runtime said, if one did.
+    #[inline]
+    fn listen(&mut self) -> bool {
+        let Some(message) = self.containers.poll() else {
+            return false;
+        };
+        self.told = message.record(self.clock.now());
+        true
+    }
+
+    fn told(&self) -> Result<Next<'_>> {
+        let record = Record::parse(&self.told, 0, RecordFlags::default());
+        let record = record.context("a record of a container is broken")?;
+        Ok(Next::Item(Item::Event(record)))
+    }
+
+    fn patience(&mut self) -> Duration {
+        match self.hurry {
+            None => PATIENCE,
+            Some(since) if since.elapsed() < HURRY => SHORT_PATIENCE,
+            Some(_) => {
+                self.hurry = None;
+                PATIENCE
+            }
+        }
     }
 
     /// Takes the events that came until now into the state.
@@ -115,10 +176,57 @@ impl Source for Machine {
 
     #[inline]
     fn next(&mut self) -> Result<Next<'_>> {
-        Ok(match self.live.next(PATIENCE)? {
+        if let Some(change) = self.changes.pop() {
+            return Ok(Next::Item(match change {
+                Change::Users(users) => Item::Users(users),
+                Change::Interfaces(interfaces) => Item::Interfaces(interfaces),
+            }));
+        }
+        if self.listen() {
+            return self.told();
+        }
+        if !self.live.wait(Duration::ZERO)? {
+            let patience = self.patience();
+            let any = self.live.wait(patience)?;
+            // What became known meanwhile comes before the events of who it is about.
+            if self.listen() {
+                return self.told();
+            }
+            if !any {
+                return Ok(Next::Idle(self.clock.now()));
+            }
+        }
+        let now = &self.clock;
+        Ok(match self.live.take() {
             Some(event) => Next::Item(Item::Event(event.record)),
-            None => Next::Idle(self.clock.now()),
+            None => Next::Idle(now.now()),
         })
+    }
+
+    #[cold]
+    fn sighted(&mut self, containers: Vec<Sighting>) {
+        self.hurry = Some(Instant::now());
+        for sighting in containers {
+            if sighting.identity.family == Family::Unknown && self.shapes.insert(&sighting.path) {
+                log::warning(&format!(
+                    "the control group {} is that of a container of no known runtime; its processes \
+                     are told apart by id only",
+                    String::from_utf8_lossy(&sighting.path).escape_default()
+                ));
+            }
+            self.containers.look_up(sighting);
+        }
+    }
+
+    fn now(&self) -> Option<u64> {
+        Some(self.clock.now())
+    }
+
+    fn progress(&mut self) {
+        if self.changes.is_empty() && self.facts_read.elapsed() >= FACTS {
+            self.facts_read = Instant::now();
+            self.changes = self.facts.changes();
+        }
     }
 
     fn lookup(&self) -> Box<dyn Lookup> {
@@ -184,8 +292,10 @@ fn log_attached(live: &Live) {
             .map(|attached| attached.name.as_str())
             .collect()
     };
-    let calls = names(&|how| how != Attachment::TypedTracepoint);
-    let points = names(&|how| how == Attachment::TypedTracepoint);
+    let calls =
+        names(&|how| !matches!(how, Attachment::TypedTracepoint | Attachment::RawTracepoint));
+    let points =
+        names(&|how| matches!(how, Attachment::TypedTracepoint | Attachment::RawTracepoint));
     let text = format!(
         "({}) syscalls selected in total (by {:?}): {}; tracepoints: {}",
         calls.len(),

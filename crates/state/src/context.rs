@@ -82,6 +82,8 @@ pub struct Counters {
     pub containers_dropped: u64,
     /// Container events whose text was no record.
     pub containers_malformed: u64,
+    /// Control groups that were named after a container in another place.
+    pub identities_refused: u64,
     /// Users and groups not kept because the table was full.
     pub accounts_dropped: u64,
     /// Threads that were taken for stale because their number was given out again.

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use event::{Record, codes as c, constants as k};
 
-use crate::container::{Cgroups, is_list};
 use crate::context::{Context, Lookup};
 use crate::image::{Image, ImageFile, ImageTexts};
 use crate::load::{DELETED, ENV_MAX, cut};
@@ -57,15 +56,6 @@ fn id(r: &Record<'_>, index: usize) -> i64 {
 }
 
 impl State {
-    /// The groups' `Arc` if they say the same, else new ones.
-    fn cgroups_like(&self, old: &Arc<Cgroups>, raw: &[u8]) -> Arc<Cgroups> {
-        if old.has(raw) || !is_list(raw) {
-            old.clone()
-        } else {
-            Arc::new(Cgroups::new(raw, &self.options.engines))
-        }
-    }
-
     /// The image's `Arc` if it says the same, else a new one.
     fn image_like(
         &mut self,
@@ -267,7 +257,7 @@ impl State {
             ..texts(r)
         };
         child.image = self.image_like(&image, &texts, image.file);
-        child.cgroups = self.cgroups_like(&cgroups, r.param(14));
+        child.cgroups = self.cgroups_like(&cgroups, r.param(14), child.pid);
         child.fdlimit = id(r, 7);
         read_memory(&mut child.memory, r);
         child.uid = r.u32(16).unwrap_or(u32::MAX);
@@ -326,7 +316,8 @@ impl State {
         };
         let image = self.new_image(&texts, file);
         self.scratch = path;
-        let cgroups = self.cgroups_like(&self.threads.at(ix).cgroups.clone(), r.param(14));
+        let pid = id(r, 4);
+        let cgroups = self.cgroups_like(&self.threads.at(ix).cgroups.clone(), r.param(14), pid);
         let generation = self.next_generation();
 
         let thread = self.threads.at_mut(ix);

@@ -22,6 +22,15 @@ pub(crate) struct ThreadTable {
 }
 
 impl ThreadTable {
+    /// A table for few threads.
+    pub(crate) fn small() -> Self {
+        Self {
+            by_tid: IdMap::small(),
+            by_pid: IdMap::small(),
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.slots.len() - self.free.len()
     }
