@@ -4,19 +4,19 @@
 //! change copies one chunk and the list of chunks, whatever the parent had open. Sparse numbers
 //! cost a chunk each, found by binary search; dense ones (nearly all) are found at their place.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use crate::descriptor::Descriptor;
 
 const CHUNK: i64 = 32;
 
-type Slots = [Option<Arc<Descriptor>>; CHUNK as usize];
+type Slots = [Option<Rc<Descriptor>>; CHUNK as usize];
 
 /// Descriptor table of a process.
 #[derive(Clone, Debug, Default)]
 pub struct DescriptorTable {
     /// Sorted by key (number / 32).
-    chunks: Vec<(i64, Arc<Slots>)>,
+    chunks: Vec<(i64, Rc<Slots>)>,
     count: u32,
     /// Some descriptor may have the close-on-exec mark; false: none has.
     pub(crate) may_close_on_exec: bool,
@@ -47,7 +47,7 @@ impl DescriptorTable {
     }
 
     #[inline]
-    pub(crate) fn shared(&self, fd: i64) -> Option<&Arc<Descriptor>> {
+    pub(crate) fn shared(&self, fd: i64) -> Option<&Rc<Descriptor>> {
         let at = self.chunk(fd.div_euclid(CHUNK)).ok()?;
         self.chunks[at].1[fd.rem_euclid(CHUNK) as usize].as_ref()
     }
@@ -64,33 +64,33 @@ impl DescriptorTable {
         let at = self.chunk(fd.div_euclid(CHUNK)).ok()?;
         let slot = fd.rem_euclid(CHUNK) as usize;
         self.chunks[at].1[slot].as_ref()?;
-        Arc::make_mut(&mut self.chunks[at].1)[slot]
+        Rc::make_mut(&mut self.chunks[at].1)[slot]
             .as_mut()
-            .map(Arc::make_mut)
+            .map(Rc::make_mut)
     }
 
     /// Puts it in; gives back what was there.
-    pub(crate) fn insert(&mut self, fd: i64, d: Arc<Descriptor>) -> Option<Arc<Descriptor>> {
+    pub(crate) fn insert(&mut self, fd: i64, d: Rc<Descriptor>) -> Option<Rc<Descriptor>> {
         let key = fd.div_euclid(CHUNK);
         let at = match self.chunk(key) {
             Ok(at) => at,
             Err(at) => {
-                self.chunks.insert(at, (key, Arc::new(Slots::default())));
+                self.chunks.insert(at, (key, Rc::new(Slots::default())));
                 at
             }
         };
-        let slot = &mut Arc::make_mut(&mut self.chunks[at].1)[fd.rem_euclid(CHUNK) as usize];
+        let slot = &mut Rc::make_mut(&mut self.chunks[at].1)[fd.rem_euclid(CHUNK) as usize];
         let old = slot.replace(d);
         self.count += u32::from(old.is_none());
         old
     }
 
     /// Takes it out.
-    pub(crate) fn remove(&mut self, fd: i64) -> Option<Arc<Descriptor>> {
+    pub(crate) fn remove(&mut self, fd: i64) -> Option<Rc<Descriptor>> {
         let at = self.chunk(fd.div_euclid(CHUNK)).ok()?;
         let slot = fd.rem_euclid(CHUNK) as usize;
         self.chunks[at].1[slot].as_ref()?;
-        let old = Arc::make_mut(&mut self.chunks[at].1)[slot].take();
+        let old = Rc::make_mut(&mut self.chunks[at].1)[slot].take();
         self.count -= u32::from(old.is_some());
         // An emptied chunk of a sparse number goes, so that a process which opens and closes at
         // ever new numbers stays small; the first chunk stays, it will be used again.
@@ -127,7 +127,7 @@ impl DescriptorTable {
                 continue;
             }
             self.count -= doomed.count_ones();
-            let slots = Arc::make_mut(&mut self.chunks[at].1);
+            let slots = Rc::make_mut(&mut self.chunks[at].1);
             for (i, slot) in slots.iter_mut().enumerate() {
                 if doomed & (1 << i) != 0 {
                     *slot = None;
@@ -158,7 +158,7 @@ mod tests {
     fn table(fds: &[i64]) -> DescriptorTable {
         let mut t = DescriptorTable::default();
         for &fd in fds {
-            t.insert(fd, Arc::new(Descriptor::new(Kind::File)));
+            t.insert(fd, Rc::new(Descriptor::new(Kind::File)));
         }
         t
     }
@@ -188,7 +188,7 @@ mod tests {
         a.find_mut(2).unwrap().kind = Kind::Fifo;
         assert_eq!((a.len(), b.len()), (3, 4));
         assert_eq!(b.find(2).unwrap().kind, Kind::File);
-        assert!(Arc::ptr_eq(a.shared(100).unwrap(), b.shared(100).unwrap()));
+        assert!(Rc::ptr_eq(a.shared(100).unwrap(), b.shared(100).unwrap()));
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //!                  \______ command line ____/
 //! ```
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 /// A program as a process runs it.
 #[derive(Debug)]
@@ -162,18 +162,18 @@ impl Image {
             && self.args().eq(items(cut(texts.args, ARGS_MAX)))
     }
 
-    pub(crate) fn empty() -> Arc<Self> {
-        Arc::new(Self::new(0, &ImageTexts::default(), ImageFile::default()))
+    pub(crate) fn empty() -> Rc<Self> {
+        Rc::new(Self::new(0, &ImageTexts::default(), ImageFile::default()))
     }
 
     /// Of a thread of which nothing is known. All such share generation `u64::MAX`.
-    pub(crate) fn unknown() -> Arc<Self> {
+    pub(crate) fn unknown() -> Rc<Self> {
         let texts = ImageTexts {
             comm: b"<NA>",
             exe: b"<NA>",
             ..ImageTexts::default()
         };
-        Arc::new(Self::new(u64::MAX, &texts, ImageFile::default()))
+        Rc::new(Self::new(u64::MAX, &texts, ImageFile::default()))
     }
 }
 

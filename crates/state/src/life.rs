@@ -1,7 +1,7 @@
 //! The steps of one event: what the event before left to do, numbering, finding the thread and its
 //! descriptor, then what the event does.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use event::{EventCode, EventFlags, Record, RecordFlags, codes as c};
 
@@ -23,7 +23,7 @@ pub(crate) struct Deferred {
 /// Memory that is used again instead of being given back.
 #[derive(Debug, Default)]
 pub(crate) struct Spare {
-    descriptors: Vec<Arc<Descriptor>>,
+    descriptors: Vec<Rc<Descriptor>>,
     #[allow(
         clippy::vec_box,
         reason = "threads hold the boxes; they move between both"
@@ -136,7 +136,7 @@ impl State {
         if record.code.number() != c::SCHEDSWITCH_6_E
             && let Some(ix) = context.thread
         {
-            let thread = self.threads.at_mut(ix);
+            let thread = self.threads.at_unseen(ix);
             thread.prev_event_ts = thread.last_event_ts;
             thread.last_event_ts = record.ts;
         }
@@ -194,7 +194,7 @@ impl State {
     fn keep_enter(&mut self, context: &mut Context, record: &Record<'_>) {
         let Some(ix) = context.thread else { return };
         self.drop_enter(ix);
-        let thread = self.threads.at_mut(ix);
+        let thread = self.threads.at_unseen(ix);
         thread.flags |= ThreadFlags::ACTIVE;
         if record.code.number() == c::SOCKET_CONNECT_E {
             context.fd = record.i64(0);
@@ -213,12 +213,12 @@ impl State {
             .pop()
             .unwrap_or_else(|| Box::new(Enter::new()));
         enter.store(record);
-        self.threads.at_mut(ix).enter = Some(enter);
+        self.threads.at_unseen(ix).enter = Some(enter);
         self.spare.waiting_enters += 1;
     }
 
     fn drop_enter(&mut self, ix: ThreadIx) {
-        if let Some(enter) = self.threads.at_mut(ix).enter.take() {
+        if let Some(enter) = self.threads.at_unseen(ix).enter.take() {
             self.spare_enter(enter);
         }
     }
@@ -268,7 +268,7 @@ impl State {
             }
             return;
         };
-        let thread = self.threads.at_mut(ix);
+        let thread = self.threads.at_unseen(ix);
         thread.flags |= ThreadFlags::ACTIVE;
         let enter = thread.enter.take();
         let valid = enter.as_ref().and_then(|e| e.record());
@@ -385,30 +385,30 @@ impl State {
     // ---- descriptors of the table ----
 
     /// An empty descriptor, made of one that was closed if there is one.
-    pub(crate) fn fresh(&mut self, kind: Kind) -> Arc<Descriptor> {
-        if let Some(mut arc) = self.spare.descriptors.pop() {
-            Arc::get_mut(&mut arc)
+    pub(crate) fn fresh(&mut self, kind: Kind) -> Rc<Descriptor> {
+        if let Some(mut rc) = self.spare.descriptors.pop() {
+            Rc::get_mut(&mut rc)
                 .expect("only unshared ones are kept")
                 .clear(kind);
-            return arc;
+            return rc;
         }
-        Arc::new(Descriptor::new(kind))
+        Rc::new(Descriptor::new(kind))
     }
 
-    pub(crate) fn recycle(&mut self, mut old: Arc<Descriptor>) {
-        if self.spare.descriptors.len() < SPARE_MAX && Arc::get_mut(&mut old).is_some() {
+    pub(crate) fn recycle(&mut self, mut old: Rc<Descriptor>) {
+        if self.spare.descriptors.len() < SPARE_MAX && Rc::get_mut(&mut old).is_some() {
             self.spare.descriptors.push(old);
         }
     }
 
     /// Puts a descriptor into the thread's process. Negative numbers and what is too many are not
     /// added.
-    pub(crate) fn add_descriptor(&mut self, ix: ThreadIx, fd: i64, d: Arc<Descriptor>) -> bool {
+    pub(crate) fn add_descriptor(&mut self, ix: ThreadIx, fd: i64, d: Rc<Descriptor>) -> bool {
         let Some(owner) = self.owner_of_descriptors(ix) else {
             return false;
         };
         let max = self.options.max_descriptors;
-        let table = &mut self.threads.at_mut(owner).descriptors;
+        let table = &mut self.threads.at_unseen(owner).descriptors;
         if fd < 0 {
             return false;
         }
@@ -416,7 +416,7 @@ impl State {
             self.counters.descriptors_dropped += 1;
             return false;
         }
-        let table = Arc::make_mut(table);
+        let table = Rc::make_mut(table);
         table.may_close_on_exec |= d.closes_on_exec();
         if let Some(old) = table.insert(fd, d) {
             self.recycle(old);
@@ -428,9 +428,9 @@ impl State {
         let Some(owner) = self.owner_of_descriptors(ix) else {
             return;
         };
-        let table = &mut self.threads.at_mut(owner).descriptors;
+        let table = &mut self.threads.at_unseen(owner).descriptors;
         if table.find(fd).is_some()
-            && let Some(old) = Arc::make_mut(table).remove(fd)
+            && let Some(old) = Rc::make_mut(table).remove(fd)
         {
             self.recycle(old);
         }
@@ -439,9 +439,9 @@ impl State {
     /// For changing; copies what a fork shares.
     pub(crate) fn descriptor_mut(&mut self, ix: ThreadIx, fd: i64) -> Option<&mut Descriptor> {
         let owner = self.owner_of_descriptors(ix)?;
-        let table = &mut self.threads.at_mut(owner).descriptors;
+        let table = &mut self.threads.at_unseen(owner).descriptors;
         table.find(fd)?;
-        Arc::make_mut(table).find_mut(fd)
+        Rc::make_mut(table).find_mut(fd)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Events that are about no thread: containers, users and groups.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use event::snapshot::{Group, User};
 use event::{Record, codes as c};
@@ -19,7 +19,7 @@ impl State {
             self.counters.containers_malformed += 1;
             return;
         };
-        let container = Arc::new(container);
+        let container = Rc::new(container);
         cx.container = Some(container.clone());
         if container.id.is_empty() {
             return;
@@ -30,6 +30,7 @@ impl State {
             self.counters.containers_dropped += 1;
             return;
         }
+        self.threads.new_epoch();
         self.containers.insert(container.id.clone(), container);
     }
 
@@ -42,9 +43,10 @@ impl State {
                     self.counters.containers_malformed += 1;
                     return;
                 };
+                self.threads.new_epoch();
                 self.containers.remove(&container.id);
                 self.accounts.remove_container(&container.id);
-                cx.container = Some(Arc::new(container));
+                cx.container = Some(Rc::new(container));
             }
             _ => {}
         }
@@ -59,6 +61,7 @@ impl State {
             }
         };
         let Some(id) = r.u32(0) else { return };
+        self.threads.new_epoch();
         match r.code.number() {
             c::USER_ADDED_E => {
                 self.accounts.known = true;

@@ -3,7 +3,7 @@
 //! A birth gives two events, the caller's and the child's; whichever comes first makes the child.
 //! Where the caller's return value is a number of another namespace, only the child's event can.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use event::{Record, codes as c, constants as k};
 
@@ -57,22 +57,22 @@ fn id(r: &Record<'_>, index: usize) -> i64 {
 }
 
 impl State {
-    /// The groups' `Arc` if they say the same, else new ones.
-    fn cgroups_like(&self, old: &Arc<Cgroups>, raw: &[u8]) -> Arc<Cgroups> {
+    /// The groups' `Rc` if they say the same, else new ones.
+    fn cgroups_like(&self, old: &Rc<Cgroups>, raw: &[u8]) -> Rc<Cgroups> {
         if old.has(raw) || !is_list(raw) {
             old.clone()
         } else {
-            Arc::new(Cgroups::new(raw, &self.options.engines))
+            Rc::new(Cgroups::new(raw, &self.options.engines))
         }
     }
 
-    /// The image's `Arc` if it says the same, else a new one.
+    /// The image's `Rc` if it says the same, else a new one.
     fn image_like(
         &mut self,
-        old: &Arc<Image>,
+        old: &Rc<Image>,
         texts: &ImageTexts<'_>,
         file: ImageFile,
-    ) -> Arc<Image> {
+    ) -> Rc<Image> {
         if old.file == file && old.has(texts) {
             old.clone()
         } else {
@@ -248,7 +248,7 @@ impl State {
             child.env = parent.env.clone();
             child.cwd = match self.threads.main_of(from) {
                 Some(main) => self.threads.at(main).cwd.clone(),
-                None => Arc::from(&b"./"[..]),
+                None => Rc::from(&b"./"[..]),
             };
         }
     }
@@ -327,11 +327,9 @@ impl State {
         let image = self.new_image(&texts, file);
         self.scratch = path;
         let cgroups = self.cgroups_like(&self.threads.at(ix).cgroups.clone(), r.param(14));
-        let generation = self.next_generation();
 
         let thread = self.threads.at_mut(ix);
         thread.image = image;
-        thread.generation = generation;
         let was_invalid = thread.is_invalid();
         if was_invalid {
             thread.ptid = id(r, 5);
@@ -453,11 +451,11 @@ impl State {
         let Some(owner) = self.owner_of_descriptors(ix) else {
             return;
         };
-        let table = &mut self.threads.at_mut(owner).descriptors;
+        let table = &mut self.threads.at_unseen(owner).descriptors;
         if !table.may_close_on_exec {
             return;
         }
-        let table = Arc::make_mut(table);
+        let table = Rc::make_mut(table);
         table.remove_range(i64::MIN, i64::MAX, crate::Descriptor::closes_on_exec);
         table.may_close_on_exec = false;
     }

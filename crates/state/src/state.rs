@@ -1,7 +1,7 @@
 //! The state itself and its look-ups.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::rc::Rc;
 
 use event::snapshot::{Interface, MachineInfo};
 
@@ -27,12 +27,11 @@ pub struct State {
     pub(crate) accounts: Accounts,
     pub(crate) interfaces: Vec<Interface>,
     pub(crate) machine: MachineInfo,
-    pub(crate) containers: BTreeMap<Vec<u8>, Arc<Container>>,
-    pub(crate) host: Arc<Container>,
+    pub(crate) containers: BTreeMap<Vec<u8>, Rc<Container>>,
+    pub(crate) host: Rc<Container>,
     pub(crate) counters: Counters,
     pub(crate) number: u64,
     pub(crate) first_ts: Option<u64>,
-    pub(crate) generation: u64,
     pub(crate) deferred: Deferred,
     pub(crate) exited: Exited,
     /// Time of the exit in `deferred`.
@@ -47,31 +46,30 @@ pub struct State {
 /// Values that many threads have in common.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
-    pub(crate) image: Arc<Image>,
+    pub(crate) image: Rc<Image>,
     /// Image of threads of which nothing is known.
-    pub(crate) unknown: Arc<Image>,
-    pub(crate) text: Arc<[u8]>,
-    pub(crate) cgroups: Arc<Cgroups>,
-    pub(crate) descriptors: Arc<DescriptorTable>,
+    pub(crate) unknown: Rc<Image>,
+    pub(crate) text: Rc<[u8]>,
+    pub(crate) cgroups: Rc<Cgroups>,
+    pub(crate) descriptors: Rc<DescriptorTable>,
 }
 
 impl State {
     /// An empty state.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        let cgroups = Arc::new(Cgroups::new(b"", &options.engines));
+        let cgroups = Rc::new(Cgroups::new(b"", &options.engines));
         Self {
             options,
-            threads: ThreadTable::default(),
+            threads: ThreadTable::new(),
             accounts: Accounts::default(),
             interfaces: Vec::new(),
             machine: MachineInfo::default(),
             containers: BTreeMap::new(),
-            host: Arc::new(Container::host()),
+            host: Rc::new(Container::host()),
             counters: Counters::default(),
             number: 0,
             first_ts: None,
-            generation: 0,
             deferred: Deferred::default(),
             exited: Exited::default(),
             exited_ts: 0,
@@ -79,9 +77,9 @@ impl State {
             shared: Shared {
                 image: Image::empty(),
                 unknown: Image::unknown(),
-                text: Arc::from(&b""[..]),
+                text: Rc::from(&b""[..]),
                 cgroups,
-                descriptors: Arc::default(),
+                descriptors: Rc::default(),
             },
             scratch: Vec::new(),
             path: Vec::new(),
@@ -101,12 +99,6 @@ impl State {
         self.spare = Spare::default();
     }
 
-    /// A number never given before.
-    pub(crate) fn next_generation(&mut self) -> u64 {
-        self.generation += 1;
-        self.generation
-    }
-
     // ---- threads ----
 
     /// The thread at an index from this event's context or look-ups.
@@ -114,6 +106,15 @@ impl State {
     #[inline]
     pub fn thread(&self, ix: ThreadIx) -> &Thread {
         self.threads.at(ix)
+    }
+
+    /// Moves whenever anything changes that a thread's fields may show and that is not the thread's
+    /// own: its ancestors, its leader, users, groups, containers. Together with a thread's
+    /// [`Thread::generation`] it says whether what was found out about the thread still holds.
+    #[must_use]
+    #[inline]
+    pub fn epoch(&self) -> u64 {
+        self.threads.epoch()
     }
 
     /// The thread with this number.
