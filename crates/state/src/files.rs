@@ -6,7 +6,7 @@ use event::{Record, codes as c, constants as k};
 
 use crate::context::Context;
 use crate::descriptor::{DescriptorFlags, Kind};
-use crate::paths::concat;
+use crate::paths::{concat, stands_alone};
 use crate::state::State;
 use crate::thread::{ThreadFlags, ThreadIx};
 
@@ -128,18 +128,21 @@ impl State {
                 }
             }
         }
-        let mut base = std::mem::take(&mut self.scratch);
-        let mut path = std::mem::take(&mut self.path);
-        base.clear();
-        // An absolute path ignores the directory; its length still counts for the limit.
-        if name.first() == Some(&b'/') {
-            base.push(b'.');
-        } else if shape.dirfd.is_some() {
-            self.directory(Some(ix), dirfd, &mut base);
-        } else if code != c::SYSCALL_OPEN_BY_HANDLE_AT_X {
-            base.extend_from_slice(self.cwd(ix));
+        let stands_alone = stands_alone(name);
+        if !stands_alone {
+            let mut base = std::mem::take(&mut self.scratch);
+            base.clear();
+            // An absolute path ignores the directory; its length still counts for the limit.
+            if name.first() == Some(&b'/') {
+                base.push(b'.');
+            } else if shape.dirfd.is_some() {
+                self.directory(Some(ix), dirfd, &mut base);
+            } else if code != c::SYSCALL_OPEN_BY_HANDLE_AT_X {
+                base.extend_from_slice(self.cwd(ix));
+            }
+            concat(&mut self.path, &base, name);
+            self.scratch = base;
         }
-        concat(&mut path, &base, name);
 
         let kind = if flags & k::O_DIRECTORY != 0 {
             Kind::Directory
@@ -157,10 +160,9 @@ impl State {
         if flags & k::FD_LOWER_LAYER != 0 {
             d.flags |= DescriptorFlags::LOWER_LAYER;
         }
-        d.set_names(&path, name);
+        let path = if stands_alone { name } else { &self.path };
+        d.set_names(path, name);
         cx.name_changed = !path.is_empty();
-        self.scratch = base;
-        self.path = path;
         self.add_descriptor(ix, fd, rc);
         cx.fd = Some(fd);
     }
