@@ -87,6 +87,9 @@ pub struct Process<'a> {
     pub tty: u32,
     /// When its pid namespace's first process started, nanoseconds since the epoch.
     pub pidns_start: u64,
+    /// When the thread was made, nanoseconds since boot, cut to hundredths of a second; 0: unknown.
+    /// Captures do not say.
+    pub started: u64,
     /// Capability sets. A capture that an engine wrote from its own tables has 0 in all of them.
     pub cap_inheritable: u64,
     /// See [`Process::cap_inheritable`].
@@ -140,6 +143,7 @@ impl Default for Process<'_> {
             pf_minor: 0,
             tty: 0,
             pidns_start: 0,
+            started: 0,
             cap_inheritable: 0,
             cap_permitted: 0,
             cap_effective: 0,

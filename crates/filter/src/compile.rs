@@ -140,6 +140,7 @@ impl<'c> CheckCompiler<'c> {
 
     fn compile(&mut self, check: &Check) -> Result<CompiledCheck, Fault> {
         let left = self.terms.operand(&check.left)?;
+        let left = self.text_of_list(check, left);
         let mut fields = left.fields.clone();
         let test = match &check.right {
             Right::Nothing => Test::Exists,
@@ -152,12 +153,14 @@ impl<'c> CheckCompiler<'c> {
                 test
             }
             Right::Value(_) | Right::Name(_) | Right::List(..) => {
-                legal(check, &left)?;
+                if !(check.operator == Operator::PMatch && self.has_text(&left)) {
+                    legal(check, &left)?;
+                }
                 self.constants(check, &left)?
             }
         };
         let shape = match (left.list, left.quantifier) {
-            (true, _) if check.operator == Operator::In => Shape::Every,
+            (true, _) if matches!(check.operator, Operator::In | Operator::PMatch) => Shape::Every,
             (true, _) if check.operator == Operator::Intersects => Shape::Some,
             (true, _) | (_, Quantifier::One | Quantifier::Within) => Shape::One,
             (false, Quantifier::Any) => Shape::Any,
@@ -169,6 +172,35 @@ impl<'c> CheckCompiler<'c> {
             test,
             fields,
         })
+    }
+
+    /// Whether a list is one whose schema has a text for it.
+    fn has_text(&self, left: &Typed) -> bool {
+        left.list
+            && matches!((&left.term, left.fields.as_slice()), (Term::Field(_), [def])
+                if self.terms.schema.as_text(def).is_some())
+    }
+
+    /// The text of a list, where the schema has one and the operator is for texts.
+    fn text_of_list(&self, check: &Check, left: Typed) -> Typed {
+        let for_lists = matches!(
+            check.operator,
+            Operator::In | Operator::Intersects | Operator::Exists | Operator::PMatch
+        );
+        let constants = !matches!(check.right, Right::Nothing | Right::Transformer(_));
+        if for_lists || !constants || !self.has_text(&left) {
+            return left;
+        }
+        let Some(text) = self.terms.schema.as_text(&left.fields[0]) else {
+            return left;
+        };
+        Typed {
+            term: Term::Field(text.field.clone()),
+            ty: text.ty,
+            list: text.list,
+            quantifier: text.quantifier,
+            fields: vec![Arc::new(text)],
+        }
     }
 
     fn constants(&mut self, check: &Check, left: &Typed) -> Result<Test, Fault> {

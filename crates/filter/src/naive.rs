@@ -239,7 +239,11 @@ impl<S: FieldSource> Naive<'_, S> {
         let (ty, list, quantifier) = self.kind(&check.left)?;
         let holds = |values: &Owned| self.constants(check, ty, values, quantifier);
         Some(match (&left, list, quantifier) {
-            (Owned::List(all), true, _) if check.operator == Operator::In => all.iter().all(holds),
+            (Owned::List(all), true, _)
+                if matches!(check.operator, Operator::In | Operator::PMatch) =>
+            {
+                all.iter().all(holds)
+            }
             (Owned::List(all), true, _) => all.iter().any(holds),
             (Owned::List(all), false, Quantifier::Any) => all.iter().any(holds),
             (whole, ..) => holds(whole),

@@ -134,6 +134,13 @@ pub trait Schema {
         Ok(())
     }
 
+    /// A field with the text of a list, for operators that lists do not take; `None` where such an
+    /// operator is an error, as it is for nearly all fields.
+    fn as_text(&self, list: &FieldDef) -> Option<FieldDef> {
+        let _ = list;
+        None
+    }
+
     /// Port number of a service name such as `https`.
     fn service_port(&self, name: &str) -> Option<u16> {
         let _ = name;

@@ -38,7 +38,7 @@ pub(crate) fn scan(
     }
 }
 
-fn target<'a>(
+pub(crate) fn target<'a>(
     dir: &Path,
     fd: i64,
     path: &Path,

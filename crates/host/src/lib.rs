@@ -23,7 +23,7 @@
 //! text is bytes that a stranger chose.
 //!
 //! Modules: `process` one thread's files, `descriptor` its descriptors, `sockets` the tables of
-//! `/proc/PID/net`, `machine` all that is there once.
+//! `/proc/PID/net`, `machine` all that is there once, `threads` single threads on demand.
 
 #![forbid(unsafe_code)]
 
@@ -32,6 +32,7 @@ mod machine;
 mod process;
 mod read;
 mod sockets;
+mod threads;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -39,6 +40,7 @@ use std::time::{Duration, Instant};
 use event::snapshot::{Descriptor, Process};
 
 use crate::sockets::Sockets;
+pub use crate::threads::Threads;
 
 /// Something that a scan found. A process comes before its threads and its descriptors.
 #[derive(Debug)]
@@ -125,7 +127,7 @@ impl Host {
     fn scan_process(
         &self,
         pid: i64,
-        reader: &mut process::Reader<'_>,
+        reader: &mut process::Reader,
         sockets: &mut Sockets,
         summary: &mut Summary,
         sink: &mut dyn FnMut(Seen<'_>),

@@ -12,9 +12,13 @@ use crate::read::{self, field, hex, number, words};
 /// Arguments and environment are cut as the kernel's probe cuts them.
 const MAX_AREA: usize = 4096;
 
+/// Clock ticks in a second, as `/proc` counts them: the same on every architecture of Linux that
+/// programs run on here.
+const TICKS: u64 = 100;
+
 /// Reads threads one after the other, reusing its buffers.
-pub(crate) struct Reader<'h> {
-    host: &'h Host,
+pub(crate) struct Reader {
+    host: Host,
     cmdline: Vec<u8>,
     environ: Vec<u8>,
     status: Vec<u8>,
@@ -27,10 +31,10 @@ pub(crate) struct Reader<'h> {
     controllers: Vec<(Vec<u8>, Vec<Vec<u8>>)>,
 }
 
-impl<'h> Reader<'h> {
-    pub(crate) fn new(host: &'h Host) -> Self {
+impl Reader {
+    pub(crate) fn new(host: &Host) -> Self {
         Self {
-            host,
+            host: host.clone(),
             cmdline: Vec::new(),
             environ: Vec::new(),
             status: Vec::new(),
@@ -217,6 +221,8 @@ fn fill_from_stat(process: &mut Process<'_>, stat: &[u8]) {
     process.tty = number::<i32>(at(4)).unwrap_or(0).cast_unsigned();
     process.pf_minor = number(at(7)).unwrap_or(0);
     process.pf_major = number(at(9)).unwrap_or(0);
+    let ticks: u64 = number(at(19)).unwrap_or(0);
+    process.started = ticks.saturating_mul(1_000_000_000 / TICKS);
 }
 
 fn fill_from_exe(process: &mut Process<'_>, dir: &Path, exepath: &[u8], status: &[u8]) {
@@ -254,8 +260,9 @@ mod tests {
         let mut process = Process::default();
         fill_from_stat(
             &mut process,
-            b"7 (a) b) S 1 70 71 34816 -1 4194304 5 0 6 0 0\n",
+            b"7 (a) b) S 1 70 71 34816 -1 4194304 5 0 6 0 0 0 0 0 20 0 1 0 150 0\n",
         );
+        assert_eq!(process.started, 1_500_000_000);
         let p = &process;
         assert_eq!(
             (p.pgid, p.sid, p.tty, p.pf_minor, p.pf_major),

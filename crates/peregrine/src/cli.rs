@@ -12,11 +12,13 @@ pub(crate) struct Cli {
 }
 
 /// Names of all commands; any other first argument belongs to Falco's flags.
-pub(crate) const NAMES: [&str; 5] = ["replay", "read", "check", "list", "explain"];
+pub(crate) const NAMES: [&str; 6] = ["run", "replay", "read", "check", "list", "explain"];
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Watch this machine with the rules, or one command and what it starts (root)
+    Run(Run),
     /// Match the rules against the events of a capture file
     Replay(Replay),
     /// Print the events of a capture file
@@ -41,6 +43,25 @@ pub(crate) struct Rules {
     /// Set a key of the configuration, such as json_output=true; may be repeated
     #[arg(short, long = "option", value_name = "KEY=VALUE")]
     pub(crate) option: Vec<String>,
+}
+
+/// `peregrine run`
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) rules: Rules,
+    /// Write alerts as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Let every matching rule raise an alert, not only the first
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Stop after so many seconds
+    #[arg(short = 'M', long, value_name = "SECONDS", default_value_t = 0)]
+    pub(crate) seconds: u64,
+    /// No summary at the end
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
 }
 
 /// `peregrine replay`

@@ -5,6 +5,7 @@ mod explain;
 mod list;
 mod read;
 mod replay;
+mod run;
 
 use clap::Parser;
 
@@ -21,6 +22,7 @@ pub(crate) fn run() -> u8 {
         }
     };
     let result = match cli.command {
+        Command::Run(args) => run::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Read(args) => read::run(&args),
         Command::Check(args) => check::run(&args),

@@ -1,10 +1,11 @@
 //! What is done when events are lost: the actions of `syscall_event_drops`.
 //!
-//! Looked at once a second of event time. A capture loses nothing, but `simulate_drops` pretends
-//! one lost event each second, and so tries the whole path.
+//! Looked at once a second of event time, or of the clock where no events come. A capture loses
+//! nothing, but `simulate_drops` pretends one lost event each second, and so tries the whole path.
 
 use config::settings::{DropAction, Drops};
 use outputs::{Formatter, Internal, Outputs};
+use probe::{Class, Losses};
 use rules::Priority;
 
 use crate::log;
@@ -19,6 +20,10 @@ const SECOND: u64 = 1_000_000_000;
 #[derive(Debug)]
 pub(crate) struct DropMonitor {
     settings: Drops,
+    /// A running machine can lose events.
+    live: bool,
+    /// Losses up to the last look.
+    before: Losses,
     /// Event time from which the next look is due.
     next: u64,
     /// Tokens for actions, filled at a rate.
@@ -32,10 +37,12 @@ pub(crate) struct DropMonitor {
 
 impl DropMonitor {
     /// A monitor.
-    pub(crate) fn new(settings: Drops) -> Self {
+    pub(crate) fn new(settings: Drops, live: bool) -> Self {
         let tokens = settings.max_burst;
         Self {
             settings,
+            live,
+            before: Losses::default(),
             next: 0,
             tokens,
             filled: 0,
@@ -46,7 +53,7 @@ impl DropMonitor {
 
     /// Event time of the next look; never, where nothing can come of it.
     pub(crate) fn next_look(&self) -> u64 {
-        if self.settings.simulate {
+        if self.settings.simulate || self.live {
             self.next
         } else {
             u64::MAX
@@ -59,6 +66,7 @@ impl DropMonitor {
         &mut self,
         time: u64,
         events: u64,
+        losses: &Losses,
         formatter: &mut Formatter,
         outputs: &Outputs,
     ) -> bool {
@@ -68,8 +76,11 @@ impl DropMonitor {
         if first {
             return true;
         }
-        let drops = u64::from(self.settings.simulate);
-        // Without events the share is without bound.
+        let lost = losses.since(&self.before);
+        self.before = *losses;
+        let drops = lost.total() + u64::from(self.settings.simulate);
+        // What was lost happened too. Without events the share is without bound.
+        let events = events + lost.total();
         #[allow(clippy::cast_precision_loss, reason = "a share needs no more digits")]
         let share = if events == 0 {
             f64::INFINITY
@@ -91,7 +102,9 @@ impl DropMonitor {
                     let text = format!("{RULE}. {drops} system calls dropped in last second.");
                     log::log(Priority::Debug, &text);
                 }
-                DropAction::Alert => self.alert(time, events, drops, formatter, outputs),
+                DropAction::Alert => {
+                    self.alert(time, events, drops, &lost, formatter, outputs);
+                }
                 DropAction::Exit => {
                     let text = format!("{RULE}. {drops} system calls dropped in last second.");
                     log::log(Priority::Critical, &format!("{text} Exiting."));
@@ -124,27 +137,37 @@ impl DropMonitor {
         time: u64,
         events: u64,
         drops: u64,
+        lost: &Losses,
         formatter: &mut Formatter,
         outputs: &Outputs,
     ) {
         let text = format!("{RULE}. {drops} system calls dropped in last second.");
-        let mut fields: Vec<(&str, String)> = Vec::new();
         let number = |number: u64| format!("\"{number}\"");
-        fields.push(("ebpf_enabled", number(0)));
-        fields.push(("n_drops", number(drops)));
-        fields.push(("n_drops_buffer_clone_fork_exit", number(0)));
-        fields.push(("n_drops_buffer_close_exit", number(0)));
-        fields.push(("n_drops_buffer_connect_exit", number(0)));
-        fields.push(("n_drops_buffer_dir_file_exit", number(0)));
-        fields.push(("n_drops_buffer_execve_exit", number(0)));
-        fields.push(("n_drops_buffer_open_exit", number(0)));
-        fields.push(("n_drops_buffer_other_interest_exit", number(0)));
-        fields.push(("n_drops_buffer_proc_exit", number(0)));
-        fields.push(("n_drops_buffer_total", number(drops)));
-        fields.push(("n_drops_bug", number(0)));
-        fields.push(("n_drops_page_faults", number(0)));
-        fields.push(("n_drops_scratch_map", number(0)));
-        fields.push(("n_evts", number(events)));
+        let of = |class: Class| number(lost.of(class));
+        let simulated = u64::from(self.settings.simulate);
+        let fields: Vec<(&str, String)> = vec![
+            ("ebpf_enabled", number(u64::from(self.live))),
+            ("n_drops", number(drops)),
+            ("n_drops_buffer_clone_fork_exit", of(Class::CloneForkExit)),
+            ("n_drops_buffer_close_exit", of(Class::CloseExit)),
+            ("n_drops_buffer_connect_exit", of(Class::ConnectExit)),
+            ("n_drops_buffer_dir_file_exit", of(Class::DirFileExit)),
+            ("n_drops_buffer_execve_exit", of(Class::ExecveExit)),
+            ("n_drops_buffer_open_exit", of(Class::OpenExit)),
+            (
+                "n_drops_buffer_other_interest_exit",
+                of(Class::OtherInterestExit),
+            ),
+            ("n_drops_buffer_proc_exit", of(Class::ProcExit)),
+            (
+                "n_drops_buffer_total",
+                number(lost.buffer_full() + lost.no_buffer + simulated),
+            ),
+            ("n_drops_bug", number(0)),
+            ("n_drops_page_faults", number(0)),
+            ("n_drops_scratch_map", number(lost.large)),
+            ("n_evts", number(events)),
+        ];
         let internal = Internal {
             time,
             priority: Priority::Debug,
@@ -186,11 +209,17 @@ mod tests {
             buffers: Buffers::Text,
         };
         let mut formatter = Formatter::new(form, Clock::new(TimeZone::UTC));
-        let mut monitor = DropMonitor::new(settings.clone());
+        let mut monitor = DropMonitor::new(settings.clone(), false);
         let mut goes_on = true;
         for time in times {
             if time >= monitor.next_look() {
-                goes_on &= monitor.look(time, 10, &mut formatter, &Outputs::default());
+                goes_on &= monitor.look(
+                    time,
+                    10,
+                    &Losses::default(),
+                    &mut formatter,
+                    &Outputs::default(),
+                );
             }
         }
         (monitor, goes_on)

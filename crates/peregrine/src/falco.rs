@@ -12,10 +12,11 @@ use config::{Loaded, Override};
 use fields::Catalogue;
 use fields::listing::{self, Form};
 
-use crate::replay::{Ending, Replay, replay};
+use crate::pipeline::{self, Ending, Plan};
 use crate::ruleset::{self, Loading, OnError};
+use crate::watch::{Machine, Wanted};
 use crate::{
-    configuration, containers, describe, ignored, log, output, rulefiles, support, version,
+    configuration, containers, describe, ignored, log, output, rulefiles, source, support, version,
 };
 use flags::Flags;
 
@@ -135,26 +136,31 @@ fn start(flags: &Flags) -> Result<()> {
     if flags.dry_run {
         return Ok(());
     }
-    if settings.engine.kind != EngineKind::Replay {
-        bail!(
-            "engine.kind={} watches a running system, which this version cannot do yet; replay a \
-             capture with -o engine.kind=replay -o engine.replay.capture_file=FILE",
-            settings.engine.kind.name()
-        );
-    }
     if let Some(path) = &flags.pidfile {
         std::fs::write(path, format!("{}\n", std::process::id()))
             .with_context(|| format!("cannot write the process id to {path}"))?;
     }
-    let ended = replay(&Replay {
-        file: &settings.engine.capture_file,
+    let plan = Plan {
         settings,
         catalogue: &catalogue,
         rules: &rules,
         order: &order,
         seconds: flags.seconds,
         ending: Ending::Falco,
-    })?;
+    };
+    let ended = match settings.engine.kind {
+        EngineKind::Replay => pipeline::run(&plan, |_| {
+            source::open(&settings.engine.capture_file, false)
+        })?,
+        EngineKind::Nodriver => bail!(
+            "engine.kind=nodriver takes events from plugins only, and this version has no host for \
+             plugins yet"
+        ),
+        EngineKind::Kmod | EngineKind::ModernEbpf => {
+            let wanted = Wanted::of(&rules, &order, settings);
+            pipeline::run(&plan, |state| Machine::open(settings, &wanted, state))?
+        }
+    };
     if let Some(fault) = ended.fault {
         return Err(fault);
     }

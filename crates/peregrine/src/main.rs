@@ -11,6 +11,7 @@ mod configuration;
 mod containers;
 mod describe;
 mod drops;
+mod event_loop;
 mod falco;
 mod hostname;
 mod ignored;
@@ -18,15 +19,17 @@ mod items;
 mod log;
 mod machine;
 mod output;
+mod pipeline;
 mod progress;
-mod replay;
 mod rulefiles;
 mod ruleset;
+mod silence;
 mod source;
 mod stop;
 mod support;
 mod terminal;
 mod version;
+mod watch;
 
 use std::process::ExitCode;
 

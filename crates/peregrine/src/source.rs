@@ -1,7 +1,4 @@
-//! Where events come from.
-//!
-//! A capture file today; a live source will yield the same items, so that nothing behind it needs
-//! to know the difference.
+//! Where events come from: a capture file, or the running machine ([`crate::watch`]).
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,21 +8,47 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, bail};
 use capture::{Item, Reader};
+use probe::LossMeter;
+use state::{Lookup, NoLookup};
+
+use crate::progress::Progress;
+
+/// What comes next.
+pub(crate) enum Next<'a> {
+    /// Something happened, or stood when the source began.
+    Item(Item<'a>),
+    /// Nothing came for a while; an event would have this time now. A capture is never idle.
+    Idle(u64),
+    /// Nothing will come any more.
+    End,
+}
 
 /// Yields the items of a machine's life in order.
 pub(crate) trait Source {
-    /// The next item; `None` at the end.
+    /// Whether it is the running machine.
+    const LIVE: bool;
+
+    /// The next item.
     ///
     /// # Errors
     /// When the source broke; what came before was good.
-    fn next(&mut self) -> Result<Option<Item<'_>>, capture::Error>;
-}
+    fn next(&mut self) -> Result<Next<'_>>;
 
-impl<R: Read> Source for Reader<R> {
-    #[inline]
-    fn next(&mut self) -> Result<Option<Item<'_>>, capture::Error> {
-        Self::next(self)
+    /// Who answers for threads and descriptors that the state does not know.
+    fn lookup(&self) -> Box<dyn Lookup> {
+        Box::new(NoLookup)
     }
+
+    /// Counts what the source loses, where it can.
+    fn losses(&self) -> Option<LossMeter> {
+        None
+    }
+
+    /// Shows how far it came.
+    fn progress(&mut self) {}
+
+    /// Nothing more will be asked of it.
+    fn finish(&mut self) {}
 }
 
 /// An input that counts what was read of it, for the progress bar.
@@ -46,10 +69,34 @@ impl<R: Read> Read for Counted<R> {
 pub(crate) struct CaptureFile {
     /// Its reader.
     pub(crate) reader: Reader<Counted<Box<dyn Read>>>,
-    /// Its size, where it has one.
-    pub(crate) size: Option<u64>,
-    /// Bytes read of it so far.
-    pub(crate) position: Arc<AtomicU64>,
+    name: String,
+    progress: Progress,
+}
+
+impl Source for CaptureFile {
+    const LIVE: bool = false;
+
+    #[inline]
+    fn next(&mut self) -> Result<Next<'_>> {
+        match self.reader.next() {
+            Ok(Some(item)) => Ok(Next::Item(item)),
+            Ok(None) => Ok(Next::End),
+            Err(error) => Err(broken(&self.name, error)),
+        }
+    }
+
+    fn progress(&mut self) {
+        self.progress.update();
+    }
+
+    fn finish(&mut self) {
+        self.progress.finish();
+    }
+}
+
+#[cold]
+fn broken(name: &str, error: capture::Error) -> anyhow::Error {
+    anyhow::Error::from(error).context(format!("the capture {name} is broken"))
 }
 
 /// Opens a capture; `-` is standard input. `raw`: events as recorded.
@@ -85,7 +132,7 @@ pub(crate) fn open(path: &str, raw: bool) -> Result<CaptureFile> {
     let reader = reader.with_context(|| format!("cannot read {path} as a capture"))?;
     Ok(CaptureFile {
         reader,
-        size,
-        position,
+        name: path.to_owned(),
+        progress: Progress::new(size, &position),
     })
 }

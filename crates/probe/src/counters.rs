@@ -1,6 +1,9 @@
 //! What was received and what was lost.
 
+use std::sync::Arc;
+
 use crate::layout::CLASSES;
+use crate::shared::Shared;
 
 /// Class of an event, by which losses are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -95,12 +98,58 @@ impl Losses {
         self.full[class as usize]
     }
 
+    /// What was lost since `earlier`.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut delta = *self;
+        for (now, then) in delta.full.iter_mut().zip(earlier.full) {
+            *now = now.saturating_sub(then);
+        }
+        delta.large = delta.large.saturating_sub(earlier.large);
+        delta.no_buffer = delta.no_buffer.saturating_sub(earlier.no_buffer);
+        delta
+    }
+
     fn add(&mut self, other: &Self) {
         for (sum, n) in self.full.iter_mut().zip(other.full) {
             *sum += n;
         }
         self.large += other.large;
         self.no_buffer += other.no_buffer;
+    }
+}
+
+/// Reads what is lost while the probe is busy elsewhere, from any thread.
+#[derive(Clone)]
+pub struct LossMeter {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) cpus: usize,
+}
+
+impl LossMeter {
+    /// Losses since the probe was opened, by CPU number.
+    #[must_use]
+    pub fn by_cpu(&self) -> Vec<Losses> {
+        (0..self.cpus).map(|cpu| self.of_cpu(cpu)).collect()
+    }
+
+    /// Losses since the probe was opened.
+    #[must_use]
+    pub fn lost(&self) -> Losses {
+        let mut sum = Losses::default();
+        for cpu in 0..self.cpus {
+            sum.add(&self.of_cpu(cpu));
+        }
+        sum
+    }
+
+    fn of_cpu(&self, cpu: usize) -> Losses {
+        let (full, large, no_buffer) = self.shared.losses(cpu);
+        Losses {
+            full,
+            large,
+            no_buffer,
+        }
     }
 }
 

@@ -49,10 +49,10 @@ mod shared;
 mod support;
 mod tracefs;
 
-pub use counters::{Class, Counters, CpuCounters, Losses};
+pub use counters::{Class, Counters, CpuCounters, LossMeter, Losses};
 pub use error::Error;
 pub use loader::{Attached, Attachment};
 pub use options::{Backend, BufferSize, Options, SelfFilter, Syscalls, Tracepoints};
 pub use programs::{ProgramCost, verifier_costs};
-pub use reader::{Event, Probe, SETTLE};
+pub use reader::{Event, EventClock, Probe, SETTLE};
 pub use support::{Support, support};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use event::syscalls::{self, IA32_TO_X86_64, X86_64_SYSCALLS};
 use libbpf_rs::{
@@ -45,7 +45,7 @@ pub struct Attached {
 
 /// Everything that lives as long as the kernel is watched.
 pub(crate) struct Loaded {
-    pub shared: Shared,
+    pub shared: Arc<Shared>,
     pub rings: Vec<Ring>,
     pub doorbell: OwnedFd,
     pub attached: Vec<Attached>,
@@ -118,7 +118,7 @@ pub(crate) fn load(options: &Options) -> Result<Loaded, Error> {
         .load()
         .map_err(|e| Error::load("load the programs", e))?;
 
-    let shared = Shared::map(map_named(&object, ".data.shared")?.as_fd())?;
+    let shared = Arc::new(Shared::map(map_named(&object, ".data.shared")?.as_fd())?);
     let rings = make_rings(&object, options, &groups)?;
     fill_dispatch_table(&object, &plan)?;
     for number in options.syscalls.iter() {

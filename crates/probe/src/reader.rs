@@ -12,12 +12,13 @@
 //! doorbell. An idle machine thus costs no wake-up at all.
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
 
 use event::Record;
 
-use crate::counters::{Counters, CpuCounters, Losses};
+use crate::counters::{Counters, CpuCounters, LossMeter, Losses};
 use crate::layout::{CLASSES, FLAG_IO_URING, MAX_CPUS};
 use crate::loader::{self, Attached, Loaded, clock};
 use crate::options::{Backend, Options, Syscalls};
@@ -36,6 +37,27 @@ pub struct Event<'a> {
     pub record: Record<'a>,
     /// Done by io_uring on behalf of the thread.
     pub io_uring: bool,
+}
+
+/// The clock of events: the boot clock, from the time at which the machine was booted. It does not
+/// follow steps of the time of day.
+#[derive(Clone, Copy, Debug)]
+pub struct EventClock {
+    boot_time: u64,
+}
+
+impl EventClock {
+    /// When the machine was booted, nanoseconds since the epoch.
+    #[must_use]
+    pub fn boot_time(&self) -> u64 {
+        self.boot_time
+    }
+
+    /// Time of an event that would happen now, nanoseconds since the epoch.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        self.boot_time + clock(libc::CLOCK_BOOTTIME)
+    }
 }
 
 /// A watched kernel.
@@ -113,6 +135,14 @@ impl Probe {
         self.loaded.boot_time + clock(libc::CLOCK_BOOTTIME)
     }
 
+    /// The clock that events' times are taken from.
+    #[must_use]
+    pub fn clock(&self) -> EventClock {
+        EventClock {
+            boot_time: self.loaded.boot_time,
+        }
+    }
+
     /// Reports only these calls from now on. Only calls that were asked for when the probe was
     /// opened have programs; others are ignored.
     pub fn set_syscalls(&mut self, syscalls: &Syscalls) {
@@ -120,6 +150,15 @@ impl Probe {
             self.loaded
                 .shared
                 .set_wanted(number, syscalls.contains(number));
+        }
+    }
+
+    /// A way to read the losses from elsewhere.
+    #[must_use]
+    pub fn loss_meter(&self) -> LossMeter {
+        LossMeter {
+            shared: Arc::clone(&self.loaded.shared),
+            cpus: self.received.len(),
         }
     }
 
@@ -177,6 +216,17 @@ impl Probe {
                 io_uring: found.flags & FLAG_IO_URING != 0,
             });
         }
+    }
+
+    /// Whether [`Probe::next`] has an event to give.
+    #[inline]
+    pub fn ready(&mut self) -> bool {
+        self.release();
+        if self.oldest().is_some() {
+            return true;
+        }
+        self.look();
+        self.oldest().is_some()
     }
 
     /// Gives the last event's room back.

@@ -15,6 +15,8 @@ pub(crate) struct Shared {
 
 // SAFETY: the mapping belongs to this value alone, and everything in it is accessed atomically.
 unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
 
 impl Shared {
     pub(crate) fn map(fd: BorrowedFd<'_>) -> Result<Self, Error> {

@@ -91,6 +91,9 @@ pub trait Lookup {
     /// The thread as it is now, if it exists.
     fn thread(&mut self, tid: i64) -> Option<Process<'_>>;
 
+    /// All descriptors of the process as they are now.
+    fn descriptors(&mut self, pid: i64, sink: &mut dyn FnMut(&snapshot::Descriptor<'_>));
+
     /// A descriptor of the process as it is now: one that came through a socket.
     fn descriptor(&mut self, pid: i64, fd: i64) -> Option<snapshot::Descriptor<'_>>;
 
@@ -106,6 +109,8 @@ impl Lookup for NoLookup {
     fn thread(&mut self, _tid: i64) -> Option<Process<'_>> {
         None
     }
+
+    fn descriptors(&mut self, _pid: i64, _sink: &mut dyn FnMut(&snapshot::Descriptor<'_>)) {}
 
     fn descriptor(&mut self, _pid: i64, _fd: i64) -> Option<snapshot::Descriptor<'_>> {
         None

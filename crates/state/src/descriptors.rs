@@ -139,6 +139,16 @@ impl DescriptorTable {
         }
     }
 
+    /// Like [`Self::iter`], to be kept.
+    pub(crate) fn iter_shared(&self) -> impl Iterator<Item = (i64, &Arc<Descriptor>)> {
+        self.chunks.iter().flat_map(|(key, slots)| {
+            slots
+                .iter()
+                .enumerate()
+                .filter_map(move |(i, d)| Some((key * CHUNK + i as i64, d.as_ref()?)))
+        })
+    }
+
     /// All open descriptors, by rising number.
     pub fn iter(&self) -> impl Iterator<Item = (i64, &Descriptor)> {
         self.chunks.iter().flat_map(|(key, slots)| {

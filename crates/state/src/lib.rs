@@ -32,7 +32,7 @@
 //!
 //! Modules: [`paths`] joins paths; `table` holds threads and their relations, `descriptors` the
 //! numbers of one process; `life` is the order of steps for one event, `process`, `files`,
-//! `sockets`, `credentials` what each kind of event does.
+//! `sockets`, `credentials` what each kind of event does; `scan` brings a look at a running machine and its events together.
 
 #![forbid(unsafe_code)]
 
@@ -57,6 +57,7 @@ mod load;
 mod messages;
 pub mod paths;
 mod process;
+mod scan;
 mod sockets;
 mod state;
 mod table;

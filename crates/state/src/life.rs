@@ -135,6 +135,9 @@ impl State {
         if self.deferred.exited.is_some() || self.deferred.closed.is_some() {
             self.settle(lookup);
         }
+        if self.scan.is_some() {
+            self.pass_looks(record);
+        }
         let mut context = Context {
             number: self.number,
             visible: !record.flags.contains(RecordFlags::STATE_ONLY),
@@ -228,14 +231,53 @@ impl State {
             self.counters.threads_dropped += 1;
             return None;
         }
-        if let Some(process) = lookup.thread(tid) {
-            let thread = self.thread_of(&process);
-            return Some(self.add_thread(thread));
+        if let Some(thread) = self.look_up(tid, lookup) {
+            return Some(thread);
         }
         self.counters.threads_unknown += 1;
         let mut thread = self.blank_thread(tid);
         thread.image = self.shared.unknown.clone();
         Some(self.threads.insert(thread))
+    }
+
+    /// The thread as the machine shows it, with its leader if that is unknown too, and with the
+    /// descriptors of its process.
+    fn look_up(&mut self, tid: i64, lookup: &mut dyn Lookup) -> Option<ThreadIx> {
+        let process = lookup.thread(tid)?;
+        let pid = process.pid;
+        let thread = self.thread_of(&process);
+        if pid != tid
+            && self
+                .threads
+                .find(pid)
+                .is_none_or(|ix| self.threads.at(ix).is_invalid())
+        {
+            self.look_up_leader(pid, lookup);
+        }
+        let ix = self.add_thread(thread);
+        if pid == tid {
+            self.look_up_descriptors(ix, lookup);
+        }
+        Some(ix)
+    }
+
+    fn look_up_leader(&mut self, pid: i64, lookup: &mut dyn Lookup) {
+        let Some(leader) = lookup.thread(pid) else {
+            return;
+        };
+        let leader = self.thread_of(&leader);
+        if leader.tid == pid && leader.pid == pid && self.threads.len() < self.options.max_threads {
+            let ix = self.add_thread(leader);
+            self.look_up_descriptors(ix, lookup);
+        }
+    }
+
+    fn look_up_descriptors(&mut self, ix: ThreadIx, lookup: &mut dyn Lookup) {
+        let pid = self.threads.at(ix).tid;
+        lookup.descriptors(pid, &mut |found| {
+            let d = Arc::new(self.descriptor_of(found));
+            self.add_descriptor(ix, found.fd, d);
+        });
     }
 
     // ---- enter events ----

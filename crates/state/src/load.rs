@@ -161,6 +161,9 @@ impl State {
         thread.tty = process.tty;
         thread.fdlimit = process.fdlimit;
         thread.pidns_init_start_ts = process.pidns_start;
+        if process.started != 0 {
+            thread.clone_ts = self.machine.boot_time.saturating_add(process.started);
+        }
         thread.caps = Capabilities {
             inheritable: process.cap_inheritable,
             permitted: process.cap_permitted,
@@ -288,6 +291,7 @@ impl State {
         }
         self.threads.count_loose();
         self.guess_loaded_roles();
+        self.keep_looks();
     }
 
     /// A connection from a port on which any process listens was accepted there.

@@ -13,6 +13,7 @@ use crate::descriptors::DescriptorTable;
 use crate::exited::Exited;
 use crate::image::Image;
 use crate::life::{Deferred, Spare};
+use crate::scan::Scan;
 use crate::table::ThreadTable;
 use crate::thread::{Thread, ThreadIx};
 
@@ -38,6 +39,8 @@ pub struct State {
     pub(crate) exited_ts: u64,
     pub(crate) spare: Spare,
     pub(crate) shared: Shared,
+    /// A scan that events have not passed yet.
+    pub(crate) scan: Option<Box<Scan>>,
     /// Texts on their way into a table.
     pub(crate) scratch: Vec<u8>,
     pub(crate) path: Vec<u8>,
@@ -81,6 +84,7 @@ impl State {
                 cgroups,
                 descriptors: Rc::default(),
             },
+            scan: None,
             scratch: Vec::new(),
             path: Vec::new(),
         }
@@ -97,6 +101,7 @@ impl State {
         self.deferred = Deferred::default();
         self.exited.clear();
         self.spare = Spare::default();
+        self.scan = None;
     }
 
     // ---- threads ----

@@ -14,8 +14,11 @@ const ROWS: &[&[&str]] = &[
     &["diag", "event"],
     &["filter", "capture"],
     &["state", "rules"],
-    &["fields"],
-    &["engine", "outputs", "config", "probe", "host"],
+    &["fields", "audit"],
+    &[
+        "engine", "outputs", "config", "probe", "host", "metrics", "web",
+    ],
+    &["live"],
     &["peregrine"],
 ];
 

@@ -6,9 +6,9 @@ use fields::Catalogue;
 use rules::select::OldSwitches;
 
 use crate::cli::{self, Rules};
-use crate::replay::{Ending, Replay, replay};
+use crate::pipeline::{self, Ending, Plan};
 use crate::ruleset::{self, Loading, OnError};
-use crate::{configuration, rulefiles};
+use crate::{configuration, rulefiles, source};
 
 /// Replays.
 pub(crate) fn run(args: &cli::Replay) -> Result<u8> {
@@ -35,8 +35,7 @@ pub(crate) fn run(args: &cli::Replay) -> Result<u8> {
     };
     let mut rules = loading.into_set();
     let order = ruleset::select(&mut rules, settings, &OldSwitches::default())?;
-    let ended = replay(&Replay {
-        file: &args.file,
+    let plan = Plan {
         settings,
         catalogue: &catalogue,
         rules: &rules,
@@ -47,7 +46,8 @@ pub(crate) fn run(args: &cli::Replay) -> Result<u8> {
         } else {
             Ending::Summary
         },
-    })?;
+    };
+    let ended = pipeline::run(&plan, |_| source::open(&args.file, false))?;
     match ended.fault {
         Some(fault) => Err(fault),
         None => Ok(0),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use outputs::Statistics;
+use probe::{Class, Losses};
 
 /// Writes it to standard error.
 pub(crate) fn print(events: u64, elapsed: Duration, statistics: &Statistics) {
@@ -35,12 +36,35 @@ pub(crate) fn print(events: u64, elapsed: Duration, statistics: &Statistics) {
     }
 }
 
-fn plural(count: u64) -> &'static str {
+/// Writes what was lost, if anything was.
+pub(crate) fn print_losses(lost: &Losses) {
+    if lost.total() == 0 {
+        return;
+    }
+    eprintln!("{} events lost:", grouped(lost.total()));
+    for class in Class::ALL {
+        let count = lost.of(class);
+        if count > 0 {
+            let name = class.metric().unwrap_or("other");
+            eprintln!("{:>10}  buffer full, {name}", grouped(count));
+        }
+    }
+    for (count, why) in [
+        (lost.large, "larger than an event may be"),
+        (lost.no_buffer, "on a CPU without a buffer"),
+    ] {
+        if count > 0 {
+            eprintln!("{:>10}  {why}", grouped(count));
+        }
+    }
+}
+
+pub(crate) fn plural(count: u64) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
 /// `1234567` as `1,234,567`.
-fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (n, digit) in digits.chars().enumerate() {

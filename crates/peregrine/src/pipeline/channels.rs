@@ -37,7 +37,7 @@ pub(crate) fn form(settings: &Settings, hostname: Vec<u8>) -> Form {
 ///
 /// # Errors
 /// When a worker cannot be started.
-pub(crate) fn start(settings: &Settings) -> io::Result<Outputs> {
+pub(crate) fn start(settings: &Settings, live: bool) -> io::Result<Outputs> {
     let outputs = &settings.outputs;
     let mut channels: Vec<Box<dyn Channel>> = Vec::new();
     if let Some(file) = &outputs.file {
@@ -57,8 +57,12 @@ pub(crate) fn start(settings: &Settings) -> io::Result<Outputs> {
         )));
     }
     let policy = Policy {
-        // A capture has time: nothing is dropped for a slow reader.
-        overflow: Overflow::Wait,
+        overflow: if live {
+            Overflow::Drop(outputs.queue_capacity)
+        } else {
+            // A capture has time: nothing is dropped for a slow reader.
+            Overflow::Wait
+        },
         linger: Duration::from_millis(if outputs.buffered { 100 } else { 1 }),
     };
     let listener: Listener = Arc::new(|notice| match notice {

@@ -1,0 +1,172 @@
+//! A running machine as a stream of events, over a state that knows what stood before them.
+//!
+//! The capture begins first, then `/proc` is read while events wait, then the events that waited
+//! are handed out like all later ones: there is no gap between what the scan saw and what the
+//! events tell. What the scan saw of a thread counts from the time at which it looked, and events
+//! before that cannot spoil it; see [`state::State::begin_scan`].
+//!
+//! ```no_run
+//! use live::{Live, Options};
+//! use state::State;
+//!
+//! # fn main() -> Result<(), live::Error> {
+//! let mut live = Live::open(&Options::default())?;
+//! let mut state = State::new(state::Options::default());
+//! live.start(&mut state)?;
+//! let mut lookup = live.lookup();
+//! while let Some(event) = live.next(std::time::Duration::from_secs(1))? {
+//!     let context = state.process_live(&event.record, &mut lookup);
+//!     println!("{} {}", context.number, event.record.info.name);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Modules: `lookup` answers of `/proc` for what is unknown, within bounds; `spill` the events that
+//! wait for the scan; `start` the scan itself.
+
+#![forbid(unsafe_code)]
+
+mod lookup;
+mod spill;
+mod start;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use event::Record;
+use host::Host;
+use probe::{Attached, Backend, Counters, Probe};
+
+pub use lookup::{LookupCounters, ProcLookup};
+pub use start::Start;
+
+use spill::Spill;
+
+/// Why a machine cannot be watched.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The kernel side.
+    #[error(transparent)]
+    Probe(#[from] probe::Error),
+    /// Two things that exclude each other happened.
+    #[error("cannot start a thread to read /proc: {0}")]
+    Thread(std::io::Error),
+}
+
+/// What to watch and how.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// System calls, buffers, way of attaching.
+    pub probe: probe::Options,
+    /// Where the machine's `/proc` and `/etc` hang; `/` for this one.
+    pub root: PathBuf,
+    /// Longest time for reading `/proc`; what was not seen by then is looked up when it is met.
+    pub scan_limit: Option<Duration>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            probe: probe::Options::default(),
+            root: PathBuf::from("/"),
+            scan_limit: None,
+        }
+    }
+}
+
+/// One event of the machine.
+#[derive(Clone, Debug)]
+pub struct Event<'a> {
+    /// The record.
+    pub record: Record<'a>,
+    /// Done by io_uring on behalf of the thread.
+    pub io_uring: bool,
+}
+
+/// A machine that is being watched.
+pub struct Live {
+    probe: Probe,
+    host: Host,
+    spill: Spill,
+    opened: Duration,
+    /// Time of events from which on everything is captured.
+    began: u64,
+}
+
+impl Live {
+    /// Begins to watch: from here on nothing is missed.
+    ///
+    /// # Errors
+    /// [`Error::Probe`] names what the kernel or the user lacks.
+    pub fn open(options: &Options) -> Result<Self, Error> {
+        let begun = std::time::Instant::now();
+        let probe = Probe::open(&options.probe)?;
+        let mut host = Host::new(&options.root);
+        if let Some(limit) = options.scan_limit {
+            host = host.with_time_limit(limit);
+        }
+        Ok(Self {
+            began: probe.now(),
+            probe,
+            host,
+            spill: Spill::default(),
+            opened: begun.elapsed(),
+        })
+    }
+
+    /// Answers of this machine for what the state does not know.
+    #[must_use]
+    pub fn lookup(&self) -> ProcLookup {
+        ProcLookup::new(&self.host)
+    }
+
+    /// What is watched, and by which program.
+    #[must_use]
+    pub fn attached(&self) -> &[Attached] {
+        self.probe.attached()
+    }
+
+    /// How the programs sit on their system calls.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        self.probe.backend()
+    }
+
+    /// What was received and what was lost.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.probe.counters()
+    }
+
+    /// A way to read the losses from elsewhere.
+    #[must_use]
+    pub fn loss_meter(&self) -> probe::LossMeter {
+        self.probe.loss_meter()
+    }
+
+    /// The clock that events' times are taken from.
+    #[must_use]
+    pub fn clock(&self) -> probe::EventClock {
+        self.probe.clock()
+    }
+
+    /// The next event; `None` if none came within `timeout`.
+    ///
+    /// # Errors
+    /// When waiting fails, which no healthy machine lets happen.
+    #[inline]
+    pub fn next(&mut self, timeout: Duration) -> Result<Option<Event<'_>>, Error> {
+        if !self.spill.is_empty() {
+            return Ok(self.spill.next());
+        }
+        if !self.probe.ready() && !self.probe.wait(timeout)? {
+            return Ok(None);
+        }
+        Ok(self.probe.next().map(|event| Event {
+            record: event.record,
+            io_uring: event.io_uring,
+        }))
+    }
+}

@@ -1,0 +1,83 @@
+//! Events that are taken out of the kernel's buffers while nobody can look at them yet.
+
+use event::{Record, RecordFlags};
+
+use crate::Event;
+
+/// Bytes that may wait. What is more stays in the kernel's buffers, which count what they lose.
+const MOST: usize = 256 << 20;
+
+/// First in, first out. Each entry: cpu u16, io_uring u8, length u32, the record.
+#[derive(Debug, Default)]
+pub(crate) struct Spill {
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+const HEAD: usize = 7;
+
+impl Spill {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.at >= self.bytes.len()
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes.len() >= MOST
+    }
+
+    pub(crate) fn push(&mut self, record: &Record<'_>, io_uring: bool) {
+        let bytes = record.bytes();
+        let Ok(length) = u32::try_from(bytes.len()) else {
+            return;
+        };
+        self.bytes.extend_from_slice(&record.cpu.to_le_bytes());
+        self.bytes.push(u8::from(io_uring));
+        self.bytes.extend_from_slice(&length.to_le_bytes());
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    pub(crate) fn next(&mut self) -> Option<Event<'_>> {
+        // The memory is given back only after the last record was looked at.
+        if self.is_empty() {
+            self.bytes = Vec::new();
+            self.at = 0;
+            return None;
+        }
+        let head: &[u8; HEAD] = self.bytes[self.at..].first_chunk()?;
+        let cpu = u16::from_le_bytes([head[0], head[1]]);
+        let io_uring = head[2] != 0;
+        let length = u32::from_le_bytes([head[3], head[4], head[5], head[6]]) as usize;
+        let start = self.at + HEAD;
+        self.at = start + length;
+        let bytes = self.bytes.get(start..self.at)?;
+        let record = Record::parse(bytes, cpu, RecordFlags::default()).ok()?;
+        Some(Event { record, io_uring })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use event::{EventCode, RecordBuilder, codes};
+
+    use super::*;
+
+    #[test]
+    fn what_goes_in_comes_out() {
+        let mut spill = Spill::default();
+        for n in 0..3u16 {
+            let close = EventCode::new(codes::SYSCALL_CLOSE_X);
+            let bytes = RecordBuilder::new(close, u64::from(n), 7)
+                .i64(0)
+                .i64(3)
+                .finish();
+            let record = Record::parse(&bytes, n, RecordFlags::default()).unwrap();
+            spill.push(&record, n == 1);
+        }
+        for n in 0..3u16 {
+            let event = spill.next().unwrap();
+            assert_eq!((event.record.ts, event.record.cpu), (u64::from(n), n));
+            assert_eq!(event.io_uring, n == 1);
+        }
+        assert!(spill.is_empty() && spill.next().is_none());
+    }
+}

@@ -1,0 +1,3 @@
+//! Counters and how they are told.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,130 @@
+//! The running machine as a source of events.
+
+mod wanted;
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use capture::Item;
+use config::Settings;
+use config::settings::EngineKind;
+use live::{Live, Options};
+use probe::{Attachment, BufferSize, EventClock, LossMeter};
+use rules::Priority;
+use state::{Lookup, State};
+
+pub(crate) use wanted::Wanted;
+
+use crate::log;
+use crate::source::{Next, Source};
+
+/// Longest silence before the loop looks at other things: signals, losses, limits of time.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// This machine.
+pub(crate) struct Machine {
+    live: Live,
+    clock: EventClock,
+}
+
+impl Machine {
+    /// Begins to watch, and reads what stands into the state.
+    ///
+    /// # Errors
+    /// What the kernel or the user lacks, with the remedy.
+    pub(crate) fn open(settings: &Settings, wanted: &Wanted, state: &mut State) -> Result<Self> {
+        let options = options(settings, wanted)?;
+        let mut live = Live::open(&options)?;
+        log_attached(&live);
+        let start = live.start(state)?;
+        log::log(
+            Priority::Debug,
+            &format!(
+                "watching after {:.0?}; {} threads and {} descriptors read in {:.0?}, {} events \
+                 waited",
+                start.open,
+                start.summary.threads,
+                start.summary.descriptors,
+                start.scan,
+                start.waited
+            ),
+        );
+        let clock = live.clock();
+        Ok(Self { live, clock })
+    }
+}
+
+impl Source for Machine {
+    const LIVE: bool = true;
+
+    #[inline]
+    fn next(&mut self) -> Result<Next<'_>> {
+        Ok(match self.live.next(PATIENCE)? {
+            Some(event) => Next::Item(Item::Event(event.record)),
+            None => Next::Idle(self.clock.now()),
+        })
+    }
+
+    fn lookup(&self) -> Box<dyn Lookup> {
+        Box::new(self.live.lookup())
+    }
+
+    fn losses(&self) -> Option<LossMeter> {
+        Some(self.live.loss_meter())
+    }
+}
+
+/// What the settings say of buffers and selection.
+fn options(settings: &Settings, wanted: &Wanted) -> Result<Options> {
+    let engine = &settings.engine;
+    let buffer = u8::try_from(engine.buf_size_preset)
+        .ok()
+        .and_then(BufferSize::preset)
+        .context("buffer presets are 1 (1 MiB) to 10 (512 MiB)")?;
+    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let cpus_per_buffer = match engine.kind {
+        // The kernel module had a buffer for each CPU.
+        EngineKind::Kmod => 1,
+        _ => usize::try_from(engine.cpus_for_each_buffer)?.min(cpus),
+    };
+    let defaults = probe::Options::default();
+    let snaplen = match settings.libs.snaplen {
+        0 => defaults.snaplen,
+        snaplen => snaplen,
+    };
+    let root = std::env::var_os("HOST_ROOT").filter(|root| !root.is_empty());
+    Ok(Options {
+        probe: probe::Options {
+            syscalls: wanted.syscalls(),
+            tracepoints: wanted.tracepoints,
+            snaplen,
+            drop_failed: engine.drop_failed_exit,
+            buffer,
+            cpus_per_buffer: u16::try_from(cpus_per_buffer)?,
+            ..defaults
+        },
+        root: root.map_or_else(|| "/".into(), Into::into),
+        scan_limit: None,
+    })
+}
+
+/// What is watched, at level debug, as Falco lists its system calls.
+fn log_attached(live: &Live) {
+    let names = |wanted: &dyn Fn(Attachment) -> bool| -> Vec<&str> {
+        live.attached()
+            .iter()
+            .filter(|attached| wanted(attached.how))
+            .map(|attached| attached.name.as_str())
+            .collect()
+    };
+    let calls = names(&|how| how != Attachment::TypedTracepoint);
+    let points = names(&|how| how == Attachment::TypedTracepoint);
+    let text = format!(
+        "({}) syscalls selected in total (by {:?}): {}; tracepoints: {}",
+        calls.len(),
+        live.backend(),
+        calls.join(", "),
+        points.join(", ")
+    );
+    log::log(Priority::Debug, &text);
+}

@@ -1,0 +1,235 @@
+//! Which system calls are watched: what the rules ask for, what the state needs, what
+//! `base_syscalls` adds and takes away.
+//!
+//! ```text
+//! selected  = rules + (custom_set's names, or all that change state)
+//!             with repair and no names in custom_set: rules + what the state needs for them
+//! selected -= names with `!` in custom_set
+//! selected -= calls that only move data, unless `all`
+//! with repair and a custom_set: + what the state needs for what is selected
+//! ```
+
+use config::Settings;
+use config::settings::BaseSyscalls;
+use event::syscalls::{SYSCALL_NAMES, X86_64_SYSCALLS};
+use event::{Category, EVENTS, EventFlags, EventInfo, codes};
+use probe::{Syscalls, Tracepoints};
+use rules::{CodeSet, RuleSet};
+
+use crate::{ignored, log};
+
+/// The selection.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// Codes of system calls.
+    pub(crate) calls: CodeSet,
+    /// Tracepoints beside exec and exit.
+    pub(crate) tracepoints: Tracepoints,
+    /// System calls that rules name and that are not watched all the same.
+    pub(crate) blind: Vec<&'static str>,
+}
+
+impl Wanted {
+    /// What these rules need under these settings. `order` lists the rules that run.
+    pub(crate) fn of(rules: &RuleSet, order: &[usize], settings: &Settings) -> Self {
+        let running = || order.iter().map(|&at| &rules.rules[at]);
+        let ours = || running().filter(|rule| rule.source == "syscall");
+        let of_rules = ours().fold(CodeSet::EMPTY, |set, rule| set.or(&rule.syscall_codes));
+        let base = &settings.base_syscalls;
+        let calls = select(&of_rules, base);
+        let blind = names(&of_rules.minus(&calls));
+        // A rule without event types concerns all of them, but not for its sake alone is every
+        // switch of the scheduler recorded.
+        let wants = |code: u16, unasked: bool| {
+            ours().any(|rule| {
+                let codes = &rule.event_codes;
+                codes.contains(code) && (unasked || codes.len() < EVENTS.len() / 2)
+            })
+        };
+        Self {
+            tracepoints: Tracepoints {
+                signal: wants(codes::SIGNALDELIVER_E, true),
+                switch: wants(codes::SCHEDSWITCH_6_E, base.all),
+                page_fault: wants(codes::PAGE_FAULT_E, base.all),
+            },
+            calls,
+            blind,
+        }
+    }
+
+    /// Everything, for recordings.
+    pub(crate) fn everything() -> Self {
+        Self {
+            calls: X86_64_SYSCALLS.iter().map(|call| call.code).collect(),
+            tracepoints: Tracepoints {
+                signal: true,
+                switch: false,
+                page_fault: false,
+            },
+            blind: Vec::new(),
+        }
+    }
+
+    /// As the probe wants them.
+    pub(crate) fn syscalls(&self) -> Syscalls {
+        Syscalls::from_codes(self.calls.iter())
+    }
+}
+
+/// The selection by code.
+fn select(of_rules: &CodeSet, base: &BaseSyscalls) -> CodeSet {
+    let (mut added, mut removed) = (CodeSet::EMPTY, CodeSet::EMPTY);
+    for name in &base.custom_set {
+        let (name, set) = match name.strip_prefix('!') {
+            Some(name) => (name, &mut removed),
+            None => (name.as_str(), &mut added),
+        };
+        let found = named(name);
+        if found.is_empty() {
+            log::warning(&format!(
+                "base_syscalls.custom_set: '{name}' is no system call; it is left out"
+            ));
+        }
+        *set = set.or(&found);
+    }
+    let mut selected = if base.repair && added.is_empty() {
+        repaired(of_rules)
+    } else if added.is_empty() {
+        of_rules.or(&state_set())
+    } else {
+        of_rules.or(&added)
+    };
+    selected = selected.minus(&removed);
+    if !base.all {
+        selected = selected.minus(&with(|info| ignored::is_ignored(info)));
+    }
+    if base.repair && !base.custom_set.is_empty() {
+        selected = repaired(&selected);
+    }
+    selected
+}
+
+/// Codes of a name in a configuration: of a system call, or of the event type it comes as.
+fn named(name: &str) -> CodeSet {
+    let by_name = SYSCALL_NAMES
+        .iter()
+        .position(|n| *n == name && !n.is_empty());
+    let mut set: CodeSet = by_name.iter().map(|&code| code as u16).collect();
+    let by_event = X86_64_SYSCALLS.iter().filter(|call| {
+        call.exit > codes::GENERIC_X
+            && EVENTS
+                .get(usize::from(call.exit))
+                .is_some_and(|info| info.name == name)
+    });
+    by_event.for_each(|call| set.insert(call.code));
+    set
+}
+
+/// System calls whose event fulfils something.
+fn with(fulfils: impl Fn(&EventInfo) -> bool) -> CodeSet {
+    let info = |code: u16| EVENTS.get(usize::from(code));
+    X86_64_SYSCALLS
+        .iter()
+        .filter(|call| call.exit > codes::GENERIC_X && info(call.exit).is_some_and(&fulfils))
+        .map(|call| call.code)
+        .collect()
+}
+
+/// Calls that change the state.
+fn state_set() -> CodeSet {
+    with(|info| info.flags.contains(EventFlags::MODIFIES_STATE))
+}
+
+/// Who runs what, as whom and where: without these no event has a right process.
+const LIFE: [&str; 21] = [
+    "clone",
+    "clone3",
+    "fork",
+    "vfork",
+    "execve",
+    "execveat",
+    "chdir",
+    "fchdir",
+    "chroot",
+    "capset",
+    "setuid",
+    "setgid",
+    "setreuid",
+    "setregid",
+    "setresuid",
+    "setresgid",
+    "setsid",
+    "setpgid",
+    "prctl",
+    "setns",
+    "unshare",
+];
+/// Where descriptors come from and go to.
+const DESCRIPTORS: [&str; 8] = [
+    "close",
+    "close_range",
+    "dup",
+    "dup2",
+    "dup3",
+    "fcntl",
+    "pidfd_getfd",
+    "recvmsg",
+];
+/// Where files come from.
+const FILES: [&str; 7] = [
+    "open",
+    "openat",
+    "openat2",
+    "creat",
+    "open_by_handle_at",
+    "memfd_create",
+    "pipe2",
+];
+/// Where sockets come from and what they are connected to.
+const SOCKETS: [&str; 7] = [
+    "socket",
+    "socketpair",
+    "bind",
+    "connect",
+    "accept",
+    "accept4",
+    "getsockopt",
+];
+
+/// A selection with what the state needs to tell its processes, files and addresses.
+fn repaired(selected: &CodeSet) -> CodeSet {
+    let all = |names: &[&str]| {
+        names
+            .iter()
+            .fold(CodeSet::EMPTY, |set, name| set.or(&named(name)))
+    };
+    let mut set = selected.or(&all(&LIFE));
+    let uses = |category: &dyn Fn(Category) -> bool| {
+        let about = EventFlags::USES_FD | EventFlags::CREATES_FD;
+        !with(|info| info.flags.intersects(about) && category(info.category))
+            .and(selected)
+            .is_empty()
+    };
+    let moves = uses(&|c| matches!(c, Category::IoRead | Category::IoWrite | Category::IoOther));
+    let (files, net) = (
+        uses(&|c| c == Category::File),
+        uses(&|c| c == Category::Net),
+    );
+    if files || net || moves {
+        set = set.or(&all(&DESCRIPTORS));
+    }
+    if files || moves {
+        set = set.or(&all(&FILES));
+    }
+    if net || moves {
+        set = set.or(&all(&SOCKETS));
+    }
+    set
+}
+
+fn names(set: &CodeSet) -> Vec<&'static str> {
+    set.iter()
+        .filter(|code| X86_64_SYSCALLS.iter().any(|call| call.code == *code))
+        .filter_map(|code| SYSCALL_NAMES.get(usize::from(code)).copied())
+        .collect()
+}
