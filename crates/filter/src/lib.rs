@@ -133,8 +133,8 @@ pub use span::{Position, SourceId, Span};
 
 pub use program::{Operand as ProgramOperand, Program};
 pub use schema::{
-    Argument, FieldDef, FieldRef, FieldSource, Format, Keep, Lifetime, Purpose, Quantifier, ResolveError,
-    Schema,
+    Argument, FieldDef, FieldRef, FieldSource, Format, Keep, Lifetime, Purpose, Quantifier,
+    ResolveError, Schema,
 };
 pub use template::{Rendering, Template, TemplateError, TemplateErrorKind};
 pub use value::{Type, Value};

@@ -140,7 +140,7 @@ impl DescriptorTable {
     }
 
     /// Like [`Self::iter`], to be kept.
-    pub(crate) fn iter_shared(&self) -> impl Iterator<Item = (i64, &Arc<Descriptor>)> {
+    pub(crate) fn iter_shared(&self) -> impl Iterator<Item = (i64, &Rc<Descriptor>)> {
         self.chunks.iter().flat_map(|(key, slots)| {
             slots
                 .iter()

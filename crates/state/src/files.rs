@@ -16,12 +16,7 @@ const UNKNOWN: &[u8] = b"<NA>";
 const ROOT_MAX: usize = 4096;
 
 /// Sets a current directory: `path` seen from `base`, ending in `/`. Says whether it changed.
-pub(crate) fn set_cwd(
-    cwd: &mut Rc<[u8]>,
-    base: &[u8],
-    path: &[u8],
-    scratch: &mut Vec<u8>,
-) -> bool {
+pub(crate) fn set_cwd(cwd: &mut Rc<[u8]>, base: &[u8], path: &[u8], scratch: &mut Vec<u8>) -> bool {
     concat(scratch, base, path);
     if scratch.last() != Some(&b'/') {
         scratch.push(b'/');

@@ -275,7 +275,7 @@ impl State {
     fn look_up_descriptors(&mut self, ix: ThreadIx, lookup: &mut dyn Lookup) {
         let pid = self.threads.at(ix).tid;
         lookup.descriptors(pid, &mut |found| {
-            let d = Arc::new(self.descriptor_of(found));
+            let d = Rc::new(self.descriptor_of(found));
             self.add_descriptor(ix, found.fd, d);
         });
     }

@@ -175,13 +175,7 @@ impl State {
     }
 
     /// The child's side.
-    fn born(
-        &mut self,
-        cx: &mut Context,
-        r: &Record<'_>,
-        p: &Spread<'_>,
-        lookup: &mut dyn Lookup,
-    ) {
+    fn born(&mut self, cx: &mut Context, r: &Record<'_>, p: &Spread<'_>, lookup: &mut dyn Lookup) {
         let tid = r.tid;
         if let Some(old) = self.threads.find(tid) {
             let clone_ts = self.threads.at(old).clone_ts;
