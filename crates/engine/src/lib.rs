@@ -144,6 +144,9 @@ impl Engine {
             return &[];
         }
         self.workspace.next_event();
+        if self.workspace.wants_order() {
+            self.program.reorder(&mut self.workspace);
+        }
         let Self {
             graph,
             program,

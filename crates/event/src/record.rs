@@ -171,11 +171,26 @@ impl<'a> Record<'a> {
 
     /// Bytes of parameter `index`: empty where it is absent or beyond the end.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn param(&self, index: usize) -> &'a [u8] {
         if index >= usize::from(self.count) {
             return &[];
         }
+        // Nearly always one of the first four: their lengths fit a word.
+        if index < 4
+            && !self.wide
+            && let Some(lengths) = self.bytes[HEADER_LEN..].first_chunk()
+        {
+            let lengths = u64::from_le_bytes(*lengths);
+            let len = usize::from((lengths >> (16 * index)) as u16);
+            let from = add_up(lengths & ((1 << (16 * index)) - 1)) as usize;
+            return &self.bytes[self.start as usize + from..][..len];
+        }
+        self.far_param(index)
+    }
+
+    #[inline(never)]
+    fn far_param(&self, index: usize) -> &'a [u8] {
         // Summing a few lengths is cheaper than keeping 33 offsets with every record: most
         // parameters that anyone asks for are among the first.
         let lengths = &self.bytes[HEADER_LEN..];
@@ -284,16 +299,9 @@ impl<'a> Record<'a> {
     #[must_use]
     #[inline]
     pub fn result(&self) -> Option<i64> {
-        use crate::types::ParamType as T;
-        if self.code.is_enter() || self.count == 0 {
-            return None;
-        }
-        // Calls that cannot fail return what they were asked for: an id, an address.
-        match self.info.params[0].ty {
-            T::Errno | T::Fd | T::Pid | T::Int64 | T::Uint64 => self.i64(0),
-            T::Fd32 | T::Pid32 | T::Int32 | T::Uint32 | T::Uid | T::Gid => {
-                self.i32(0).map(i64::from)
-            }
+        match self.info.result_width {
+            8 => self.i64(0),
+            4 => self.i32(0).map(i64::from),
             _ => None,
         }
     }
@@ -387,19 +395,23 @@ fn sum(lengths: &[u8], count: usize, wide: bool) -> u64 {
 /// and a loop over single ones would be guessed wrong each time.
 #[inline]
 fn sum_first(lengths: &[u8], count: usize) -> u32 {
-    const EVEN: u64 = 0x0000_ffff_0000_ffff;
     let fours = count / 4;
-    let mut pairs = 0u64;
+    let mut total = 0;
     let (words, _) = lengths.as_chunks::<8>();
     let Some(last) = words.get(fours) else {
         return sum_narrow(&lengths.as_chunks().0[..count]);
     };
     for word in &words[..fours] {
-        let word = u64::from_le_bytes(*word);
-        pairs += (word & EVEN) + (word >> 16 & EVEN);
+        total += add_up(u64::from_le_bytes(*word));
     }
-    let word = u64::from_le_bytes(*last) & ((1 << (16 * (count % 4))) - 1);
-    pairs += (word & EVEN) + (word >> 16 & EVEN);
+    total + add_up(u64::from_le_bytes(*last) & ((1 << (16 * (count % 4))) - 1))
+}
+
+/// Sum of four lengths of 16 bits.
+#[inline]
+fn add_up(lengths: u64) -> u32 {
+    const EVEN: u64 = 0x0000_ffff_0000_ffff;
+    let pairs = (lengths & EVEN) + (lengths >> 16 & EVEN);
     (pairs + (pairs >> 32)) as u32
 }
 

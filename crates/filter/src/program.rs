@@ -10,6 +10,10 @@
 //!     └── one bit kept with the thread ──────────┘
 //! ```
 //!
+//! In which order the operands of a group are asked is found out by measuring: now and then an event
+//! is a sample, for which all operands are evaluated and tallied; those that decide most for the
+//! least work come first afterwards. Evaluation has no effects, so no result depends on it.
+//!
 //! Which nodes are worth a bit: those that hang on nothing but the process and are used by something
 //! that does not, the most used first. What is kept is found again in [`Workspace`].
 
@@ -19,7 +23,7 @@ use hashbrown::HashMap;
 use crate::evaluate::check;
 use crate::graph::{Graph, Kind, NodeId};
 use crate::schema::{FieldSource, Lifetime};
-use crate::workspace::{Kept, Workspace};
+use crate::workspace::{Kept, Memory, Workspace};
 
 /// A node of a program, perhaps negated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -149,7 +153,29 @@ impl Program {
     /// What running the program needs.
     #[must_use]
     pub fn workspace(&self) -> Workspace {
-        Workspace::new(self.ops.len(), self.own, self.shared)
+        Workspace::new(self.ops.len(), self.operands.len(), self.own, self.shared)
+    }
+
+    /// Puts the operands of what was sampled into the order that the samples suggest.
+    #[cold]
+    pub fn reorder(&mut self, workspace: &mut Workspace) {
+        let (memory, _) = workspace.parts();
+        let order = &mut memory.order;
+        for op in memory.sampled.drain(..) {
+            memory.is_sampled[op as usize] = false;
+            let Op { start, len, .. } = self.ops[op as usize];
+            let places = start as usize..(start + len) as usize;
+            order.clear();
+            for at in places.clone() {
+                let tally = memory.tallies[at];
+                order.push((tally.price(), self.operands[at], tally));
+            }
+            order.sort_by(|a, b| a.0.total_cmp(&b.0));
+            for (at, &(_, operand, tally)) in places.zip(order.iter()) {
+                self.operands[at] = operand;
+                memory.tallies[at] = tally.faded();
+            }
+        }
     }
 
     /// Number of results that may be kept for a thread.
@@ -244,7 +270,37 @@ impl Program {
             source,
             scratch,
         };
-        run.operand(root, memory)
+        if memory.samples() {
+            run.operand::<true>(root, memory)
+        } else {
+            run.operand::<false>(root, memory)
+        }
+    }
+}
+
+/// How an operand did in samples.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    asked: u32,
+    /// How often it alone decided its group.
+    decided: u32,
+    /// Nodes that had to be evaluated for it.
+    work: u32,
+}
+
+impl Tally {
+    /// Work for each decision; the lower, the earlier it should be asked.
+    fn price(self) -> f64 {
+        f64::from(self.work + self.asked) / (f64::from(self.decided) + 0.25)
+    }
+
+    /// Older samples count less.
+    const fn faded(self) -> Self {
+        Self {
+            asked: self.asked / 2,
+            decided: self.decided / 2,
+            work: self.work / 2,
+        }
     }
 }
 
@@ -258,17 +314,17 @@ struct Run<'r, S> {
 impl<S: FieldSource> Run<'_, S> {
     /// A look at the memory, in place: most operands of most conditions are known already.
     #[inline]
-    fn operand(&self, operand: Operand, memory: &mut crate::workspace::Memory) -> bool {
+    fn operand<const SAMPLE: bool>(&self, operand: Operand, memory: &mut Memory) -> bool {
         let op = operand.op();
         let holds = match memory.known(op) {
             Some(known) => known,
-            None => self.compute(op, memory),
+            None => self.compute::<SAMPLE>(op, memory),
         };
         holds != operand.is_negated()
     }
 
     #[inline(never)]
-    fn compute(&self, op: usize, memory: &mut crate::workspace::Memory) -> bool {
+    fn compute<const SAMPLE: bool>(&self, op: usize, memory: &mut Memory) -> bool {
         let Op {
             work,
             start,
@@ -281,10 +337,18 @@ impl<S: FieldSource> Run<'_, S> {
             memory.learn(op, known);
             return known;
         }
-        let operands = || &self.program.operands[start as usize..][..len as usize];
+        let operands = || self.program.operands[start as usize..][..len as usize].iter();
+        if SAMPLE {
+            memory.work += 1;
+        }
         let holds = match work {
-            Work::And => operands().iter().all(|&one| self.operand(one, memory)),
-            Work::Or => operands().iter().any(|&one| self.operand(one, memory)),
+            Work::And | Work::Or if SAMPLE => {
+                let holds = self.sample(work == Work::And, start, len, memory);
+                memory.note_sample(op);
+                holds
+            }
+            Work::And => operands().all(|&one| self.operand::<SAMPLE>(one, memory)),
+            Work::Or => operands().any(|&one| self.operand::<SAMPLE>(one, memory)),
             Work::Check => {
                 let runner = &self.graph.runners[start as usize];
                 check(runner, self.source, self.scratch)
@@ -295,5 +359,22 @@ impl<S: FieldSource> Run<'_, S> {
         }
         memory.learn(op, holds);
         holds
+    }
+
+    /// Evaluates all operands of a group and tallies them.
+    #[cold]
+    fn sample(&self, and: bool, start: u32, len: u32, memory: &mut Memory) -> bool {
+        let mut decided = false;
+        for at in start as usize..(start + len) as usize {
+            let before = memory.work;
+            let decides = self.operand::<true>(self.program.operands[at], memory) != and;
+            let work = memory.work - before;
+            let tally = &mut memory.tallies[at];
+            tally.asked += 1;
+            tally.decided += u32::from(decides);
+            tally.work += work;
+            decided |= decides;
+        }
+        decided != and
     }
 }

@@ -13,12 +13,17 @@
 
 use bumpalo::Bump;
 
+use crate::program::{Operand, Tally};
 use crate::schema::Keep;
 
 /// Threads for which results are kept; those in higher slots are evaluated each time.
 const MOST_ROWS: usize = 1 << 16;
 /// More than this in the arena is given back after an event.
 const ARENA_KEPT: usize = 1 << 20;
+/// One event in so many is a sample.
+const SAMPLE: u32 = 64;
+/// Samples before the first new order, and most samples between two; the number doubles.
+const SAMPLES: (u32, u32) = (8, 1024);
 /// Words of a row before the bits.
 const KEYS: usize = 2;
 
@@ -79,10 +84,24 @@ pub(crate) struct Memory {
     rows: Vec<u64>,
     own: usize,
     shared: usize,
+    /// For each operand of each group.
+    pub(crate) tallies: Vec<Tally>,
+    /// Groups of which there are new samples.
+    pub(crate) sampled: Vec<u32>,
+    /// The same for each node.
+    pub(crate) is_sampled: Vec<bool>,
+    /// Operands of a group on their way into another order.
+    pub(crate) order: Vec<(f64, Operand, Tally)>,
+    /// Nodes evaluated for samples.
+    pub(crate) work: u32,
+    /// Samples until the next new order.
+    wait: u32,
+    /// What `wait` was last set to.
+    waited: u32,
 }
 
 impl Workspace {
-    pub(crate) fn new(ops: usize, own: usize, shared: usize) -> Self {
+    pub(crate) fn new(ops: usize, operands: usize, own: usize, shared: usize) -> Self {
         Self {
             memory: Memory {
                 stamps: vec![0; ops],
@@ -91,9 +110,23 @@ impl Workspace {
                 rows: Vec::new(),
                 own,
                 shared,
+                tallies: vec![Tally::default(); operands],
+                sampled: Vec::new(),
+                is_sampled: vec![false; ops],
+                order: Vec::new(),
+                work: 0,
+                wait: SAMPLES.0,
+                waited: SAMPLES.0,
             },
             scratch: Bump::new(),
         }
+    }
+
+    /// Whether it is time for [`crate::Program::reorder`]; asked once for each event, before it.
+    #[inline]
+    #[must_use]
+    pub fn wants_order(&mut self) -> bool {
+        self.memory.samples() && self.memory.counts_sample()
     }
 
     /// Forgets what was known of the event: to be called before each one.
@@ -125,6 +158,31 @@ impl Workspace {
 }
 
 impl Memory {
+    /// Whether the current event is a sample.
+    #[inline]
+    pub(crate) fn samples(&self) -> bool {
+        self.event.is_multiple_of(SAMPLE)
+    }
+
+    /// There is something new about a group.
+    pub(crate) fn note_sample(&mut self, op: usize) {
+        if !std::mem::replace(&mut self.is_sampled[op], true) {
+            self.sampled.push(op as u32);
+        }
+    }
+
+    #[cold]
+    fn counts_sample(&mut self) -> bool {
+        self.work = 0;
+        self.wait -= 1;
+        if self.wait > 0 {
+            return false;
+        }
+        self.waited = (self.waited * 2).min(SAMPLES.1);
+        self.wait = self.waited;
+        true
+    }
+
     #[inline]
     pub(crate) fn known(&self, op: usize) -> Option<bool> {
         let stamp = self.stamps[op];
@@ -195,7 +253,7 @@ mod tests {
     #[test]
     fn results_are_kept_under_their_keys_only() {
         let (own, shared) = (Kept::new(0, 2, 70), Kept::new(4, 1, 3));
-        let mut workspace = Workspace::new(0, 2, 1);
+        let mut workspace = Workspace::new(0, 0, 2, 1);
         let mut ask = |kept, keep: Option<Keep>, learn: Option<bool>| {
             workspace.next_event();
             let (memory, _) = workspace.parts();
