@@ -12,14 +12,16 @@ run: tools ## build, then replay the sample incident with the shipped rules
 
 test: tools lint ## everything that can be tested here; the last line counts the conformance cases
 	$(CARGO) test --workspace --no-fail-fast
+	benches/instructions
 	@$(MAKE) --no-print-directory conformance
 
 conformance: tools ## the binary against the corpus in $$PEREGRINE_CORPUS
 	$(CARGO) build --release --bin peregrine --bin conformance
 	@target/release/conformance --peregrine $(PEREGRINE) $(KINDS)
 
-bench: tools ## figures for every stage
-	$(CARGO) bench --workspace
+bench: tools ## what everything costs, as one table; kept in benches/results
+	$(CARGO) build --release --bin peregrine --bin make-workload --bin make-rules
+	benches/run $(PEREGRINE)
 
 fuzz: tools ## every fuzz target for FUZZ_SECONDS each; wants nightly and cargo-fuzz
 	for target in $$($(CARGO) +nightly fuzz list); do \

@@ -19,7 +19,7 @@
 //!
 //! Modules: [`corpus`] finds corpus and specification, [`jsonl`] reads JSON lines, [`tally`] counts,
 //! [`known`] holds the known differences, [`golden`] compares with recorded results, [`workload`]
-//! makes long synthetic streams.
+//! makes long synthetic streams, [`many_rules`] rule sets of any size.
 
 #![forbid(unsafe_code)]
 
@@ -29,9 +29,11 @@ pub mod golden;
 pub mod incident;
 pub mod jsonl;
 pub mod known;
+mod many_rules;
 pub mod tally;
 pub mod workload;
 
 pub use corpus::Corpus;
 pub use known::KnownDifferences;
+pub use many_rules::many_rules;
 pub use tally::{Outcome, Tally};
