@@ -26,12 +26,13 @@
 //! ```
 //!
 //! Modules: [`plan`] what each event type does, [`cover`] what a match requires, [`index`] from
-//! values to rules.
+//! values to rules, [`needs`] what all of it asks of the kernel.
 
 #![forbid(unsafe_code)]
 
 pub mod cover;
 pub mod index;
+pub mod needs;
 pub mod plan;
 
 use std::fmt::Write;

@@ -141,6 +141,12 @@ impl EventInfo {
         self.code & 1 == 0
     }
 
+    /// Whether its events tell what the call returned.
+    #[must_use]
+    pub const fn has_result(&self) -> bool {
+        self.result_width != 0
+    }
+
     /// Index of the parameter with this name.
     #[must_use]
     pub fn param_index(&self, name: &str) -> Option<usize> {
