@@ -42,6 +42,7 @@
 #![forbid(unsafe_code)]
 
 pub mod blocks;
+pub mod compat;
 mod convert;
 mod cursor;
 pub mod error;

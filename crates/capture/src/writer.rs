@@ -5,14 +5,14 @@
 
 use std::io::{self, BufWriter, Write};
 
-use event::snapshot::{Descriptor, Interface, MachineInfo, Process, UserList};
-use event::{Record, RecordFlags};
+use ::event::snapshot::{Descriptor, Interface, MachineInfo, Process, UserList};
+use ::event::{Record, RecordFlags};
 
 use crate::blocks;
 use crate::read::machine::HOSTNAME_LEN;
 use crate::reader::Item;
 use crate::source::Compression;
-use crate::write::{descriptor, lists, process};
+use crate::write::{descriptor, event, lists, process};
 
 /// A list block is closed when it has grown to this.
 const LIST_LEN: usize = 1 << 20;
@@ -28,6 +28,9 @@ pub struct Writer<W: Write> {
     body: Vec<u8>,
     /// The block being laid out.
     block: Vec<u8>,
+    /// What becomes of events on their way.
+    form: event::Form,
+    made: event::Made,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,9 +64,26 @@ impl<W: Write> Writer<W> {
             open: None,
             body: Vec::new(),
             block: Vec::new(),
+            form: event::Form::default(),
+            made: event::Made::default(),
         };
         writer.section()?;
         Ok(writer)
+    }
+
+    /// Leaves environments out, of processes and of events: they often hold secrets.
+    #[must_use]
+    pub fn redact_environments(mut self, on: bool) -> Self {
+        self.form.redact_env = on;
+        self
+    }
+
+    /// Writes what sysdig 0.29.3 understands: events and descriptors that came later take the form
+    /// of older ones, see [`crate::compat`].
+    #[must_use]
+    pub fn compatible(mut self, on: bool) -> Self {
+        self.form.compat = on;
+        self
     }
 
     /// Begins another capture in the same file.
@@ -126,7 +146,15 @@ impl<W: Write> Writer<W> {
     /// When the output fails.
     pub fn process(&mut self, process: &Process<'_>) -> io::Result<()> {
         self.open_list(List::Processes)?;
-        process::write(&mut self.body, process);
+        if self.form.redact_env {
+            let bare = Process {
+                env: b"",
+                ..process.clone()
+            };
+            process::write(&mut self.body, &bare);
+        } else {
+            process::write(&mut self.body, process);
+        }
         Ok(())
     }
 
@@ -136,7 +164,11 @@ impl<W: Write> Writer<W> {
     /// When the output fails.
     pub fn descriptor(&mut self, descriptor: &Descriptor<'_>) -> io::Result<()> {
         self.open_list(List::Descriptors(descriptor.tid))?;
-        descriptor::write(&mut self.body, descriptor);
+        if self.form.compat {
+            descriptor::write(&mut self.body, &crate::compat::descriptor(descriptor));
+        } else {
+            descriptor::write(&mut self.body, descriptor);
+        }
         Ok(())
     }
 
@@ -146,6 +178,17 @@ impl<W: Write> Writer<W> {
     /// When the output fails, or the event is longer than a block can say.
     pub fn event(&mut self, record: &Record<'_>) -> io::Result<()> {
         self.close_list()?;
+        if !self.form.changes(record) {
+            return self.event_as_is(record);
+        }
+        let mut made = std::mem::take(&mut self.made);
+        self.form.convert(record, &mut made);
+        let written = made.records(record).try_for_each(|r| self.event_as_is(&r));
+        self.made = made;
+        written
+    }
+
+    fn event_as_is(&mut self, record: &Record<'_>) -> io::Result<()> {
         let flagged = !record.flags.is_empty();
         let before = blocks::HEADER_LEN + if flagged { 6 } else { 2 };
         let unpadded = before + record.bytes().len();

@@ -11,6 +11,7 @@ pub const CODES: &[&Code] = &[
     &KEY,
     &INCLUDE,
     &OPTION,
+    &PAST,
 ];
 
 /// A value that cannot be used.
@@ -72,4 +73,13 @@ pub static OPTION: Code = Code {
     explanation: "An option is KEY=VALUE. KEY is a path such as engine.kind, rules[0].enable.tag \
         or plugins[].name; `[]` appends, and a backslash takes the next character as it is. VALUE \
         is one scalar, or YAML between braces.",
+};
+
+/// A key of an older release.
+pub static PAST: Code = Code {
+    id: "P0608",
+    title: "key of an older release",
+    explanation: "Older releases of Falco had this key. Where its meaning can still be had, it is \
+        read as today's key or keeps its meaning; where its subject has gone, it has no effect. \
+        The message says which.",
 };

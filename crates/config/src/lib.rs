@@ -24,6 +24,7 @@ pub mod code;
 pub mod expand;
 pub mod load;
 pub mod option;
+pub mod past;
 mod read;
 pub mod scalar;
 pub mod schema;

@@ -16,6 +16,7 @@ use diag::{Diagnostic, Severity, SourceMap, Span};
 use crate::code;
 use crate::expand::expand;
 use crate::option::Override;
+use crate::past;
 use crate::read::Reader;
 use crate::schema::{SchemaStatus, check_config};
 use crate::settings::Settings;
@@ -176,8 +177,14 @@ impl Loader<'_> {
             expand(&mut tree, variable);
         }
         let status = check_config(&tree);
+        let mut past = Vec::new();
         if let SchemaStatus::Failed(issues) = &status {
             for issue in issues {
+                if let Some((key, fate)) = past::fate(&issue.path) {
+                    let path = issue.path.clone();
+                    past.push((path, key, fate));
+                    continue;
+                }
                 let message = match &issue.path {
                     path if path.is_empty() => issue.message.clone(),
                     path => format!("{path}: {}", issue.message),
@@ -192,8 +199,32 @@ impl Loader<'_> {
                 self.findings.push(found);
             }
         }
+        for (path, key, fate) in past {
+            self.past(&tree, &path, key, fate);
+        }
         self.files.push((path.to_owned(), status));
         tree
+    }
+
+    /// Tells what became of an old key; of a section, what became of each key in it.
+    fn past(&mut self, tree: &Node, path: &str, key: &'static str, fate: past::Fate) {
+        let mut keys = vec![(key, fate)];
+        if key != path && !path.starts_with(key) {
+            let inside = past::PAST.iter().copied();
+            keys = inside
+                .filter(|(key, _)| key.split_once('.').is_some_and(|(s, _)| s == path))
+                .filter(|(key, _)| tree.path(key).is_some())
+                .collect();
+        }
+        for (key, fate) in keys {
+            let text = past::sentence(key, fate);
+            let found = Diagnostic::new(&code::PAST, Severity::Warning, text);
+            self.findings
+                .push(match tree.path(key).and_then(|node| node.at) {
+                    Some(at) => found.at(at, ""),
+                    None => found,
+                });
+        }
     }
 
     fn apply<'o>(&mut self, tree: &mut Node, overrides: impl Iterator<Item = &'o Override>) {
@@ -240,7 +271,7 @@ impl Loader<'_> {
         }
     }
 
-    fn finish(mut self, tree: Node) -> Result<Loaded, Box<Rejected>> {
+    fn finish(mut self, mut tree: Node) -> Result<Loaded, Box<Rejected>> {
         if let Some(old) = tree.get("rules_file") {
             let (severity, code, message) = if tree.get("rules_files").is_some() {
                 let message = "both rules_file and rules_files are set; remove rules_file";
@@ -255,6 +286,7 @@ impl Loader<'_> {
                 None => found,
             });
         }
+        past::translate(&mut tree);
         let mut reader = Reader::default();
         let settings = Settings::read(&tree, &mut reader);
         self.findings.append(&mut reader.problems);

@@ -1,7 +1,7 @@
 //! What keys there are, as a JSON schema (draft 06), and a check of a tree against it.
 //!
-//! The same document is what `--config-schema` prints, so that what is checked and what is
-//! published cannot differ. Only the words of the draft that such documents use are understood.
+//! `--config-schema` prints Falco's document; what this program adds to it lies beside it, by
+//! definition, and both together are what is checked. Only the words of the draft that such documents use are understood.
 //! Typing is weak, as in the original: every scalar counts as text, and a text that reads as a
 //! number or a truth value counts as one.
 
@@ -16,6 +16,46 @@ use crate::tree::{Node, Value};
 
 /// The published document.
 pub const CONFIG_SCHEMA: &str = include_str!("schema/config.json");
+
+/// What is ours: properties by definition. A key of dots takes over all of another definition's.
+const EXTENSIONS: &str = include_str!("schema/extensions.json");
+
+/// Falco's schema and ours together.
+#[must_use]
+pub fn full_schema() -> Json {
+    let mut schema: Json =
+        serde_json::from_str(CONFIG_SCHEMA).expect("the embedded schema is checked by a test");
+    let extensions: Json =
+        serde_json::from_str(EXTENSIONS).expect("the embedded extensions are checked by a test");
+    let all = extensions.as_object().into_iter().flatten();
+    for (name, _) in all {
+        let mut properties = serde_json::Map::new();
+        collect(&extensions, name, &mut properties);
+        let definition = &mut schema["definitions"][name];
+        if definition.is_null() {
+            *definition = serde_json::json!({
+                "type": "object", "title": name, "additionalProperties": false, "properties": {},
+            });
+        }
+        if let Some(known) = definition["properties"].as_object_mut() {
+            for (key, value) in properties {
+                known.entry(key).or_insert(value);
+            }
+        }
+    }
+    schema
+}
+
+fn collect(extensions: &Json, name: &str, properties: &mut serde_json::Map<String, Json>) {
+    for (key, value) in extensions[name].as_object().into_iter().flatten() {
+        match value.as_str() {
+            Some(other) => collect(extensions, other, properties),
+            None => {
+                properties.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}
 
 /// One place where a tree differs from its schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,10 +106,7 @@ impl std::fmt::Display for SchemaStatus {
 #[must_use]
 pub fn check_config(tree: &Node) -> SchemaStatus {
     static SCHEMA: OnceLock<Json> = OnceLock::new();
-    let schema = SCHEMA.get_or_init(|| {
-        serde_json::from_str(CONFIG_SCHEMA).expect("the embedded schema is checked by a test")
-    });
-    check(tree, schema)
+    check(tree, SCHEMA.get_or_init(full_schema))
 }
 
 fn check(tree: &Node, schema: &Json) -> SchemaStatus {

@@ -4,13 +4,18 @@
 //! the default in place (the schema check has warned about it by then). What must not be
 //! overlooked is fatal, and is found while reading.
 
+mod delivery;
 mod engine;
 mod output;
 mod run;
 
+pub use delivery::{
+    Delivery, DeliveryTarget, FileOutput, HttpOutput, NatsOutput, Spool, SpoolSync, SyslogOutput,
+    TlsKeys,
+};
 pub use engine::{BaseSyscalls, Capture, DropAction, Drops, Engine, EngineKind, Libs, Plugin};
-pub use output::{AppendOutput, ExtraField, HttpOutput, Outputs, Pipe, RuleMatching};
-pub use run::{Log, Metrics, Select, Selection, Webserver};
+pub use output::{AppendOutput, ExtraField, Outputs, RuleMatching};
+pub use run::{Log, Metrics, Page, Select, Selection, Webserver};
 
 use rules::Priority;
 
@@ -50,6 +55,8 @@ pub struct Settings {
     pub outputs: Outputs,
     /// The HTTP server.
     pub webserver: Webserver,
+    /// The local page.
+    pub page: Page,
     /// The program's own log.
     pub log: Log,
     /// What happens when events are lost.
@@ -89,6 +96,7 @@ impl Settings {
             rule_matching: RuleMatching::read(tree, reader),
             outputs: Outputs::read(tree, reader),
             webserver: Webserver::read(tree, reader),
+            page: Page::read(tree, reader),
             log: Log::read(tree, reader),
             drops: Drops::read(tree, reader),
             timeouts_max_consecutives: reader.number(

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use config::settings::{EngineKind, ExtraField, RuleMatching, Select, Selection};
+use config::settings::{DeliveryTarget, EngineKind, ExtraField, RuleMatching, Select, Selection};
 use config::{Loaded, Override, Rejected, Request, SchemaStatus, load};
 
 fn from(base: &str, options: &[&str]) -> Result<Loaded, Box<Rejected>> {
@@ -107,10 +107,10 @@ fn lenient_values() {
     );
     let outputs = loaded.unwrap().settings.outputs;
     assert!(!outputs.json_output && outputs.timeout == 2000);
-    assert!(
-        !outputs.file.unwrap().keep_alive,
-        "keep_alive is compared as text"
-    );
+    let DeliveryTarget::File(file) = &outputs.deliveries[0].target else {
+        panic!("{:?}", outputs.deliveries)
+    };
+    assert!(!file.keep_alive, "keep_alive is compared as text");
 }
 
 #[test]
@@ -236,4 +236,81 @@ fn unknown_keys_warn_with_the_nearest_name() {
     let loaded = from("json_outptu: true\n", &[]).unwrap();
     assert_eq!(loaded.warnings.len(), 1);
     assert_eq!(loaded.warnings[0].suggestions[0].replacement, "json_output");
+}
+
+#[test]
+fn outputs_beyond_the_five_and_what_they_take() {
+    let yaml = "stdout_output: {enabled: true}\nextra_outputs:\n  - type: http\n    url: http://x/\n    \
+        filter: {priority: error, tags: [network]}\n    retry: {longest: 30s, give_up: 1500}\n    \
+        spool: {path: /tmp/s, max_size_mb: 8, when_full: drop_oldest}\n  - type: nats\n    name: bus\n    \
+        address: tls://x:4222\n    token: t\n";
+    let deliveries = from(yaml, &[]).unwrap().settings.outputs.deliveries;
+    let names: Vec<&str> = deliveries
+        .iter()
+        .map(|delivery| delivery.name.as_str())
+        .collect();
+    assert_eq!(names, ["stdout", "http-1", "bus"]);
+    let http = &deliveries[1];
+    assert_eq!((http.priority.name(), http.tags.len()), ("Error", 1));
+    assert_eq!(
+        (http.retry_longest, http.retry_give_up),
+        (30_000, Some(1500))
+    );
+    assert!(http.spool.as_ref().is_some_and(|spool| spool.drop_oldest));
+    let DeliveryTarget::Nats(nats) = &deliveries[2].target else {
+        panic!()
+    };
+    assert!(nats.address == "x:4222" && nats.tls.is_some() && nats.login.is_some());
+    for (yaml, word) in [
+        ("extra_outputs: [{type: fax}]", "fax"),
+        ("extra_outputs: [{type: http}]", "extra_outputs[0].url"),
+        (
+            "extra_outputs: [{type: stdout, name: a}, {type: stdout, name: a}]",
+            "'a'",
+        ),
+        (
+            "extra_outputs: [{type: syslog, address: somewhere}]",
+            "somewhere",
+        ),
+        ("stdout_output: {enabled: true, timeout: soon}", "soon"),
+        (
+            "stdout_output: {enabled: true, filter: {priority: loud}}",
+            "loud",
+        ),
+        ("stdout_output: {enabled: true, spool: {sync: now}}", "now"),
+    ] {
+        let rejected = from(yaml, &[]).err().expect(yaml);
+        assert!(rejected.to_string().contains(word), "{yaml}: {rejected}");
+    }
+}
+
+#[test]
+fn keys_of_the_past_are_read_or_told() {
+    let yaml = "syscall_buf_size_preset: 6\nmodern_bpf: {cpus_for_each_syscall_buffer: 3}\n\
+        engine: {kind: modern_ebpf}\ngrpc: {enabled: true}\noutputs: {rate: 5, max_burst: 9}\n\
+        metadata_download: {max_mb: 1}\nunknown_key: 1\n";
+    let loaded = from(yaml, &[]).unwrap();
+    assert_eq!(loaded.settings.engine.buf_size_preset, 6);
+    assert_eq!(loaded.settings.engine.cpus_for_each_buffer, 3);
+    assert_eq!(loaded.settings.outputs.throttle, Some((5.0, 9.0)));
+    let mut told: Vec<&str> = loaded
+        .warnings
+        .iter()
+        .map(|found| found.message.as_str())
+        .collect();
+    told.sort_unstable();
+    let begins: Vec<&str> = told
+        .iter()
+        .map(|text| text.split('\'').nth(1).unwrap_or(text))
+        .collect();
+    let expected = [
+        "grpc",
+        "metadata_download",
+        "modern_bpf.cpus_for_each_syscall_buffer",
+        "outputs.max_burst",
+        "outputs.rate",
+        "syscall_buf_size_preset",
+        "unknown_key",
+    ];
+    assert_eq!(begins, expected, "{told:?}");
 }

@@ -223,7 +223,9 @@ fn filters(
     let free = matches!(need.effect, Effect::None);
     if info.fd_param.is_some() && matches!(need.effect, Effect::None | Effect::SuccessOnSocket) {
         for (name, letter) in KINDS {
-            if survivor(&|graph, id, predicate| of_kind(graph, id, predicate, name, letter)).is_none() {
+            if survivor(&|graph, id, predicate| of_kind(graph, id, predicate, name, letter))
+                .is_none()
+            {
                 need.filters.push(Filter::Descriptor(name));
             }
         }

@@ -162,7 +162,12 @@ fn plan(
 }
 
 /// Result of a check that the event type alone decides.
-pub(crate) fn by_type(graph: &Graph, id: NodeId, predicate: &Predicate, code: EventCode) -> Option<bool> {
+pub(crate) fn by_type(
+    graph: &Graph,
+    id: NodeId,
+    predicate: &Predicate,
+    code: EventCode,
+) -> Option<bool> {
     let field = predicate.left.as_ref()?;
     if predicate.fields.len() > 1 {
         return None;

@@ -169,6 +169,12 @@ impl<'a> Record<'a> {
         self.count == 0
     }
 
+    /// Number of its parameters, as far as the table knows them.
+    #[must_use]
+    pub fn param_count(&self) -> usize {
+        usize::from(self.count)
+    }
+
     /// Bytes of parameter `index`: empty where it is absent or beyond the end.
     #[must_use]
     #[inline(always)]

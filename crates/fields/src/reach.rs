@@ -60,7 +60,10 @@ pub fn parameters(field: &FieldDef, code: EventCode) -> u32 {
         Id::EvtRes | Id::EvtRawres | Id::EvtFailed => result,
         Id::EvtBuffer => of(info, |param| param.name == "data"),
         Id::EvtIsOpenRead | Id::EvtIsOpenWrite | Id::EvtIsOpenExec | Id::EvtIsOpenCreate => {
-            result | of(info, |param| matches!(param.name, "flags" | "mode" | "creat_flags"))
+            result
+                | of(info, |param| {
+                    matches!(param.name, "flags" | "mode" | "creat_flags")
+                })
         }
         _ if field.lifetime != Lifetime::Event && id.row().class != Class::Descriptor => 0,
         _ => match id.row().class {

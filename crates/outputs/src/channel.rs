@@ -1,29 +1,33 @@
 //! The one shape of all channels.
 
 pub mod file;
+pub mod http;
+pub mod nats;
 pub mod program;
+pub mod rotation;
+pub mod socket;
 pub mod stream;
 pub mod syslog;
+pub mod wire;
 
 use std::io;
 
 use crate::message::Batch;
+use crate::pulse::Pulse;
 
 /// Carries messages out of the program.
 pub trait Channel: Send {
-    /// Name in log lines: `stdout`, `file`, ...
-    fn name(&self) -> &'static str;
-
-    /// Delivers messages. On an error the rest of the batch is lost; the next batch is tried anew.
+    /// Delivers the messages of `batch` that are not done yet, in order, and says so to `progress`
+    /// as it goes: after a failure it is called again for the rest.
     ///
     /// # Errors
-    /// What the operating system said, with the channel's target.
-    fn deliver(&mut self, batch: &Batch) -> io::Result<()>;
+    /// [`Failure`]: what is to become of the first message that is not done.
+    fn deliver(&mut self, batch: &Batch, progress: &mut Progress<'_>) -> Result<(), Failure>;
 
     /// Opens the target anew: log rotation, SIGUSR1.
     ///
     /// # Errors
-    /// As [`deliver`](Self::deliver).
+    /// What the operating system said, with the target.
     fn reopen(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -31,13 +35,94 @@ pub trait Channel: Send {
     /// Ends: what was opened is closed and waited for.
     ///
     /// # Errors
-    /// As [`deliver`](Self::deliver).
+    /// As [`reopen`](Self::reopen).
     fn close(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
+/// Why a message was not delivered, and what that means for it.
+#[derive(Debug)]
+pub enum Failure {
+    /// The receiver cannot be reached or is busy: the message waits, however long that takes.
+    Again(io::Error),
+    /// It took too long: one more attempt at once, and then as `Again`.
+    Slow(io::Error),
+    /// The receiver failed on this message. It may be the message: attempts are limited, or an
+    /// attacker who finds a text that a receiver stumbles over would stop all that follow.
+    Stumbled(io::Error),
+    /// The receiver will never take this message.
+    Refused(io::Error),
+    /// Nobody will ever read again.
+    Gone,
+}
+
+impl Failure {
+    /// What happened.
+    #[must_use]
+    pub fn error(&self) -> Option<&io::Error> {
+        match self {
+            Self::Again(error)
+            | Self::Slow(error)
+            | Self::Stumbled(error)
+            | Self::Refused(error) => Some(error),
+            Self::Gone => None,
+        }
+    }
+}
+
+/// How far a batch has been delivered.
+#[derive(Debug)]
+pub struct Progress<'p> {
+    done: usize,
+    pulse: &'p Pulse,
+}
+
+impl<'p> Progress<'p> {
+    /// Nothing is delivered yet.
+    #[must_use]
+    pub fn new(pulse: &'p Pulse) -> Self {
+        Self { done: 0, pulse }
+    }
+
+    /// Messages at the front of the batch that need no more attention.
+    #[must_use]
+    pub fn done(&self) -> usize {
+        self.done
+    }
+
+    /// So many more have been delivered.
+    pub fn delivered(&mut self, messages: usize) {
+        self.done += messages;
+        self.pulse.delivered(messages as u64);
+    }
+
+    /// The next one is given up.
+    pub(crate) fn skip(&mut self) {
+        self.done += 1;
+        self.pulse.begin();
+    }
+
+    /// A message was cut to what the transport takes.
+    pub fn truncated(&mut self) {
+        self.pulse.truncated();
+    }
+}
+
 /// An error that says what it was about.
-fn about(target: &str, error: &io::Error) -> io::Error {
+pub(crate) fn about(target: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{target}: {error}"))
+}
+
+/// An error of our own.
+pub(crate) fn fault(text: impl Into<String>) -> io::Error {
+    io::Error::other(text.into())
+}
+
+/// Whether an error means that time ran out.
+pub(crate) fn is_timeout(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock
+    )
 }

@@ -1,78 +1,214 @@
-//! Alerts as lines, and the channels that carry them.
+//! Alerts as lines, and the outputs that carry them.
 //!
-//! [`alert`] makes a line of a match; [`Outputs`] hands lines to one [`queue`] for each
-//! [`channel`]; [`statistics`] counts. A line is finished before it is queued: workers know nothing
-//! of events, and an alert shows the state at its event and not at its delivery.
+//! [`alert`] makes a line of a match; [`Outputs`] hands lines to one [`queue`] for each output whose
+//! [`route`] takes them; a courier takes them to the output's [`channel`] and tries again where
+//! that is worth it; a [`spool`] keeps on disk what is not delivered yet; [`statistics`] counts. A
+//! line is finished before it is queued: workers know nothing of events, and an alert shows the
+//! state at its event and not at its delivery.
 
 #![forbid(unsafe_code)]
 
 pub mod alert;
 pub mod channel;
+mod courier;
 pub mod message;
+pub mod output;
+mod pulse;
 pub mod queue;
+pub mod route;
+pub mod spool;
 pub mod statistics;
 pub mod time;
+pub mod tls;
+mod watchdog;
 
 use std::io;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 pub use alert::{Form, Formatter, Internal, RuleOutput};
 pub use channel::Channel;
+pub use courier::Retry;
 pub use message::{Batch, Message};
+pub use output::{Output, Report, Target};
+pub use pulse::Counts;
 pub use queue::{Listener, Notice, Overflow, Policy, Queue};
+pub use route::{Filter, Route, Subject};
+pub use spool::SpoolOptions;
 pub use statistics::Statistics;
 pub use time::Clock;
 
+use output::Running;
 use rules::Priority;
+use watchdog::Watchdog;
 
-/// All channels of a run.
+/// Most outputs a run may have: one bit each in a [`Route`].
+pub const MAX_OUTPUTS: usize = 64;
+
+/// All outputs of a run.
 #[derive(Default)]
 pub struct Outputs {
-    queues: Vec<Queue>,
+    running: Vec<Running>,
+    watchdog: Option<Watchdog>,
 }
 
 impl Outputs {
-    /// Starts a worker for each channel.
+    /// Starts a worker for each output. A message that takes longer than `timeout` is complained
+    /// about.
     ///
     /// # Errors
-    /// When a thread cannot be started.
+    /// When a certificate or a spool is of no use, or a thread cannot be started; nothing runs then.
     pub fn start(
-        channels: Vec<Box<dyn Channel>>,
+        outputs: &[Output],
         policy: Policy,
+        timeout: Duration,
         listener: &Listener,
     ) -> io::Result<Self> {
-        let start = |channel| Queue::start(channel, policy, listener.clone());
-        let queues = channels.into_iter().map(start).collect::<io::Result<_>>()?;
-        Ok(Self { queues })
+        let mut started = Self::default();
+        started.replace(outputs, policy, timeout, listener)?;
+        Ok(started)
     }
 
-    /// Sends a line to every channel. False when the reader of standard output has gone.
-    pub fn send(&self, priority: Priority, line: &[u8]) -> bool {
+    /// Goes over to other outputs. Those that are among the new ones unchanged go on, with all that
+    /// waits in them; the others deliver what waits, for at most `timeout`, beside the new ones.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start); then everything goes on as before.
+    pub fn replace(
+        &mut self,
+        outputs: &[Output],
+        policy: Policy,
+        timeout: Duration,
+        listener: &Listener,
+    ) -> io::Result<()> {
+        if outputs.len() > MAX_OUTPUTS {
+            let text = format!("{} outputs are more than {MAX_OUTPUTS}", outputs.len());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        // A spool belongs to one output at a time: what holds one ends before its successor starts.
+        let mut opened = Vec::new();
+        for output in outputs {
+            let same = self
+                .running
+                .iter()
+                .any(|running| running.is(output, policy));
+            opened.push(if same {
+                None
+            } else {
+                Some(output.target.open(&output.name)?)
+            });
+        }
+        let mut old = std::mem::take(&mut self.running);
+        let (kept, gone): (Vec<Running>, Vec<Running>) = old
+            .drain(..)
+            .partition(|running| outputs.iter().any(|output| running.is(output, policy)));
+        let mut kept = kept;
+        let end = Instant::now() + timeout;
+        gone.iter().for_each(|running| running.queue.close());
+        let (spooled, gone): (Vec<_>, Vec<_>) = gone.into_iter().partition(Running::has_spool);
+        for running in spooled {
+            let _ = running.queue.finish(Some(end));
+        }
+        if !gone.is_empty() {
+            let _ = std::thread::Builder::new()
+                .name("old outputs".to_owned())
+                .spawn(move || {
+                    for running in gone {
+                        let _ = running.queue.finish(Some(end));
+                    }
+                });
+        }
+        let mut failed = None;
+        for (output, channel) in outputs.iter().zip(opened) {
+            let at = kept.iter().position(|running| running.is(output, policy));
+            match (at, channel) {
+                (Some(at), _) => self.running.push(kept.swap_remove(at)),
+                (None, Some(channel)) => match Running::start(output, channel, policy, listener) {
+                    Ok(running) => self.running.push(running),
+                    Err(error) => failed = Some(error),
+                },
+                (None, None) => {}
+            }
+        }
+        let pulses = self
+            .running
+            .iter()
+            .map(|r| (Arc::clone(&r.name), Arc::clone(&r.pulse)));
+        self.watchdog = Watchdog::start(pulses.collect(), timeout, listener.clone()).ok();
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// The outputs that take alerts of this kind.
+    #[must_use]
+    pub fn route(&self, subject: &Subject<'_>) -> Route {
+        let mut route = Route::default();
+        for (at, running) in self.running.iter().enumerate() {
+            if running.output.filter.takes(subject) {
+                route.add(at);
+            }
+        }
+        route
+    }
+
+    /// Sends a line along a route. False when the reader of standard output has gone.
+    pub fn send_to(&self, route: Route, priority: Priority, line: &[u8]) -> bool {
         let mut all = true;
-        for queue in &self.queues {
-            all &= queue.push(priority, line);
+        for (at, running) in self.running.iter().enumerate() {
+            if route.has(at) {
+                all &= running.queue.push(priority, line);
+            }
         }
         all
     }
 
+    /// Sends an alert that no rule raised to all outputs that take its priority and source.
+    pub fn send_internal(&self, rule: &str, priority: Priority, line: &[u8]) -> bool {
+        let subject = Subject {
+            priority,
+            source: "internal",
+            rule,
+            tags: &[],
+        };
+        self.send_to(self.route(&subject), priority, line)
+    }
+
     /// Has every channel open its target anew.
     pub fn reopen(&self) {
-        self.queues.iter().for_each(Queue::reopen);
+        self.running
+            .iter()
+            .for_each(|running| running.queue.reopen());
     }
 
     /// Messages that full queues dropped.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        self.queues.iter().map(Queue::dropped).sum()
+        self.running
+            .iter()
+            .map(|running| running.queue.dropped())
+            .sum()
     }
 
-    /// Delivers what waits and ends the workers; false when a channel took longer than `timeout`.
+    /// How each output is doing.
+    #[must_use]
+    pub fn report(&self) -> Vec<Report> {
+        self.running.iter().map(Running::report).collect()
+    }
+
+    /// Delivers what waits and ends the workers; false when an output took longer than `timeout`.
+    /// All have the same time, not one after the other.
     #[must_use]
     pub fn finish(self, timeout: Option<Duration>) -> bool {
+        let end = timeout.map(|timeout| Instant::now() + timeout);
+        self.running
+            .iter()
+            .for_each(|running| running.queue.close());
         // Every queue is finished, whatever became of the others.
         let mut all = true;
-        for queue in self.queues {
-            all &= queue.finish(timeout);
+        for running in self.running {
+            all &= running.queue.finish(end);
         }
         all
     }

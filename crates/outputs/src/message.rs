@@ -33,6 +33,18 @@ impl Batch {
         &self.bytes
     }
 
+    /// The texts from the message at `first` on, with their newlines.
+    #[must_use]
+    pub fn lines_from(&self, first: usize) -> &[u8] {
+        let start = first.checked_sub(1).map_or(0, |last| self.ends[last].0);
+        &self.bytes[start..]
+    }
+
+    /// Where each message ends in [`lines`](Self::lines).
+    pub(crate) fn ends(&self) -> impl Iterator<Item = usize> + '_ {
+        self.ends.iter().map(|(end, _)| *end)
+    }
+
     /// The messages one by one.
     pub fn messages(&self) -> impl Iterator<Item = Message<'_>> {
         let starts = std::iter::once(0).chain(self.ends.iter().map(|(end, _)| *end));
@@ -54,6 +66,12 @@ impl Batch {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
+    }
+
+    /// The bytes of all texts.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.bytes.len()
     }
 
     /// Forgets them and keeps the memory, unless a burst made it large.

@@ -12,13 +12,19 @@ pub(crate) struct Cli {
 }
 
 /// Names of all commands; any other first argument belongs to Falco's flags.
-pub(crate) const NAMES: [&str; 6] = ["run", "replay", "read", "check", "list", "explain"];
+pub(crate) const NAMES: [&str; 8] = [
+    "run", "record", "doctor", "replay", "read", "check", "list", "explain",
+];
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Watch this machine with the rules, or one command and what it starts (root)
     Run(Run),
+    /// Write what this machine, or one command, does to a capture file (root)
+    Record(Record),
+    /// Tell what can be watched on this machine, and which rules lose by what cannot (root)
+    Doctor(Doctor),
     /// Match the rules against the events of a capture file
     Replay(Replay),
     /// Print the events of a capture file
@@ -62,6 +68,80 @@ pub(crate) struct Run {
     /// No summary at the end
     #[arg(short, long)]
     pub(crate) quiet: bool,
+    /// Watch only this command and what it starts, until it ends; its exit code is ours
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
+}
+
+/// `peregrine record`
+#[derive(Debug, Args)]
+pub(crate) struct Record {
+    /// Capture file to write; - is standard output
+    pub(crate) file: String,
+    /// Show only events that fulfil this condition; what the state needs is kept besides
+    #[arg(num_args = 0.., allow_negative_numbers = true)]
+    pub(crate) filter: Vec<String>,
+    /// Bytes kept of what is read and written
+    #[arg(short, long, value_name = "BYTES", default_value_t = 80,
+          value_parser = clap::value_parser!(u32).range(1..=65_000))]
+    pub(crate) snaplen: u32,
+    /// Compression of the file; Falco and sysdig read gzip and none
+    #[arg(long, value_enum, default_value_t = Packing::Gzip)]
+    pub(crate) compression: Packing,
+    /// Leave environments of processes out
+    #[arg(long)]
+    pub(crate) redact_env: bool,
+    /// Write what sysdig 0.29.3 understands
+    #[arg(long)]
+    pub(crate) compat: bool,
+    /// Begin a new file after so many megabytes
+    #[arg(short = 'C', long, value_name = "MB")]
+    pub(crate) rotate_size: Option<u64>,
+    /// Begin a new file after so many seconds
+    #[arg(short = 'G', long, value_name = "SECONDS")]
+    pub(crate) rotate_time: Option<u64>,
+    /// Begin a new file after so many events
+    #[arg(long, value_name = "N")]
+    pub(crate) rotate_events: Option<u64>,
+    /// Keep so many files, the newest
+    #[arg(short = 'W', long, value_name = "N")]
+    pub(crate) keep: Option<usize>,
+    /// Stop after so many events
+    #[arg(short, value_name = "N")]
+    pub(crate) number: Option<u64>,
+    /// Stop after so many seconds
+    #[arg(short = 'M', long, value_name = "SECONDS", default_value_t = 0)]
+    pub(crate) seconds: u64,
+    /// Set a key of the configuration, such as engine.modern_ebpf.buf_size_preset=6
+    #[arg(short, long = "option", value_name = "KEY=VALUE")]
+    pub(crate) option: Vec<String>,
+    /// Say nothing
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Record only this command and what it starts, until it ends; its exit code is ours
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
+}
+
+/// Compression of a capture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Packing {
+    /// Read by everything
+    Gzip,
+    /// Smaller and faster; read by Peregrine only
+    Zstd,
+    /// None
+    None,
+}
+
+/// `peregrine doctor`
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) rules: Rules,
+    /// Form of the findings
+    #[arg(long, value_enum, default_value_t = CheckForm::Text)]
+    pub(crate) format: CheckForm,
 }
 
 /// `peregrine replay`
@@ -166,4 +246,9 @@ pub(crate) enum Listed {
 pub(crate) struct Explain {
     /// Code as messages show it, such as P0605; without it all codes are listed
     pub(crate) code: Option<String>,
+    /// Say instead what these rules need of the kernel, what is left out, and why that is safe
+    #[arg(long, conflicts_with = "code")]
+    pub(crate) kernel: bool,
+    #[command(flatten)]
+    pub(crate) rules: Rules,
 }

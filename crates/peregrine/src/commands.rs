@@ -1,9 +1,12 @@
 //! The commands for people. Exit codes: 0 fine, 1 findings or refused input, 2 usage or failure.
 
 mod check;
+mod doctor;
 mod explain;
+mod kernel;
 mod list;
 mod read;
+mod record;
 mod replay;
 mod run;
 
@@ -24,6 +27,8 @@ pub(crate) fn run() -> u8 {
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Record(args) => record::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Read(args) => read::run(&args),
         Command::Check(args) => check::run(&args),
         Command::List(args) => list::run(&args),

@@ -176,7 +176,7 @@ impl DropMonitor {
         };
         let mut line = Vec::new();
         formatter.internal(&internal, &fields, &mut line);
-        outputs.send(Priority::Debug, &line);
+        outputs.send_internal(RULE, Priority::Debug, &line);
     }
 
     /// The lines that end a run, on standard error.

@@ -127,9 +127,6 @@ fn start(flags: &Flags) -> Result<()> {
     }
     let mut rules = loading.into_set();
     let order = ruleset::select(&mut rules, settings, &flags.past.switches())?;
-    if settings.outputs.http.is_some() {
-        log::warning("http_output is not available in this version yet; no alert goes there");
-    }
     if !settings.outputs.any() {
         bail!("No output configured: enable at least one, such as stdout_output.enabled");
     }

@@ -6,8 +6,7 @@ use std::io::Write;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use jiff::Zoned;
-use outputs::channel::syslog::SyslogChannel;
-use outputs::{Batch, Channel};
+use outputs::channel::syslog::{SyslogChannel, SyslogTarget};
 use rules::Priority;
 
 static LOG: OnceLock<Log> = OnceLock::new();
@@ -30,7 +29,9 @@ pub(crate) fn start(settings: &config::Settings, verbose: bool) {
     let syslog = settings
         .log
         .syslog
-        .then(|| Mutex::new(SyslogChannel::new("peregrine")));
+        .then(|| SyslogChannel::open(&SyslogTarget::local(ident())).ok())
+        .flatten()
+        .map(Mutex::new);
     let stderr = settings.log.stderr;
     let iso8601 = settings.outputs.time_format_iso_8601;
     let _ = LOG.set(Log {
@@ -39,6 +40,16 @@ pub(crate) fn start(settings: &config::Settings, verbose: bool) {
         iso8601,
         syslog,
     });
+}
+
+/// What the program was called by, as the C library's syslog has it.
+pub(crate) fn ident() -> String {
+    let name = std::env::args_os().next().map(std::path::PathBuf::from);
+    let name = name
+        .as_ref()
+        .and_then(|path| path.file_name())
+        .and_then(|name| name.to_str());
+    name.unwrap_or("peregrine").to_owned()
 }
 
 /// Writes a line.
@@ -57,13 +68,11 @@ pub(crate) fn log(priority: Priority, message: &str) {
         let _ = std::io::stderr().lock().write_all(line.as_bytes());
     }
     if let Some(syslog) = &log.syslog {
-        let mut batch = Batch::default();
-        batch.push(priority, message.as_bytes());
         // Machines without syslog are common, and the default configuration asks for it.
         let _ = syslog
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .deliver(&batch);
+            .send(priority, message.as_bytes());
     }
 }
 

@@ -1,7 +1,7 @@
 //! Rules over the events of any source, and their alerts to the outputs.
 
 mod channels;
-mod summary;
+pub(crate) mod summary;
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use engine::{Engine, Matching};
 use event::Record;
 use fields::{Catalogue, Environment, EventView};
 use jiff::tz::TimeZone;
-use outputs::{Clock, Formatter, Outputs, RuleOutput, Statistics};
+use outputs::{Clock, Formatter, Outputs, Route, RuleOutput, Statistics, Subject};
 use probe::{LossMeter, Losses};
 use rules::{Priority, RuleSet};
 use state::{Context, State};
@@ -96,12 +96,43 @@ pub(crate) fn run<S: Source>(
     Ok(Ended { fault: end.fault })
 }
 
+/// What outputs choose a rule's alerts by.
+struct RuleSubject {
+    priority: Priority,
+    source: String,
+    rule: String,
+    tags: Vec<String>,
+}
+
+impl RuleSubject {
+    fn of(rule: &rules::Rule) -> Self {
+        Self {
+            priority: rule.priority,
+            source: rule.source.clone(),
+            rule: rule.name.clone(),
+            tags: rule.tags.iter().map(|tag| tag.to_string()).collect(),
+        }
+    }
+
+    fn route(&self, outputs: &Outputs) -> Route {
+        outputs.route(&Subject {
+            priority: self.priority,
+            source: &self.source,
+            rule: &self.rule,
+            tags: &self.tags,
+        })
+    }
+}
+
 /// Rules, and where their alerts go.
 pub(crate) struct Alerting {
     engine: Engine,
     env: Environment,
     formatter: Formatter,
     rule_outputs: Vec<RuleOutput>,
+    /// By rule: which outputs take its alerts.
+    routes: Vec<Route>,
+    subjects: Vec<RuleSubject>,
     outputs: Outputs,
     /// What fired.
     pub(crate) statistics: Statistics,
@@ -145,6 +176,8 @@ impl Alerting {
             },
             formatter: Formatter::new(form, Clock::new(TimeZone::system())),
             rule_outputs,
+            routes: Vec::new(),
+            subjects: plan.rules.rules.iter().map(RuleSubject::of).collect(),
             outputs: Outputs::default(),
             statistics: Statistics::new(plan.rules.rules.iter().map(|rule| rule.name.clone())),
             line: Vec::new(),
@@ -160,7 +193,14 @@ impl Alerting {
     /// # Errors
     /// When a worker cannot be started.
     pub(crate) fn begin<S: Source>(&mut self, source: &S, settings: &Settings) -> Result<()> {
-        self.outputs = channels::start(settings, S::LIVE).context("cannot start the outputs")?;
+        let hostname = &self.formatter.form().hostname;
+        let outputs = channels::start(settings, hostname, S::LIVE);
+        self.outputs = outputs.context("cannot start the outputs")?;
+        self.routes = self
+            .subjects
+            .iter()
+            .map(|subject| subject.route(&self.outputs))
+            .collect();
         self.drops = DropMonitor::new(settings.drops.clone(), S::LIVE);
         self.meter = source.losses();
         Ok(())
@@ -205,7 +245,8 @@ impl Work for Alerting {
             self.line.clear();
             self.formatter
                 .alert(compiled, record.ts, &view, &mut self.line);
-            if !self.outputs.send(compiled.priority(), &self.line) {
+            let route = self.routes[rule];
+            if !self.outputs.send_to(route, compiled.priority(), &self.line) {
                 return false;
             }
         }

@@ -64,7 +64,7 @@ impl Silence {
         let mut line = Vec::new();
         let fields = [("last_event_time", format!("\"{time}\""))];
         formatter.internal(&internal, &fields, &mut line);
-        outputs.send(Priority::Debug, &line);
+        outputs.send_internal(RULE, Priority::Debug, &line);
     }
 }
 

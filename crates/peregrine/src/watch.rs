@@ -9,7 +9,7 @@ use capture::Item;
 use config::Settings;
 use config::settings::EngineKind;
 use live::{Live, Options};
-use probe::{Attachment, BufferSize, EventClock, LossMeter};
+use probe::{Attachment, BufferSize, EventClock, LossMeter, Losses};
 use rules::Priority;
 use state::{Lookup, State};
 
@@ -20,6 +20,9 @@ use crate::source::{Next, Source};
 
 /// Longest silence before the loop looks at other things: signals, losses, limits of time.
 const PATIENCE: Duration = Duration::from_millis(100);
+
+/// A silence after which no older event can come any more.
+const SETTLED: Duration = Duration::from_millis(1);
 
 /// This machine.
 pub(crate) struct Machine {
@@ -51,6 +54,28 @@ impl Machine {
         );
         let clock = live.clock();
         Ok(Self { live, clock })
+    }
+
+    /// Takes the events that came until now into the state.
+    ///
+    /// # Errors
+    /// When waiting for events fails.
+    pub(crate) fn catch_up(&mut self, state: &mut State) -> Result<()> {
+        let until = self.clock.now();
+        let mut lookup = self.live.lookup();
+        while let Some(event) = self.live.next(SETTLED)? {
+            let time = event.record.ts;
+            state.process_live(&event.record, &mut lookup);
+            if time >= until {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// What was lost so far.
+    pub(crate) fn lost(&self) -> Losses {
+        self.live.loss_meter().lost()
     }
 }
 

@@ -4,6 +4,12 @@
 pub(crate) const MAX_CPUS: usize = 1024;
 /// System call numbers are below this.
 pub(crate) const MAX_SYSCALLS: usize = 512;
+/// In [`SharedMemory::wanted`], by number: the 64-bit call is wanted.
+pub(crate) const WANTED_NATIVE: u8 = 1;
+/// The 32-bit call of that number is wanted.
+pub(crate) const WANTED_IA32: u8 = 2;
+/// The 32-bit call that makes any network call.
+pub(crate) const IA32_SOCKETCALL: usize = 102;
 /// Classes of events, by which losses are counted.
 pub(crate) const CLASSES: usize = 11;
 /// Bytes before each record in a ring: cpu u16, class u8, flags u8, 0 u32.
@@ -18,7 +24,8 @@ pub(crate) struct Settings {
     pub boot_time: u64,
     pub snaplen: u32,
     pub drop_failed: u8,
-    pub pad: [u8; 3],
+    pub ia32: u8,
+    pub pad: [u8; 2],
     pub ia32_table: [i16; MAX_SYSCALLS],
     pub code_table: [u16; MAX_SYSCALLS],
 }

@@ -104,7 +104,7 @@ pub(crate) fn load(options: &Options) -> Result<Loaded, Error> {
         .open_memory(programs::object(backend))
         .map_err(|e| Error::load("open the programs", e))?;
     let boot_time = boot_time();
-    write_settings(&mut open, options, boot_time)?;
+    write_settings(&mut open, options, &support, boot_time)?;
     size_maps(&mut open, slots as u32, page_size() as u32)?;
     let plan = Plan::new(options, backend, &programs::names(&open));
     for mut program in open.progs_mut() {
@@ -114,16 +114,24 @@ pub(crate) fn load(options: &Options) -> Result<Loaded, Error> {
             .is_some_and(|name| plan.programs.contains(name));
         program.set_autoload(wanted);
     }
-    let object = open
-        .load()
-        .map_err(|e| Error::load("load the programs", e))?;
+    let table = make_table(slots)?;
+    open.maps_mut()
+        .find(|map| map.name() == OsStr::new("rings"))
+        .expect("the object was built with this map")
+        .reuse_fd(table.as_fd())
+        .map_err(|e| Error::load("hand over the table of rings", e))?;
+    let (rings, ring_slots) = make_rings(options, &groups)?;
+    let (object, filled) = std::thread::scope(|scope| {
+        let filler = scope.spawn(|| fill_table(&table, &ring_slots));
+        let object = open.load();
+        (object, filler.join().expect("it does not panic"))
+    });
+    let object = object.map_err(|e| Error::load("load the programs", e))?;
+    filled?;
 
     let shared = Arc::new(Shared::map(map_named(&object, ".data.shared")?.as_fd())?);
-    let rings = make_rings(&object, options, &groups)?;
     fill_dispatch_table(&object, &plan)?;
-    for number in options.syscalls.iter() {
-        shared.set_wanted(number, true);
-    }
+    shared.set_wanted(&options.syscalls);
     set_own(&object, &shared, options.own_events)?;
     let doorbell = map_named(&object, "doorbell")?
         .as_fd()
@@ -246,12 +254,18 @@ pub(crate) fn clock(which: libc::clockid_t) -> u64 {
     (t.tv_sec as u64) * 1_000_000_000 + t.tv_nsec as u64
 }
 
-fn write_settings(open: &mut OpenObject, options: &Options, boot_time: u64) -> Result<(), Error> {
+fn write_settings(
+    open: &mut OpenObject,
+    options: &Options,
+    support: &Support,
+    boot_time: u64,
+) -> Result<(), Error> {
     let mut settings = Settings {
         boot_time,
         snaplen: options.snaplen,
         drop_failed: u8::from(options.drop_failed),
-        pad: [0; 3],
+        ia32: u8::from(support.ia32),
+        pad: [0; 2],
         ia32_table: [-1; MAX_SYSCALLS],
         code_table: [0; MAX_SYSCALLS],
     };
@@ -275,7 +289,8 @@ fn write_settings(open: &mut OpenObject, options: &Options, boot_time: u64) -> R
 pub(crate) fn size_maps(open: &mut OpenObject, cpus: u32, page: u32) -> Result<(), Error> {
     for mut map in open.maps_mut() {
         let entries = match map.name().to_str() {
-            Some("bulk_rings" | "vital_rings" | "drafts") => cpus,
+            Some("rings") => 2 * cpus,
+            Some("drafts") => cpus,
             Some("doorbell") => page,
             _ => continue,
         };
@@ -308,36 +323,77 @@ fn vital_size(bulk: u32) -> u32 {
     (bulk / 2).max(2 << 20)
 }
 
+/// Place in the table of rings, and the ring's descriptor.
+type RingSlot = (u32, i32);
+
+/// The rings, vital ones first, and what the table of rings has to hold.
 fn make_rings(
-    object: &Object,
     options: &Options,
     groups: &[Vec<usize>],
-) -> Result<Vec<Ring>, Error> {
+) -> Result<(Vec<Ring>, Vec<RingSlot>), Error> {
     let bulk = options.buffer.bytes();
     let mut rings = Vec::new();
-    for (table, size) in [("vital_rings", vital_size(bulk)), ("bulk_rings", bulk)] {
-        let table = map_named(object, table)?;
+    let mut slots = Vec::new();
+    for (lane, size) in [(1, vital_size(bulk)), (0, bulk)] {
         for group in groups {
             let ring = make_ring(size)?;
-            for &cpu in group {
-                let fd = ring.fd().as_raw_fd().to_ne_bytes();
-                table
-                    .update(&(cpu as u32).to_ne_bytes(), &fd, MapFlags::ANY)
-                    .map_err(|e| Error::load("hand over a ring buffer", e))?;
-            }
+            let fd = ring.fd().as_raw_fd();
+            slots.extend(group.iter().map(|&cpu| (2 * cpu as u32 + lane, fd)));
             rings.push(ring);
         }
     }
-    Ok(rings)
+    Ok((rings, slots))
+}
+
+/// Fills the table of rings: in one call where the kernel has it (5.13), for it waits after each
+/// until no program uses the old table any more, some 10 ms, which adds up over many CPUs.
+fn fill_table(table: &impl MapCore, slots: &[RingSlot]) -> Result<(), Error> {
+    let bytes = |of: fn(&RingSlot) -> [u8; 4]| slots.iter().flat_map(of).collect::<Vec<u8>>();
+    let keys = bytes(|slot| slot.0.to_ne_bytes());
+    let fds = bytes(|slot| slot.1.to_ne_bytes());
+    let count = slots.len() as u32;
+    if table
+        .update_batch(&keys, &fds, count, MapFlags::ANY, MapFlags::ANY)
+        .is_ok()
+    {
+        return Ok(());
+    }
+    for (slot, fd) in slots {
+        table
+            .update(&slot.to_ne_bytes(), &fd.to_ne_bytes(), MapFlags::ANY)
+            .map_err(|e| Error::load("hand over a ring buffer", e))?;
+    }
+    Ok(())
+}
+
+/// The table of rings. Made before the programs are loaded, so that it can be filled meanwhile.
+fn make_table(slots: usize) -> Result<MapHandle, Error> {
+    let template = make_map(MapType::RingBuf, 0, page_size() as u32, None)?;
+    make_map(
+        MapType::ArrayOfMaps,
+        4,
+        2 * slots as u32,
+        Some(template.as_fd().as_raw_fd()),
+    )
+}
+
+fn make_map(
+    kind: MapType,
+    width: u32,
+    entries: u32,
+    inner: Option<i32>,
+) -> Result<MapHandle, Error> {
+    let options = libbpf_sys::bpf_map_create_opts {
+        sz: size_of::<libbpf_sys::bpf_map_create_opts>() as libbpf_sys::size_t,
+        inner_map_fd: inner.unwrap_or(0) as u32,
+        ..Default::default()
+    };
+    MapHandle::create(kind, Some("rings"), width, width, entries, &options)
+        .map_err(|e| Error::load(format!("make a map of {entries} bytes or entries"), e))
 }
 
 fn make_ring(size: u32) -> Result<Ring, Error> {
-    let options = libbpf_sys::bpf_map_create_opts {
-        sz: size_of::<libbpf_sys::bpf_map_create_opts>() as libbpf_sys::size_t,
-        ..Default::default()
-    };
-    let map = MapHandle::create(MapType::RingBuf, Some("events"), 0, 0, size, &options)
-        .map_err(|e| Error::load(format!("make a ring buffer of {size} bytes"), e))?;
+    let map = make_map(MapType::RingBuf, 0, size, None)?;
     let fd = map
         .as_fd()
         .try_clone_to_owned()

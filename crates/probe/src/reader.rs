@@ -146,11 +146,7 @@ impl Probe {
     /// Reports only these calls from now on. Only calls that were asked for when the probe was
     /// opened have programs; others are ignored.
     pub fn set_syscalls(&mut self, syscalls: &Syscalls) {
-        for number in 0..512 {
-            self.loaded
-                .shared
-                .set_wanted(number, syscalls.contains(number));
-        }
+        self.loaded.shared.set_wanted(syscalls);
     }
 
     /// A way to read the losses from elsewhere.

@@ -4,8 +4,12 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
-use crate::Error;
-use crate::layout::{CLASSES, MAX_CPUS, SharedMemory};
+use event::syscalls::IA32_TO_X86_64;
+
+use crate::layout::{
+    CLASSES, IA32_SOCKETCALL, MAX_CPUS, MAX_SYSCALLS, SharedMemory, WANTED_IA32, WANTED_NATIVE,
+};
+use crate::{Error, Syscalls};
 
 /// A mapping of the programs' `.data.shared`. All access is by atomics: the kernel writes too.
 pub(crate) struct Shared {
@@ -50,12 +54,27 @@ impl Shared {
         self.memory.as_ptr()
     }
 
-    /// Says whether calls with this number are reported.
-    pub(crate) fn set_wanted(&self, number: u16, on: bool) {
-        let number = usize::from(number);
-        // SAFETY: in the mapping; an index beyond the array panics before it is used.
-        let byte = unsafe { &*(&raw const (*self.raw()).wanted[number]).cast::<AtomicU8>() };
-        byte.store(u8::from(on), Ordering::Relaxed);
+    /// Says which calls are reported.
+    pub(crate) fn set_wanted(&self, wanted: &Syscalls) {
+        let mut marks = [0; MAX_SYSCALLS];
+        for number in wanted.iter() {
+            marks[usize::from(number)] |= WANTED_NATIVE;
+        }
+        for (narrow, native) in IA32_TO_X86_64 {
+            if let (Some(mark), Ok(native)) =
+                (marks.get_mut(usize::from(narrow)), u16::try_from(native))
+                && wanted.contains(native)
+            {
+                *mark |= WANTED_IA32;
+            }
+        }
+        // socketcall(2) may be any of the network calls: the program looks into it.
+        marks[IA32_SOCKETCALL] |= WANTED_IA32;
+        for (number, mark) in marks.into_iter().enumerate() {
+            // SAFETY: in the mapping; an index beyond the array panics before it is used.
+            let byte = unsafe { &*(&raw const (*self.raw()).wanted[number]).cast::<AtomicU8>() };
+            byte.store(mark, Ordering::Relaxed);
+        }
     }
 
     /// Names the thread or process whose own calls are left out; 0: none.

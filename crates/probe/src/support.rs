@@ -45,8 +45,8 @@ pub fn support() -> Support {
         tracing: ProgramType::RawTracepoint.is_supported().unwrap_or(false),
         privileged: privileged && may_load(),
         syscall_tracepoints: crate::tracefs::Tracefs::open()
-            .and_then(|fs| fs.perf_event("syscalls", "sys_exit_getppid"))
-            .is_ok_and(|event| event.is_some()),
+            .and_then(|fs| fs.number("syscalls", "sys_exit_getppid"))
+            .is_ok_and(|number| number.is_some()),
         ia32: runs_ia32(),
         cpus_online: cpus("online").len(),
         cpus_possible: cpus("possible").len(),
@@ -95,22 +95,17 @@ fn may_load() -> bool {
     caps >> 21 & 1 == 1 || caps >> 38 & 3 == 3
 }
 
-/// x86 with IA32 emulation: the entry point shows in the kernel's symbols, if those are readable.
+/// x86 with IA32 emulation. The setting exists only where it was compiled in; whether it was turned
+/// off again is on the command line. (The kernel's symbols would tell too, but reading them all
+/// takes longer than loading the programs.)
 fn runs_ia32() -> bool {
-    if !cfg!(target_arch = "x86_64") {
+    if !cfg!(target_arch = "x86_64") || !Path::new("/proc/sys/abi/vsyscall32").exists() {
         return false;
     }
-    let off = std::fs::read_to_string("/proc/cmdline").unwrap_or_default();
-    if off
+    let line = std::fs::read_to_string("/proc/cmdline").unwrap_or_default();
+    !line
         .split_whitespace()
-        .any(|word| word == "ia32_emulation=0")
-    {
-        return false;
-    }
-    let symbols = std::fs::read_to_string("/proc/kallsyms").unwrap_or_default();
-    symbols.is_empty()
-        || symbols.contains(" entry_INT80_compat")
-        || symbols.contains("int80_emulation")
+        .any(|word| matches!(word, "ia32_emulation=0" | "ia32_emulation=off"))
 }
 
 /// CPU numbers of `/sys/devices/system/cpu/NAME`, which reads `0-3,5`.

@@ -54,8 +54,14 @@ impl Tracefs {
         }
     }
 
-    /// A perf event on `group/name`; `None` if the kernel has no such tracepoint.
+    /// A perf event on `group/name`; `None` if the kernel has no such tracepoint. Closing one takes
+    /// the kernel some 50 ms, for it waits until no CPU is in the tracepoint any more.
     pub(crate) fn perf_event(&self, group: &str, name: &str) -> Result<Option<OwnedFd>, Error> {
+        self.number(group, name)?.map(open_perf_event).transpose()
+    }
+
+    /// The number of `group/name`; `None` if the kernel has no such tracepoint.
+    pub(crate) fn number(&self, group: &str, name: &str) -> Result<Option<u64>, Error> {
         let path = CString::new(format!("events/{group}/{name}/id")).expect("names without NUL");
         let Ok(file) = open_at(self.root.as_raw_fd(), &path, libc::O_RDONLY) else {
             return Ok(None);
@@ -68,11 +74,11 @@ impl Tracefs {
                 action: action(),
                 source,
             })?;
-        let id: u64 = text.trim().parse().map_err(|_| Error::System {
+        let number = text.trim().parse().map_err(|_| Error::System {
             action: action(),
             source: std::io::Error::other("not a number"),
         })?;
-        open_perf_event(id).map(Some)
+        Ok(Some(number))
     }
 }
 

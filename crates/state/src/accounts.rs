@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use event::snapshot::UserList;
 pub use event::snapshot::{Group, User};
 
 /// Most accounts that are kept; a capture may name as many as it likes.
@@ -80,6 +81,16 @@ impl Accounts {
         let groups = self.groups.entry(container.into()).or_default();
         self.count += usize::from(groups.insert(group.gid, group).is_none());
         true
+    }
+
+    /// All of the host.
+    pub(crate) fn of_host(&self) -> UserList {
+        let users = self.users.get(&b""[..]);
+        let groups = self.groups.get(&b""[..]);
+        UserList {
+            users: users.map_or_else(Vec::new, |u| u.values().cloned().collect()),
+            groups: groups.map_or_else(Vec::new, |g| g.values().cloned().collect()),
+        }
     }
 
     pub(crate) fn remove_user(&mut self, container: &[u8], uid: u32) {

@@ -58,6 +58,7 @@ mod messages;
 pub mod needs;
 pub mod paths;
 mod process;
+mod save;
 mod scan;
 mod sockets;
 mod state;

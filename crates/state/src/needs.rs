@@ -54,7 +54,11 @@ pub fn effect(code: EventCode) -> Effect {
         | c::GROUP_DELETED_E => Effect::Always,
         number if is_change(number) => Effect::Success,
         // Enter events are kept for their exits.
-        _ if code.is_enter() && code.info().is_some_and(|i| !i.flags.contains(EventFlags::SKIP_PARSE_RESET)) => {
+        _ if code.is_enter()
+            && code
+                .info()
+                .is_some_and(|i| !i.flags.contains(EventFlags::SKIP_PARSE_RESET)) =>
+        {
             Effect::Always
         }
         _ => Effect::None,
@@ -171,7 +175,7 @@ const fn is_change(number: u16) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use event::{RecordBuilder, RecordFlags, Record, snapshot};
+    use event::{Record, RecordBuilder, RecordFlags, snapshot};
 
     use super::*;
     use crate::State;

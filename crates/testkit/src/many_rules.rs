@@ -13,7 +13,14 @@ const STEMS: [&str; 24] = [
     "upland", "vault", "weir", "yard",
 ];
 const FOLDERS: [&str; 8] = [
-    "/etc", "/opt", "/srv", "/var/lib", "/usr/share", "/home", "/data", "/var/www",
+    "/etc",
+    "/opt",
+    "/srv",
+    "/var/lib",
+    "/usr/share",
+    "/home",
+    "/data",
+    "/var/www",
 ];
 const HEAD: &str = "\
 - macro: started

@@ -3,6 +3,7 @@
 //! Texts longer than what readers accept are cut, here and nowhere else.
 
 pub(crate) mod descriptor;
+pub(crate) mod event;
 pub(crate) mod lists;
 pub(crate) mod process;
 

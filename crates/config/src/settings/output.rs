@@ -1,5 +1,6 @@
 //! Settings of the form of alerts and of their channels.
 
+use super::delivery::{Delivery, deliveries};
 use crate::read::Reader;
 use crate::tree::{Node, Value};
 
@@ -47,64 +48,14 @@ pub struct Outputs {
     pub queue_capacity: usize,
     /// Milliseconds until a slow channel is complained about.
     pub timeout: u64,
-    /// `stdout_output.enabled`
-    pub stdout: bool,
-    /// `syslog_output.enabled`
-    pub syslog: bool,
-    /// `file_output`, when enabled; the target is a file's name.
-    pub file: Option<Pipe>,
-    /// `program_output`, when enabled; the target is a shell command.
-    pub program: Option<Pipe>,
-    /// `http_output`, when enabled.
-    pub http: Option<HttpOutput>,
-}
-
-/// A channel that opens its target for each message, unless it is kept open.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pipe {
-    /// File name or command.
-    pub target: String,
-    /// Opened once.
-    pub keep_alive: bool,
-}
-
-/// Key `http_output`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names are the keys")]
-pub struct HttpOutput {
-    pub url: String,
-    pub user_agent: String,
-    pub insecure: bool,
-    pub ca_cert: String,
-    pub ca_bundle: String,
-    pub ca_path: String,
-    pub mtls: bool,
-    pub client_cert: String,
-    pub client_key: String,
-    pub echo: bool,
-    pub compress_uploads: bool,
-    pub keep_alive: bool,
-    pub max_consecutive_timeouts: u8,
+    /// Where alerts go, in order.
+    pub deliveries: Vec<Delivery>,
+    /// `outputs.rate` of older releases: alerts a second, and at once.
+    pub throttle: Option<(f64, f64)>,
 }
 
 impl Outputs {
     pub(super) fn read(tree: &Node, reader: &mut Reader) -> Self {
-        let pipe = |reader: &mut Reader, section: &str, key: &str| {
-            let target = reader.text(tree, &format!("{section}.{key}"), "");
-            if !reader.truth(tree, &format!("{section}.enabled"), false) {
-                return None;
-            }
-            if target.is_empty() {
-                let message = format!("{section} is enabled but {section}.{key} is empty");
-                let help = format!("set {section}.{key} or disable the output");
-                reader.fatal(tree, section, message, &help);
-            }
-            // Compared as text: `yes` does not keep anything alive.
-            let keep_alive = reader.text(tree, &format!("{section}.keep_alive"), "") == "true";
-            Some(Pipe { target, keep_alive })
-        };
-        let file = pipe(reader, "file_output", "filename");
-        let program = pipe(reader, "program_output", "program");
         Self {
             time_format_iso_8601: reader.truth(tree, "time_format_iso_8601", false),
             json_output: reader.truth(tree, "json_output", false),
@@ -119,65 +70,24 @@ impl Outputs {
             buffered: reader.truth(tree, "buffered_outputs", false),
             queue_capacity: reader.number(tree, "outputs_queue.capacity", 0),
             timeout: reader.number(tree, "output_timeout", 2000),
-            stdout: reader.truth(tree, "stdout_output.enabled", false),
-            syslog: reader.truth(tree, "syslog_output.enabled", false),
-            file,
-            program,
-            http: HttpOutput::read(tree, reader),
+            deliveries: deliveries(tree, reader),
+            throttle: throttle(tree, reader),
         }
     }
 
     /// Whether alerts go anywhere.
     #[must_use]
     pub fn any(&self) -> bool {
-        self.stdout
-            || self.syslog
-            || self.file.is_some()
-            || self.program.is_some()
-            || self.http.is_some()
+        !self.deliveries.is_empty()
     }
 }
 
-impl HttpOutput {
-    fn read(tree: &Node, reader: &mut Reader) -> Option<Self> {
-        if !reader.truth(tree, "http_output.enabled", false) {
-            return None;
-        }
-        let url = reader.text(tree, "http_output.url", "");
-        let url = url.trim_matches(|c| c == '"' || c == '\'').to_owned();
-        if url.is_empty() {
-            let message = "http_output is enabled but http_output.url is empty".to_owned();
-            reader.fatal(tree, "http_output", message, "set http_output.url");
-        }
-        let mut text =
-            |key: &str, default: &str| reader.text(tree, &format!("http_output.{key}"), default);
-        let user_agent = text("user_agent", "falcosecurity/falco");
-        let ca_cert = text("ca_cert", "");
-        let ca_bundle = text("ca_bundle", "");
-        let ca_path = text("ca_path", "/etc/ssl/certs");
-        let client_cert = text("client_cert", "/etc/ssl/certs/client.crt");
-        let client_key = text("client_key", "/etc/ssl/certs/client.key");
-        let mut truth = |key: &str| reader.truth(tree, &format!("http_output.{key}"), false);
-        Some(Self {
-            url,
-            user_agent,
-            ca_cert,
-            ca_bundle,
-            ca_path,
-            client_cert,
-            client_key,
-            insecure: truth("insecure"),
-            mtls: truth("mtls"),
-            echo: truth("echo"),
-            compress_uploads: truth("compress_uploads"),
-            keep_alive: truth("keep_alive"),
-            max_consecutive_timeouts: reader.number(
-                tree,
-                "http_output.max_consecutive_timeouts",
-                5,
-            ),
-        })
-    }
+/// Older releases had it on by default; here it holds where it is written.
+fn throttle(tree: &Node, reader: &mut Reader) -> Option<(f64, f64)> {
+    tree.path("outputs.rate")?;
+    let rate = reader.float(tree, "outputs.rate", 1.0);
+    let burst = reader.float(tree, "outputs.max_burst", 1000.0);
+    (rate > 0.0).then_some((rate, burst.max(1.0)))
 }
 
 /// A field that is added to the JSON form of an alert.

@@ -80,6 +80,8 @@ pub struct Webserver {
     pub ssl_enabled: bool,
     /// One PEM file with key and certificate.
     pub ssl_certificate: String,
+    /// Clients need a certificate that one of these signed; empty: none is needed.
+    pub ssl_client_ca: String,
 }
 
 impl Webserver {
@@ -109,6 +111,37 @@ impl Webserver {
             ),
             ssl_enabled: reader.truth(tree, "webserver.ssl_enabled", false),
             ssl_certificate: reader.text(tree, "webserver.ssl_certificate", "/etc/falco/falco.pem"),
+            ssl_client_ca: reader.text(tree, "webserver.ssl_client_ca", ""),
+        }
+    }
+}
+
+/// Key `page`: the local page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Whether it is served, on the loopback address only.
+    pub enabled: bool,
+    /// Where.
+    pub listen_port: u16,
+    /// Where the token is kept that opens it; made where it is missing.
+    pub token_file: String,
+    /// The file that keeps alerts.
+    pub database: String,
+    /// How many are kept.
+    pub keep_alerts: u64,
+    /// For how long.
+    pub keep_days: u64,
+}
+
+impl Page {
+    pub(super) fn read(tree: &Node, reader: &mut Reader) -> Self {
+        Self {
+            enabled: reader.truth(tree, "page.enabled", false),
+            listen_port: reader.number(tree, "page.listen_port", 8766),
+            token_file: reader.text(tree, "page.token_file", "/var/lib/peregrine/page.token"),
+            database: reader.text(tree, "page.database", "/var/lib/peregrine/alerts.sqlite"),
+            keep_alerts: reader.number(tree, "page.keep_alerts", 100_000),
+            keep_days: reader.number(tree, "page.keep_days", 30),
         }
     }
 }

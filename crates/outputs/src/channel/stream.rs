@@ -1,10 +1,11 @@
 //! Standard output and standard error.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use rules::Priority;
 
-use crate::channel::Channel;
+use crate::channel::{Channel, Failure, Progress, about};
 use crate::message::{Batch, Message};
 
 /// One of the two standard streams. A batch is one write, unless the kernel takes less.
@@ -14,6 +15,8 @@ pub struct Stream {
     /// Lines are coloured by their priority: for terminals.
     colour: bool,
     coloured: Vec<u8>,
+    /// Bytes of the next message that were written before the rest was refused.
+    begun: usize,
 }
 
 impl Stream {
@@ -24,6 +27,7 @@ impl Stream {
             name: "stdout",
             colour,
             coloured: Vec::new(),
+            begun: 0,
         }
     }
 
@@ -34,31 +38,84 @@ impl Stream {
             name: "stderr",
             colour,
             coloured: Vec::new(),
+            begun: 0,
         }
     }
 }
 
 impl Channel for Stream {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn deliver(&mut self, batch: &Batch) -> io::Result<()> {
+    fn deliver(&mut self, batch: &Batch, progress: &mut Progress<'_>) -> Result<(), Failure> {
+        let first = progress.done();
+        let begun = std::mem::take(&mut self.begun);
         let bytes = if self.colour {
             self.coloured.clear();
-            batch
-                .messages()
-                .for_each(|message| paint(message, &mut self.coloured));
+            let messages = batch.messages().skip(first);
+            messages.for_each(|message| paint(message, &mut self.coloured));
             self.coloured.as_slice()
         } else {
-            batch.lines()
+            &batch.lines_from(first)[begun..]
         };
-        if self.name == "stderr" {
-            return io::stderr().lock().write_all(bytes);
+        let (written, result) = if self.name == "stderr" {
+            whole(&mut io::stderr().lock(), bytes)
+        } else {
+            whole(&mut io::stdout().lock(), bytes)
+        };
+        let Err(error) = result else {
+            progress.delivered(batch.len() - first);
+            return Ok(());
+        };
+        if error.kind() == io::ErrorKind::BrokenPipe && self.name == "stdout" {
+            return Err(Failure::Gone);
         }
-        let mut out = io::stdout().lock();
-        out.write_all(bytes)?;
-        out.flush()
+        if !self.colour {
+            let start = batch.size() - batch.lines_from(first).len();
+            let reached = start + begun + written;
+            let done = batch
+                .ends()
+                .skip(first)
+                .take_while(|end| *end <= reached)
+                .count();
+            progress.delivered(done);
+            let next = batch.size() - batch.lines_from(progress.done()).len();
+            self.begun = reached - next;
+        }
+        Err(Failure::Again(about(self.name, &error)))
+    }
+}
+
+/// Writes everything, also to a pipe that somebody made non-blocking; how much of it was written.
+fn whole(out: &mut impl Write, bytes: &[u8]) -> (usize, io::Result<()>) {
+    let mut written = 0;
+    while written < bytes.len() {
+        let error = match out.write(&bytes[written..]) {
+            Ok(0) => io::ErrorKind::WriteZero.into(),
+            Ok(length) => {
+                written += length;
+                continue;
+            }
+            Err(error) => error,
+        };
+        if let Err(error) = pause(error) {
+            return (written, Err(error));
+        }
+    }
+    while let Err(error) = out.flush() {
+        if let Err(error) = pause(error) {
+            return (written, Err(error));
+        }
+    }
+    (written, Ok(()))
+}
+
+/// Waits a little where that is all it takes.
+fn pause(error: io::Error) -> io::Result<()> {
+    match error.kind() {
+        io::ErrorKind::Interrupted => Ok(()),
+        io::ErrorKind::WouldBlock => {
+            std::thread::sleep(Duration::from_millis(1));
+            Ok(())
+        }
+        _ => Err(error),
     }
 }
 

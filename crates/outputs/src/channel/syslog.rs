@@ -1,100 +1,297 @@
-//! The local syslog daemon, spoken to as the C library does: a datagram to `/dev/log`,
-//! `<facility*8+priority>Mmm dd hh:mm:ss ident: text`.
+//! Syslog: the machine's own daemon over `/dev/log`, or one elsewhere over UDP, TCP or TLS.
+//!
+//! ```text
+//! local     <PRI>Mmm dd hh:mm:ss ident: text                              as the C library writes
+//! RFC 3164  <PRI>Mmm dd hh:mm:ss host ident: text
+//! RFC 5424  <PRI>1 YYYY-MM-DDThh:mm:ss.ffffffZ host ident pid - - text
+//! ```
+//!
+//! A datagram is one message. A stream ends each with a newline, or counts its bytes first (RFC 6587).
+//! Neither is acknowledged: what lies in the buffers of a connection that breaks is lost, as with
+//! every syslog.
 
-use std::io;
+use std::io::{self, Write};
+use std::net::UdpSocket;
 use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use rules::Priority;
+use rustls::ClientConfig;
 
-use crate::channel::{Channel, about};
-use crate::message::Batch;
+use crate::channel::wire::{Wire, connect};
+use crate::channel::{Channel, Failure, Progress, about, is_timeout};
+use crate::message::{Batch, Message};
+use crate::tls::TlsOptions;
 
-/// Facility "user", shifted as the protocol wants it.
-const USER: u8 = 1 << 3;
+/// Most bytes in one datagram.
+const DATAGRAM: usize = 60_000;
+
+/// Where the daemon is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A datagram socket of this machine, usually `/dev/log`.
+    Local(PathBuf),
+    /// `host:port`, a datagram each.
+    Udp(String),
+    /// `host:port`, a stream.
+    Tcp(String),
+    /// `host:port`, an encrypted stream.
+    Tls(String, Box<TlsOptions>),
+}
+
+/// How messages are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// The old form.
+    Rfc3164,
+    /// The newer one.
+    Rfc5424,
+}
+
+/// A syslog daemon, and how it is spoken to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyslogTarget {
+    /// Where.
+    pub place: Place,
+    /// Form of messages; a local daemon gets the form of the C library instead of the old one.
+    pub form: Form,
+    /// Streams: each message is preceded by its length.
+    pub counted: bool,
+    /// 0 to 23; 1 is "user".
+    pub facility: u8,
+    /// The program's name.
+    pub ident: String,
+    /// The machine's name.
+    pub hostname: String,
+    /// For connecting and for each write.
+    pub timeout: Duration,
+}
+
+impl SyslogTarget {
+    /// The machine's own daemon.
+    #[must_use]
+    pub fn local(ident: impl Into<String>) -> Self {
+        Self {
+            place: Place::Local(PathBuf::from("/dev/log")),
+            form: Form::Rfc3164,
+            counted: false,
+            facility: 1,
+            ident: ident.into(),
+            hostname: String::new(),
+            timeout: Duration::from_secs(2),
+        }
+    }
+}
+
+enum Line {
+    Local(UnixDatagram),
+    Udp(UdpSocket),
+    Stream(Wire),
+}
 
 /// The channel.
-#[derive(Debug)]
 pub struct SyslogChannel {
-    path: PathBuf,
-    ident: String,
-    socket: Option<UnixDatagram>,
+    target: SyslogTarget,
+    tls: Option<Arc<ClientConfig>>,
+    line: Option<Line>,
 }
 
 impl SyslogChannel {
-    /// The machine's syslog; `ident` is the program's name.
-    #[must_use]
-    pub fn new(ident: impl Into<String>) -> Self {
-        Self {
-            path: PathBuf::from("/dev/log"),
-            ident: ident.into(),
-            socket: None,
+    /// A channel to a daemon.
+    ///
+    /// # Errors
+    /// When a certificate is of no use.
+    pub fn open(target: &SyslogTarget) -> io::Result<Self> {
+        let tls = match &target.place {
+            Place::Tls(_, options) => Some(options.client_config()?),
+            _ => None,
+        };
+        Ok(Self {
+            target: target.clone(),
+            tls,
+            line: None,
+        })
+    }
+
+    /// One message, at once; for the program's own log.
+    ///
+    /// # Errors
+    /// When the daemon cannot be reached.
+    pub fn send(&mut self, priority: Priority, text: &[u8]) -> io::Result<()> {
+        let head = self.head(priority);
+        let message = [head.as_bytes(), text].concat();
+        self.write(&message).or_else(|_| {
+            self.line = None;
+            self.write(&message)
+        })
+    }
+
+    fn connect(&self) -> io::Result<Line> {
+        let timeout = self.target.timeout;
+        Ok(match &self.target.place {
+            Place::Local(path) => {
+                let socket = UnixDatagram::unbound()?;
+                socket.connect(path)?;
+                socket.set_write_timeout(Some(timeout))?;
+                Line::Local(socket)
+            }
+            Place::Udp(address) => {
+                let socket =
+                    UdpSocket::bind(("::", 0)).or_else(|_| UdpSocket::bind(("0.0.0.0", 0)))?;
+                if socket.connect(address.as_str()).is_err() {
+                    // No IPv6 here, or the address is of the older kind.
+                    let socket = UdpSocket::bind(("0.0.0.0", 0))?;
+                    socket.connect(address.as_str())?;
+                    return Ok(Line::Udp(socket));
+                }
+                Line::Udp(socket)
+            }
+            Place::Tcp(address) => Line::Stream(Wire::Tcp(connect(address, timeout)?)),
+            Place::Tls(address, _) => {
+                let stream = connect(address, timeout)?;
+                let config = self.tls.as_ref().ok_or(io::ErrorKind::InvalidInput)?;
+                Line::Stream(Wire::tls(stream, address, config)?)
+            }
+        })
+    }
+
+    fn head(&self, priority: Priority) -> String {
+        let target = &self.target;
+        let pri = (u16::from(target.facility) << 3) + priority as u16;
+        let now = jiff::Timestamp::now();
+        let host = if target.hostname.is_empty() {
+            "-"
+        } else {
+            &target.hostname
+        };
+        if target.form == Form::Rfc5424 {
+            let (stamp, pid) = (now.strftime("%Y-%m-%dT%H:%M:%S.%6fZ"), std::process::id());
+            return format!("<{pri}>1 {stamp} {host} {} {pid} - - ", target.ident);
+        }
+        let local = now.to_zoned(TimeZone::system());
+        let stamp = local.strftime("%b %e %H:%M:%S");
+        match target.place {
+            Place::Local(_) => format!("<{pri}>{stamp} {}: ", target.ident),
+            _ => format!("<{pri}>{stamp} {host} {}: ", target.ident),
         }
     }
 
-    fn send(&mut self, datagram: &[u8]) -> io::Result<()> {
-        if self.socket.is_none() {
-            let socket = UnixDatagram::unbound()?;
-            socket.connect(&self.path)?;
-            self.socket = Some(socket);
+    fn write(&mut self, message: &[u8]) -> io::Result<()> {
+        if self.line.is_none() {
+            self.line = Some(self.connect()?);
         }
-        self.socket
-            .as_ref()
-            .map_or(Ok(0), |socket| socket.send(datagram))
-            .map(|_| ())
+        let counted = self.target.counted;
+        match &mut self.line {
+            Some(Line::Local(socket)) => socket.send(message).map(|_| ()),
+            Some(Line::Udp(socket)) => socket.send(message).map(|_| ()),
+            Some(Line::Stream(wire)) => {
+                let mut framed = if counted {
+                    format!("{} ", message.len()).into_bytes()
+                } else {
+                    Vec::new()
+                };
+                framed.extend_from_slice(message);
+                if !counted {
+                    framed.push(b'\n');
+                }
+                wire.write_all(&framed)?;
+                wire.flush()
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn deliver_one(&mut self, message: Message<'_>, progress: &mut Progress<'_>) -> io::Result<()> {
+        let mut text = [self.head(message.priority).as_bytes(), message.line].concat();
+        if !matches!(self.line, Some(Line::Stream(_))) && text.len() > DATAGRAM {
+            text.truncate(DATAGRAM);
+            progress.truncated();
+        }
+        self.write(&text)
+    }
+
+    fn name(&self) -> String {
+        match &self.target.place {
+            Place::Local(path) => path.display().to_string(),
+            Place::Udp(address) => format!("udp://{address}"),
+            Place::Tcp(address) => format!("tcp://{address}"),
+            Place::Tls(address, _) => format!("tls://{address}"),
+        }
+    }
+
+    /// Whether this is about the machine's own daemon.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        matches!(&self.target.place, Place::Local(path) if path == Path::new("/dev/log"))
     }
 }
 
 impl Channel for SyslogChannel {
-    fn name(&self) -> &'static str {
-        "syslog"
+    fn deliver(&mut self, batch: &Batch, progress: &mut Progress<'_>) -> Result<(), Failure> {
+        if let Some(Line::Stream(wire)) = &mut self.line
+            && wire.check().is_err()
+        {
+            self.line = None;
+        }
+        for message in batch.messages().skip(progress.done()) {
+            // A daemon that was restarted has a new socket: one more attempt.
+            let sent = self.deliver_one(message, progress).or_else(|_| {
+                self.line = None;
+                self.deliver_one(message, progress)
+            });
+            if let Err(error) = sent {
+                self.line = None;
+                let told = about(&self.name(), &error);
+                return Err(if is_timeout(&error) {
+                    Failure::Slow(told)
+                } else {
+                    Failure::Again(told)
+                });
+            }
+            progress.delivered(1);
+        }
+        Ok(())
     }
 
-    fn deliver(&mut self, batch: &Batch) -> io::Result<()> {
-        let now = jiff::Timestamp::now().to_zoned(TimeZone::system());
-        let stamp = now.strftime("%b %e %H:%M:%S").to_string();
-        for message in batch.messages() {
-            let head = format!(
-                "<{}>{stamp} {}: ",
-                USER + message.priority as u8,
-                self.ident
-            );
-            let datagram = [head.as_bytes(), message.line].concat();
-            // A daemon that was restarted has a new socket: one more attempt.
-            if self.send(&datagram).is_err() {
-                self.socket = None;
-                self.send(&datagram).map_err(|error| {
-                    self.socket = None;
-                    about(&self.path.display().to_string(), &error)
-                })?;
-            }
-        }
+    fn reopen(&mut self) -> io::Result<()> {
+        self.line = None;
         Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use rules::Priority;
-
     use super::*;
+    use crate::pulse::Pulse;
+
+    fn deliver(channel: &mut SyslogChannel) -> Result<(), Failure> {
+        let mut batch = Batch::default();
+        batch.push(Priority::Warning, b"hello");
+        let pulse = Pulse::default();
+        channel.deliver(&batch, &mut Progress::new(&pulse))
+    }
 
     #[test]
     fn datagrams_survive_a_restart_of_the_daemon() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
-        let mut channel = SyslogChannel::new("peregrine");
-        channel.path.clone_from(&path);
-        let mut batch = Batch::default();
-        batch.push(Priority::Warning, b"hello");
-        assert!(channel.deliver(&batch).is_err(), "nobody listens");
+        let place = Place::Local(path.clone());
+        let target = SyslogTarget {
+            place,
+            ..SyslogTarget::local("peregrine")
+        };
+        let mut channel = SyslogChannel::open(&target).unwrap();
+        assert!(deliver(&mut channel).is_err(), "nobody listens");
         for _ in 0..2 {
             let _ = std::fs::remove_file(&path);
             let daemon = UnixDatagram::bind(&path).unwrap();
             daemon
-                .set_read_timeout(Some(std::time::Duration::from_secs(10)))
+                .set_read_timeout(Some(Duration::from_secs(10)))
                 .unwrap();
-            channel.deliver(&batch).unwrap();
+            deliver(&mut channel).unwrap();
             let mut bytes = [0; 200];
             let length = daemon.recv(&mut bytes).unwrap();
             let text = std::str::from_utf8(&bytes[..length]).unwrap();
@@ -105,5 +302,30 @@ mod tests {
             // A child that another test forks may hold the socket a moment longer than this one.
             daemon.shutdown(std::net::Shutdown::Both).unwrap();
         }
+    }
+
+    #[test]
+    fn udp_in_the_newer_form() {
+        let daemon = UdpSocket::bind("127.0.0.1:0").unwrap();
+        daemon
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
+        let target = SyslogTarget {
+            place: Place::Udp(daemon.local_addr().unwrap().to_string()),
+            form: Form::Rfc5424,
+            facility: 13,
+            hostname: "box".to_owned(),
+            ..SyslogTarget::local("peregrine")
+        };
+        deliver(&mut SyslogChannel::open(&target).unwrap()).unwrap();
+        let mut bytes = [0; 200];
+        let length = daemon.recv(&mut bytes).unwrap();
+        let text = std::str::from_utf8(&bytes[..length]).unwrap();
+        let pid = std::process::id();
+        assert!(
+            text.starts_with("<108>1 20")
+                && text.ends_with(&format!("Z box peregrine {pid} - - hello")),
+            "{text}"
+        );
     }
 }

@@ -13,6 +13,9 @@ fn tables() -> [&'static [&'static Code]; 2] {
 
 /// Prints the explanation of a code, or all codes with their titles.
 pub(crate) fn run(args: &Explain) -> Result<u8> {
+    if args.kernel {
+        return super::kernel::run(&args.rules);
+    }
     let Some(id) = &args.code else {
         let codes = tables().into_iter().flatten();
         let list: String = codes

@@ -61,7 +61,7 @@ pub(crate) fn run(args: &Read) -> Result<u8> {
     }
 }
 
-fn condition(text: &str, catalogue: &Catalogue) -> Result<Filter> {
+pub(super) fn condition(text: &str, catalogue: &Catalogue) -> Result<Filter> {
     Filter::compile(text, catalogue).map_err(|error| {
         let at = error.at().min(text.len());
         let column = String::from_utf8_lossy(&text.as_bytes()[..at])

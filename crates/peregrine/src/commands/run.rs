@@ -1,14 +1,21 @@
 //! `peregrine run`: rules over the running machine.
 
-use anyhow::{Result, bail};
+use std::io::IsTerminal;
+
+use anyhow::{Context as _, Result, bail};
 use config::Override;
 use fields::Catalogue;
 use rules::select::OldSwitches;
+use state::State;
 
 use super::replay::{load, rules};
 use crate::cli;
-use crate::pipeline::{self, Ending, Plan};
+use crate::event_loop;
+use crate::machine::state_options;
+use crate::pipeline::{self, Alerting, Ending, Plan, summary};
 use crate::ruleset;
+use crate::stop::Signals;
+use crate::supervised::{Child, Deeds, Supervised};
 use crate::watch::{Machine, Wanted};
 
 /// Watches.
@@ -46,9 +53,70 @@ pub(crate) fn run(args: &cli::Run) -> Result<u8> {
         },
     };
     let wanted = Wanted::of(&rules, &order, settings);
+    if !args.command.is_empty() {
+        return command(args, &plan, wanted);
+    }
+    if !args.quiet {
+        greet(order.len());
+    }
     let ended = pipeline::run(&plan, |state| Machine::open(settings, &wanted, state))?;
     match ended.fault {
         Some(fault) => Err(fault),
         None => Ok(0),
     }
 }
+
+/// Tells a person what happens now, and what to try.
+fn greet(rules: usize) {
+    if std::io::stderr().is_terminal() {
+        eprintln!(
+            "watching this machine with {rules} rules; alerts come below, Ctrl-C ends it\n\
+             try in another terminal: cat /etc/shadow\n"
+        );
+    }
+}
+
+/// Watches one command.
+fn command(args: &cli::Run, plan: &Plan<'_>, wanted: Wanted) -> Result<u8> {
+    let settings = plan.settings;
+    let wanted = wanted.with(&DEEDS);
+    let signals = Signals::catch().context("cannot catch signals")?;
+    let alerts = Alerting::new(plan)?;
+    let mut state = State::new(state_options(settings));
+    let mut machine = Machine::open(settings, &wanted, &mut state)?;
+    machine.catch_up(&mut state)?;
+    let child = Child::start(&args.command)?;
+    let mut work = Supervised::new(alerts, child, Deeds::new(plan.catalogue));
+    work.inner.begin(&machine, settings)?;
+    let end = event_loop::drive(&mut machine, &mut state, &mut work, &signals, args.seconds);
+    work.inner.finish::<Machine>(settings, false);
+    let code = work.exit_code();
+    if plan.ending == Ending::Summary {
+        eprintln!("\n{} ended with code {code}", args.command.join(" "));
+        eprint!("{}", work.deeds.text());
+        summary::print_alerts(&work.inner.statistics);
+        summary::print_losses(&work.inner.losses());
+    }
+    match end.fault {
+        Some(fault) => Err(fault),
+        None => Ok(code),
+    }
+}
+
+/// What the summary of a command speaks of.
+const DEEDS: [&str; 14] = [
+    "execve",
+    "execveat",
+    "open",
+    "openat",
+    "openat2",
+    "creat",
+    "unlink",
+    "unlinkat",
+    "rmdir",
+    "rename",
+    "renameat",
+    "renameat2",
+    "connect",
+    "accept4",
+];

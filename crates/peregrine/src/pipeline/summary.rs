@@ -26,6 +26,17 @@ pub(crate) fn print(events: u64, elapsed: Duration, statistics: &Statistics) {
     for (priority, count) in statistics.priorities() {
         eprintln!("{:>10}  {}", grouped(count), priority.name());
     }
+    print_rules(statistics);
+}
+
+/// Writes the alerts of a command.
+pub(crate) fn print_alerts(statistics: &Statistics) {
+    let total = statistics.total();
+    eprintln!("{} alert{}", grouped(total), plural(total));
+    print_rules(statistics);
+}
+
+fn print_rules(statistics: &Statistics) {
     let mut rules: Vec<(&str, u64)> = statistics.rules().collect();
     rules.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     if !rules.is_empty() {

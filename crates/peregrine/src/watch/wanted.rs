@@ -70,6 +70,14 @@ impl Wanted {
         }
     }
 
+    /// With more system calls.
+    pub(crate) fn with(mut self, names: &[&str]) -> Self {
+        for name in names {
+            self.calls = self.calls.or(&named(name));
+        }
+        self
+    }
+
     /// As the probe wants them.
     pub(crate) fn syscalls(&self) -> Syscalls {
         Syscalls::from_codes(self.calls.iter())

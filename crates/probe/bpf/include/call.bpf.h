@@ -13,6 +13,7 @@
  */
 #pragma once
 #include "record.bpf.h"
+#include "compat.bpf.h"
 
 #define TS_COMPAT 2
 #define IA32_SOCKETCALL 102
@@ -20,98 +21,104 @@
 struct call {
 	s64 ret;
 	u64 arg[6];
+	struct task_struct *task;
 	bool compat; /* the caller's structures have the 32-bit layout */
-	bool socketcall;
 };
 
-static inline struct task_struct *current(void)
+static inline u32 call_tid(const struct call *c)
 {
-	return (struct task_struct *)bpf_get_current_task_btf();
+	return current_tid(c->task);
 }
 
-static inline bool is_compat(void)
+static inline bool is_compat(struct task_struct *task)
 {
 #ifdef __TARGET_ARCH_x86
-	return current()->thread_info.status & TS_COMPAT;
+	return settings.ia32 && READ(task, thread_info.status) & TS_COMPAT;
 #else
 	return false;
 #endif
 }
 
+/*
+ * The registers as the caller left them. A pointer that came with a type is read as it is; that of
+ * a tracepoint's program may have none.
+ */
+#ifdef ATTACH_TRACEPOINT
+#define REG(regs, name) READ(regs, name)
+#else
+#define REG(regs, name) ((regs)->name)
+#endif
+
 #ifdef __TARGET_ARCH_x86
-static inline void read_args(struct call *c, const struct pt_regs *regs)
+#define WRAPPER "__x64_sys_"
+static inline void read_args(struct call *c, struct pt_regs *regs)
 {
-	c->compat = is_compat();
-	c->socketcall = false;
+	c->compat = is_compat(c->task);
 	if (unlikely(c->compat)) {
-		c->arg[0] = (u32)regs->bx;
-		c->arg[1] = (u32)regs->cx;
-		c->arg[2] = (u32)regs->dx;
-		c->arg[3] = (u32)regs->si;
-		c->arg[4] = (u32)regs->di;
-		c->arg[5] = (u32)regs->bp;
+		c->arg[0] = (u32)REG(regs, bx);
+		c->arg[1] = (u32)REG(regs, cx);
+		c->arg[2] = (u32)REG(regs, dx);
+		c->arg[3] = (u32)REG(regs, si);
+		c->arg[4] = (u32)REG(regs, di);
+		c->arg[5] = (u32)REG(regs, bp);
 	} else {
-		c->arg[0] = regs->di;
-		c->arg[1] = regs->si;
-		c->arg[2] = regs->dx;
-		c->arg[3] = regs->r10;
-		c->arg[4] = regs->r8;
-		c->arg[5] = regs->r9;
+		c->arg[0] = REG(regs, di);
+		c->arg[1] = REG(regs, si);
+		c->arg[2] = REG(regs, dx);
+		c->arg[3] = REG(regs, r10);
+		c->arg[4] = REG(regs, r8);
+		c->arg[5] = REG(regs, r9);
 	}
 }
-static inline u32 syscall_number(const struct pt_regs *regs)
+static inline u32 syscall_number(struct pt_regs *regs)
 {
-	return regs->orig_ax;
+	return REG(regs, orig_ax);
 }
-#define WRAPPER "__x64_sys_"
 #endif
 #ifdef __TARGET_ARCH_arm64
-static inline void read_args(struct call *c, const struct pt_regs *regs)
+#define WRAPPER "__arm64_sys_"
+static inline void read_args(struct call *c, struct pt_regs *regs)
 {
 	c->compat = false;
-	c->socketcall = false;
-	c->arg[0] = regs->orig_x0;
-	c->arg[1] = regs->regs[1];
-	c->arg[2] = regs->regs[2];
-	c->arg[3] = regs->regs[3];
-	c->arg[4] = regs->regs[4];
-	c->arg[5] = regs->regs[5];
+	c->arg[0] = REG(regs, orig_x0);
+	c->arg[1] = REG(regs, regs[1]);
+	c->arg[2] = REG(regs, regs[2]);
+	c->arg[3] = REG(regs, regs[3]);
+	c->arg[4] = REG(regs, regs[4]);
+	c->arg[5] = REG(regs, regs[5]);
 }
-static inline u32 syscall_number(const struct pt_regs *regs)
+static inline u32 syscall_number(struct pt_regs *regs)
 {
-	return regs->syscallno;
+	return REG(regs, syscallno);
 }
-#define WRAPPER "__arm64_sys_"
 #endif
 
 /* A network call made through 32-bit socketcall(2): its arguments lie in an array. */
-static inline void read_socketcall_args(struct call *c, const struct pt_regs *regs)
+static inline void read_socketcall_args(struct call *c, struct pt_regs *regs)
 {
 #ifdef __TARGET_ARCH_x86
 	if (likely(!c->compat) || syscall_number(regs) != IA32_SOCKETCALL)
 		return;
 	u32 packed[6] = {};
 	bpf_probe_read_user(packed, sizeof(packed), (void *)(u64)c->arg[1]);
-	c->socketcall = true;
 	for (int i = 0; i < 6; i++)
 		c->arg[i] = packed[i];
 #endif
 }
 
 /* Work of the monitor itself is not reported, or reporting it would be work to report. */
-static inline bool is_own(void)
+static inline bool is_own(struct task_struct *task)
 {
 	u32 self = shared.self;
 	if (!self)
 		return false;
-	u64 id = bpf_get_current_pid_tgid();
-	return (shared.self_is_thread ? (u32)id : id >> 32) == self;
+	return (shared.self_is_thread ? current_tid(task) : current_tgid(task)) == self;
 }
 
-/* Per-call tests that the dispatcher makes for its tail calls. */
-static inline bool is_unwanted(s64 ret)
+/* Tests that are the same for all calls. */
+static inline bool is_unwanted(s64 ret, struct task_struct *task)
 {
-	return (settings.drop_failed && ret < 0) || is_own();
+	return (settings.drop_failed && ret < 0) || is_own(task);
 }
 
 #if defined(ATTACH_DISPATCH)
@@ -121,7 +128,9 @@ static inline bool is_unwanted(s64 ret)
 	SEC("?tp_btf/sys_exit")                                                                    \
 	int BPF_PROG(x_##name, struct pt_regs *regs, long ret)                                     \
 	{                                                                                          \
-		struct call c = {.ret = ret};                                                      \
+		struct call c = {.ret = ret, .task = current()};                                   \
+		if (is_unwanted(ret, c.task))                                                      \
+			return 0;                                                                  \
 		read_args(&c, regs);                                                               \
 		reader;                                                                            \
 		return exit_##name(&c);                                                            \
@@ -140,10 +149,10 @@ struct tracepoint_exit {
 	SEC("?tracepoint/syscalls/sys_exit_" #kernel_name)                                                \
 	int x_##name(struct tracepoint_exit *ctx)                                                  \
 	{                                                                                          \
-		struct pt_regs *regs = (void *)bpf_task_pt_regs((void *)current());                \
-		struct call c = {.ret = ctx->ret};                                                 \
-		if (is_unwanted(c.ret))                                                            \
+		struct call c = {.ret = ctx->ret, .task = current()};                              \
+		if (is_unwanted(c.ret, c.task))                                                            \
 			return 0;                                                                  \
+		struct pt_regs *regs = user_regs(c.task);                                          \
 		read_args(&c, regs);                                                               \
 		reader;                                                                            \
 		return exit_##name(&c);                                                            \
@@ -157,8 +166,8 @@ struct tracepoint_exit {
 	SEC("?fexit/" WRAPPER #kernel_name)                                                               \
 	int BPF_PROG(x_##name, struct pt_regs *regs, long ret)                                     \
 	{                                                                                          \
-		struct call c = {.ret = ret};                                                      \
-		if (is_unwanted(ret))                                                              \
+		struct call c = {.ret = ret, .task = current()};                                   \
+		if (is_unwanted(ret, c.task))                                                              \
 			return 0;                                                                  \
 		read_args(&c, regs);                                                               \
 		reader;                                                                            \

@@ -36,14 +36,19 @@ struct task_struct___audit {
 };
 #pragma clang attribute pop
 
-/* 6.6 (13bc24457850) renamed i_ctime, 6.11 (3aa63a569c64) split it into two numbers. */
+/*
+ * 6.6 (13bc24457850) renamed i_ctime, 6.11 (3aa63a569c64) split it into two numbers, 6.13
+ * (4e40eff0b573) took the top bit of the nanoseconds for a mark that somebody has asked for them.
+ */
+#define CTIME_NSEC 0x7fffffff
 static inline u64 inode_ctime(struct inode *inode)
 {
 	struct inode___6_11 *split = (void *)inode;
 	struct inode___6_6 *renamed = (void *)inode;
 	struct inode___to_6_5 *plain = (void *)inode;
 	if (bpf_core_field_exists(split->i_ctime_sec))
-		return (u64)READ(split, i_ctime_sec) * 1000000000 + READ(split, i_ctime_nsec);
+		return (u64)READ(split, i_ctime_sec) * 1000000000 +
+		       (READ(split, i_ctime_nsec) & CTIME_NSEC);
 	if (bpf_core_field_exists(renamed->__i_ctime))
 		return (u64)READ(renamed, __i_ctime.tv_sec) * 1000000000 +
 		       READ(renamed, __i_ctime.tv_nsec);
@@ -75,16 +80,15 @@ static inline struct kernfs_node *kernfs_parent(struct kernfs_node *node)
 }
 
 /* 6.2 (f1a7941243c1) made the counters of resident pages per-CPU ones. */
-static inline u64 mm_pages(struct mm_struct *mm, u32 kind)
+static inline u64 mm_pages(s64 pages)
 {
-	struct mm_struct___to_6_1 *plain = (void *)mm;
-	s64 pages;
-	if (bpf_core_field_exists(plain->rss_stat.count))
-		pages = READ(plain, rss_stat.count[kind & 3]);
-	else
-		pages = READ(mm, rss_stat[kind & 3].count);
 	return pages < 0 ? 0 : pages;
 }
+/* A macro: only a written number is scaled by the size that the kernel's element has. */
+#define MM_PAGES(mm, kind)                                                                         \
+	mm_pages(bpf_core_field_exists(((struct mm_struct___to_6_1 *)(mm))->rss_stat.count)        \
+			 ? READ((struct mm_struct___to_6_1 *)(mm), rss_stat.count[kind])           \
+			 : READ(mm, rss_stat[kind].count))
 
 /* Absent where the kernel was built without auditing. */
 static inline u32 task_loginuid(struct task_struct *task)
@@ -99,4 +103,51 @@ static inline u32 task_loginuid(struct task_struct *task)
 static inline bool has_loop_helper(void)
 {
 	return bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop);
+}
+
+/*
+ * Calls `step(i, context)` for i from 0 to `turns` - 1, until it gives other than 0. The verifier
+ * goes once through a call-back, but through every turn of a loop.
+ */
+#define LOOP(turns, step, context)                                                                 \
+	do {                                                                                       \
+		if (has_loop_helper()) {                                                           \
+			bpf_loop(turns, step, context, 0);                                         \
+		} else {                                                                           \
+			for (u32 _i = 0; _i < (turns); _i++)                                       \
+				if (step(_i, context))                                             \
+					break;                                                     \
+		}                                                                                  \
+	} while (0)
+
+/* 5.11 (3ca1032ab7ab): the current task as a pointer with a type. */
+static inline struct task_struct *current(void)
+{
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
+		return (void *)bpf_get_current_task_btf();
+	return (void *)bpf_get_current_task();
+}
+
+/* Of the current task. A field is cheaper than a helper where it is one load. */
+static inline u32 current_tid(struct task_struct *task)
+{
+	if (bpf_ksym_exists(bpf_rdonly_cast))
+		return READ(task, pid);
+	return bpf_get_current_pid_tgid();
+}
+
+static inline u32 current_tgid(struct task_struct *task)
+{
+	if (bpf_ksym_exists(bpf_rdonly_cast))
+		return READ(task, tgid);
+	return bpf_get_current_pid_tgid() >> 32;
+}
+
+/* 5.15 (dd6e10fbd9fb): the registers that the current task entered the kernel with. */
+static inline struct pt_regs *user_regs(struct task_struct *task)
+{
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return (void *)bpf_task_pt_regs((void *)task);
+	/* They lie at the top of its kernel stack, 16 KiB on both architectures. */
+	return READ(task, stack) + (16 << 10) - bpf_core_type_size(struct pt_regs);
 }

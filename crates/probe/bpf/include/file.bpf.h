@@ -28,16 +28,13 @@ static inline u32 encode_dev(u32 dev)
 	return (minor & 0xff) | major << 8 | (minor & ~0xff) << 12;
 }
 
-static inline struct file *file_of(s64 fd)
+static inline struct file *file_of(struct task_struct *task, s64 fd)
 {
-	struct files_struct *files = current()->files;
-	if (fd < 0 || !files)
-		return NULL;
-	struct fdtable *table = files->fdt;
-	if (!table || fd >= table->max_fds)
+	struct fdtable *table = READ(task, files, fdt);
+	if (fd < 0 || !table || fd >= READ(table, max_fds))
 		return NULL;
 	struct file *file = NULL;
-	bpf_probe_read_kernel(&file, sizeof(file), table->fd + fd);
+	bpf_probe_read_kernel(&file, sizeof(file), READ(table, fd) + fd);
 	return file;
 }
 
@@ -57,10 +54,10 @@ static inline enum layer layer_of(struct dentry *dentry, struct inode *inode)
 	return LAYER_LOWER;
 }
 
-static inline struct file_facts file_facts(s64 fd)
+static inline struct file_facts file_facts(struct task_struct *task, s64 fd)
 {
 	struct file_facts f = {};
-	struct file *file = file_of(fd);
+	struct file *file = file_of(task, fd);
 	if (!file)
 		return f;
 	struct inode *inode = READ(file, f_inode);
@@ -71,43 +68,48 @@ static inline struct file_facts file_facts(s64 fd)
 	return f;
 }
 
-static inline u64 inode_number(s64 fd)
+static inline u64 inode_number(struct task_struct *task, s64 fd)
 {
-	struct file *file = file_of(fd);
+	struct file *file = file_of(task, fd);
 	return file ? READ(file, f_inode, i_ino) : 0;
 }
 
 #define MAX_COMPONENTS 96
 #define PATH_START 8192
 
-/* One step towards the root; false when there. */
-static inline bool walk_up(struct draft *d)
+struct path_walk {
+	struct draft *draft;
+};
+
+/* One step towards the root; 1 when there. */
+static long walk_up(u32 i, struct path_walk *w)
 {
+	struct draft *d = w->draft;
 	struct dentry *dentry = d->walk_dentry;
 	struct vfsmount *mnt = d->walk_mnt;
 	if (dentry == READ(mnt, mnt_root)) {
 		struct mount *mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
 		struct mount *up = READ(mount, mnt_parent);
 		if (up == mount)
-			return false;
+			return 1;
 		d->walk_dentry = READ(mount, mnt_mountpoint);
 		d->walk_mnt = (void *)up + bpf_core_field_offset(struct mount, mnt);
-		return true;
+		return 0;
 	}
 	struct dentry *parent = READ(dentry, d_parent);
 	if (dentry == parent)
-		return false;
+		return 1;
 	u32 len = READ(dentry, d_name.len) & 0xff;
 	u32 at = d->loop_start;
 	if (len + 1 > at)
-		return false;
+		return 1;
 	at -= len + 1;
 	d->loop_start = at;
 	at &= PATH_START - 1;
 	d->scratch[at] = '/';
 	bpf_probe_read_kernel(&d->scratch[at + 1], len, READ(dentry, d_name.name));
 	d->walk_dentry = parent;
-	return true;
+	return 0;
 }
 
 /*
@@ -131,9 +133,8 @@ static inline void put_kernel_path(struct out *o, struct file *file)
 	d->walk_dentry = dentry;
 	d->walk_mnt = mnt;
 	d->loop_start = PATH_START - 1;
-	for (int i = 0; i < MAX_COMPONENTS; i++)
-		if (!walk_up(d))
-			break;
+	struct path_walk walk = {.draft = d};
+	LOOP(MAX_COMPONENTS, walk_up, &walk);
 	u32 start = d->loop_start;
 	u32 len = PATH_START - 1 - start;
 	if (len == 0) {
@@ -166,7 +167,7 @@ static inline bool is_mapped(struct uid_gid_map *map, u32 id)
 	return false;
 }
 
-static inline bool in_groups(const struct cred *cred, u32 gid)
+static inline bool in_groups(struct cred *cred, u32 gid)
 {
 	struct group_info *info = READ(cred, group_info);
 	u32 count = READ(info, ngroups);
@@ -185,7 +186,7 @@ static inline bool in_groups(const struct cred *cred, u32 gid)
 /* Could the task write to the file it runs? */
 static inline bool exe_writable(struct task_struct *task, struct inode *inode)
 {
-	const struct cred *cred = READ(task, cred);
+	struct cred *cred = READ(task, cred);
 	u32 mode = READ(inode, i_mode);
 	u32 uid = READ(inode, i_uid.val), gid = READ(inode, i_gid.val);
 	if (READ(inode, i_sb, s_flags) & SB_RDONLY_BIT)

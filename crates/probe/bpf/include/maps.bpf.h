@@ -20,7 +20,8 @@ struct settings {
 	u64 boot_time; /* ns since the epoch at which the boot clock was 0 */
 	u32 snaplen;
 	u8 drop_failed;
-	u8 pad[3];
+	u8 ia32; /* 32-bit programs can run here */
+	u8 pad[2];
 	s16 ia32_table[MAX_SYSCALLS]; /* 64-bit number of a 32-bit system call; -1: none */
 	u16 code_table[MAX_SYSCALLS]; /* portable code, for the generic event */
 };
@@ -33,9 +34,13 @@ struct counters {
 	u64 pad[16 - CLASS_COUNT - 2];
 };
 
+/* By number: the 64-bit call is wanted; the 32-bit call of that number is. */
+#define WANTED_NATIVE 1
+#define WANTED_IA32 2
+
 /* Written by both sides while the programs run; mirrored in src/layout.rs. */
 struct shared {
-	u8 wanted[MAX_SYSCALLS]; /* by 64-bit number */
+	u8 wanted[MAX_SYSCALLS]; /* WANTED_... */
 	u32 self;		 /* thread or thread group whose own work is left out; 0: none */
 	u32 self_is_thread;
 	u8 pad1[56];
@@ -55,14 +60,17 @@ struct ring {
 	__uint(max_entries, 4096);
 };
 
-/* By CPU; several CPUs may hold the same ring. The loader sizes and fills both. */
+/*
+ * At 2 * CPU the ring for bulk, behind it that for vital events; several CPUs may hold the same.
+ * The loader makes and fills it.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, u32);
 	__array(values, struct ring);
-} bulk_rings SEC(".maps"), vital_rings SEC(".maps");
+} rings SEC(".maps");
 
 /* Where an event of variable size is put together, and scratch space behind it. */
 struct draft {

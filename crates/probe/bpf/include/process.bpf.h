@@ -8,13 +8,13 @@
 static inline void put_exec_task(struct out *o, struct task_struct *task)
 {
 	struct memory m = task_memory(task);
-	put_u64(o, task->pid);
-	put_u64(o, task->tgid);
+	put_u64(o, READ(task, pid));
+	put_u64(o, READ(task, tgid));
 	put_u64(o, READ(task, real_parent, pid));
 	put_empty(o); /* working directory: followed by chdir */
 	put_u64(o, READ(task, signal, rlim[RLIMIT_NOFILE].rlim_cur));
-	put_u64(o, task->maj_flt);
-	put_u64(o, task->min_flt);
+	put_u64(o, READ(task, maj_flt));
+	put_u64(o, READ(task, min_flt));
 	put_u32(o, m.size);
 	put_u32(o, m.rss);
 	put_u32(o, m.swap);
@@ -22,9 +22,10 @@ static inline void put_exec_task(struct out *o, struct task_struct *task)
 	put_cgroups(o, task);
 }
 
-static inline int send_clone(s64 ret, u16 code, u32 flags)
+static inline int send_clone(const struct call *c, u16 code, u32 flags)
 {
-	struct task_struct *task = current();
+	struct task_struct *task = c->task;
+	s64 ret = c->ret;
 	u32 level = task_ns_level(task);
 	struct pid_namespace *own = pid_own(task_pid(task, PIDTYPE_PID)).ns;
 	struct pid_namespace *children = READ(task, nsproxy, pid_ns_for_children);
@@ -51,7 +52,7 @@ static inline int send_clone(s64 ret, u16 code, u32 flags)
 /* tty to gid: what follows the environment in an exec event. */
 static inline void put_exec_credentials(struct out *o, struct task_struct *task)
 {
-	const struct cred *cred = READ(task, cred);
+	struct cred *cred = READ(task, cred);
 	struct file *exe = READ(task, mm, exe_file);
 	struct inode *inode = READ(exe, f_inode);
 	put_u32(o, task_tty(task));

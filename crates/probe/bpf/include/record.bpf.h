@@ -6,7 +6,7 @@
  *   record:       | ts u64 | tid u64 | len u32 | code u16 | nparams u32 | lengths u16.. | bytes.. |
  *
  * Two ways. FIXED() is for events whose size is known when compiled: one reservation in the ring,
- * plain stores, no copy. OUT_BEGIN()/put_*()/OUT_SEND() is for all others: assembled in the CPU's
+ * plain stores, no copy. OUT_BEGIN()/put_*()/out_send() is for all others: assembled in the CPU's
  * draft and copied once. Both take no wake-up of the kernel's own; see ring_bell().
  */
 #pragma once
@@ -28,9 +28,8 @@ static inline struct counters *cpu_counters(u32 cpu)
 
 static inline void *ring_of(u16 code, u32 cpu)
 {
-	if (is_vital(code))
-		return bpf_map_lookup_elem(&vital_rings, &cpu);
-	return bpf_map_lookup_elem(&bulk_rings, &cpu);
+	u32 slot = 2 * cpu + is_vital(code);
+	return bpf_map_lookup_elem(&rings, &slot);
 }
 
 /*
@@ -47,11 +46,11 @@ static inline void ring_bell(void)
 	bpf_ringbuf_output(&doorbell, &ding, sizeof(ding), BPF_RB_FORCE_WAKEUP);
 }
 
-static inline void put_header(void *at, u64 ts, u32 len, u16 code, u32 nparams)
+static inline void put_header(void *at, u64 ts, u32 tid, u32 len, u16 code, u32 nparams)
 {
 	u8 *p = at;
 	*(u64 *)(p + 0) = ts;
-	*(u64 *)(p + 8) = (u32)bpf_get_current_pid_tgid();
+	*(u64 *)(p + 8) = tid;
 	*(u32 *)(p + 16) = len;
 	*(u16 *)(p + 20) = code;
 	*(u32 *)(p + 22) = nparams;
@@ -62,7 +61,7 @@ static inline u64 prefix(u32 cpu, u16 code, u8 flags)
 	return cpu | (u32)class_of(code) << 16 | (u32)flags << 24;
 }
 
-static inline void *fixed_reserve(u16 code, u32 size, u32 nparams)
+static inline void *fixed_reserve(u32 tid, u16 code, u32 size, u32 nparams, u8 flags)
 {
 	u32 cpu = bpf_get_smp_processor_id();
 	void *ring = ring_of(code, cpu);
@@ -76,8 +75,8 @@ static inline void *fixed_reserve(u16 code, u32 size, u32 nparams)
 		__sync_fetch_and_add(&cpu_counters(cpu)->lost_full[class_of(code)], 1);
 		return NULL;
 	}
-	*(u64 *)p = prefix(cpu, code, 0);
-	put_header(p + PREFIX_LEN, ts, size, code, nparams);
+	*(u64 *)p = prefix(cpu, code, flags);
+	put_header(p + PREFIX_LEN, ts, tid, size, code, nparams);
 	return p + PREFIX_LEN;
 }
 
@@ -120,14 +119,14 @@ static inline void fixed_send(void *record)
 	_NTH(__VA_ARGS__, _E12, _E11, _E10, _E9, _E8, _E7, _E6, _E5, _E4, _E3, _E2, _E1)           \
 	(M, __VA_ARGS__)
 
-/* Sends an event of constant size; returns from the program. */
-#define FIXED(code, ...)                                                                           \
+/* Sends an event of constant size, of thread `tid`; returns from the program. */
+#define FIXED_OF(tid, flags, code, ...)                                                            \
 	do {                                                                                       \
 		enum {                                                                             \
 			_n = 0 _EACH(_ONE, __VA_ARGS__),                                           \
 			_s = HEADER_LEN + 2 * _n _EACH(_W, __VA_ARGS__),                           \
 		};                                                                                 \
-		u8 *_r = fixed_reserve(code, _s, _n);                                              \
+		u8 *_r = fixed_reserve(tid, code, _s, _n, flags);                                  \
 		if (!_r)                                                                           \
 			return 0;                                                                  \
 		u32 _l = HEADER_LEN, _d = HEADER_LEN + 2 * _n;                                     \
@@ -136,10 +135,13 @@ static inline void fixed_send(void *record)
 		return 0;                                                                          \
 	} while (0)
 
-/* An event without parameters. */
+/* The same for the system call `c` of a program's body. */
+#define FIXED(code, ...) FIXED_OF(call_tid(c), 0, code, __VA_ARGS__)
+
+/* A system call's event without parameters. */
 #define BARE(code)                                                                                 \
 	do {                                                                                       \
-		u8 *_r = fixed_reserve(code, HEADER_LEN, 0);                                       \
+		u8 *_r = fixed_reserve(call_tid(c), code, HEADER_LEN, 0, 0);                       \
 		if (_r)                                                                            \
 			fixed_send(_r);                                                            \
 		return 0;                                                                          \
@@ -151,6 +153,7 @@ struct out {
 	u32 at; /* next parameter's place; may pass MAX_EVENT, then the event is not sent */
 	u32 n;	/* parameters so far */
 	u16 code;
+	u8 flags; /* FLAG_... */
 };
 
 #define MASK (MAX_EVENT - 1)
@@ -167,7 +170,7 @@ static inline void *out_at(struct out *o)
 }
 #define AT(o) out_at(o)
 
-static inline bool out_begin(struct out *o, u16 code, u32 nparams)
+static inline bool out_begin(struct out *o, u32 tid, u16 code, u32 nparams)
 {
 	u32 cpu = bpf_get_smp_processor_id();
 	struct draft *draft = bpf_map_lookup_elem(&drafts, &cpu);
@@ -176,9 +179,10 @@ static inline bool out_begin(struct out *o, u16 code, u32 nparams)
 	o->draft = draft;
 	o->cpu = cpu;
 	o->code = code;
+	o->flags = 0;
 	o->n = 0;
 	o->at = HEADER_LEN + 2 * nparams;
-	put_header(draft->data, now(), 0, code, nparams);
+	put_header(draft->data, now(), tid, 0, code, nparams);
 	return true;
 }
 
@@ -297,7 +301,7 @@ static inline void put_data(struct out *o, u64 ptr, u64 len)
 		(o)->at += (n);                                                                    \
 	} while (0)
 
-static inline int out_send_flagged(struct out *o, u8 flags)
+static inline int out_send(struct out *o)
 {
 	u32 cpu = o->cpu;
 	if (o->at > MAX_EVENT - 1) {
@@ -312,7 +316,7 @@ static inline int out_send_flagged(struct out *o, u8 flags)
 	u32 *total = (void *)o->draft->data + 16;
 	asm volatile("" : "+r"(total));
 	*total = o->at;
-	o->draft->prefix = prefix(cpu, o->code, flags);
+	o->draft->prefix = prefix(cpu, o->code, o->flags);
 	u32 size = (o->at & MASK) + PREFIX_LEN;
 	if (bpf_ringbuf_output(ring, &o->draft->prefix, size, BPF_RB_NO_WAKEUP)) {
 		__sync_fetch_and_add(&cpu_counters(cpu)->lost_full[class_of(o->code)], 1);
@@ -322,12 +326,10 @@ static inline int out_send_flagged(struct out *o, u8 flags)
 	return 0;
 }
 
-static inline int out_send(struct out *o)
-{
-	return out_send_flagged(o, 0);
-}
-
-#define OUT_BEGIN(o, code, nparams)                                                                \
+/* Starts an event of thread `tid`; returns from the program if there is no place for it. */
+#define OUT_OF(o, tid, code, nparams)                                                              \
 	struct out o;                                                                              \
-	if (!out_begin(&o, code, nparams))                                                         \
+	if (!out_begin(&o, tid, code, nparams))                                                    \
 	return 0
+/* The same for the system call `c` of a program's body. */
+#define OUT_BEGIN(o, code, nparams) OUT_OF(o, call_tid(c), code, nparams)

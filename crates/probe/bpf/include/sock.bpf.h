@@ -19,9 +19,9 @@ struct user_sockaddr {
 };
 #define SOCKADDR_SIZE 24
 
-static inline struct sock *sock_of(s64 fd)
+static inline struct sock *sock_of(struct task_struct *task, s64 fd)
 {
-	struct file *file = file_of(fd);
+	struct file *file = file_of(task, fd);
 	if (!file || (READ(file, f_inode, i_mode) & S_IFMT_MASK) != S_IFSOCK_TYPE)
 		return NULL;
 	struct socket *socket = READ(file, private_data);
@@ -169,9 +169,8 @@ static inline void put_unix_tuple(struct out *o, struct sock *sk, enum direction
 }
 
 /* Both ends of a socket; `user` is the address given to the call, 0 where there is none. */
-static inline void put_tuple(struct out *o, s64 fd, enum direction way, u64 user)
+static inline void put_sock_tuple(struct out *o, struct sock *sk, enum direction way, u64 user)
 {
-	struct sock *sk = sock_of(fd);
 	if (!sk) {
 		put_empty(o);
 		return;
@@ -188,4 +187,10 @@ static inline void put_tuple(struct out *o, s64 fd, enum direction way, u64 user
 		return;
 	}
 	put_empty(o);
+}
+
+static inline void put_tuple(struct out *o, const struct call *c, s64 fd, enum direction way,
+			     u64 user)
+{
+	put_sock_tuple(o, sock_of(c->task, fd), way, user);
 }

@@ -2,12 +2,14 @@
 /* What an event says of a task: numbers, memory, credentials, cgroups, arguments. */
 #pragma once
 #include "call.bpf.h"
-#include "compat.bpf.h"
 
 #define PF_KTHREAD 0x00200000
 #define PF_EXITING 0x00000004
 #define RLIMIT_NOFILE 7
-enum { MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES };
+#define MM_FILEPAGES 0
+#define MM_ANONPAGES 1
+#define MM_SWAPENTS 2
+#define MM_SHMEMPAGES 3
 
 struct memory {
 	u32 size, rss, swap; /* kB */
@@ -16,14 +18,14 @@ struct memory {
 static inline struct memory task_memory(struct task_struct *task)
 {
 	struct memory m = {};
-	struct mm_struct *mm = task->mm;
+	struct mm_struct *mm = READ(task, mm);
 	if (!mm)
 		return m;
-	m.size = mm->total_vm << 2;
-	m.rss = (mm_pages(mm, MM_FILEPAGES) + mm_pages(mm, MM_ANONPAGES) +
-		 mm_pages(mm, MM_SHMEMPAGES))
+	m.size = READ(mm, total_vm) << 2;
+	m.rss = (MM_PAGES(mm, MM_FILEPAGES) + MM_PAGES(mm, MM_ANONPAGES) +
+		 MM_PAGES(mm, MM_SHMEMPAGES))
 		<< 2;
-	m.swap = mm_pages(mm, MM_SWAPENTS) << 2;
+	m.swap = MM_PAGES(mm, MM_SWAPENTS) << 2;
 	return m;
 }
 
@@ -143,7 +145,8 @@ static inline void put_cgroups(struct out *o, struct task_struct *task)
 
 static inline void put_comm(struct out *o, struct task_struct *task)
 {
-	long n = bpf_probe_read_kernel_str(AT(o), 16, task->comm);
+	long n = bpf_probe_read_kernel_str(
+		AT(o), 16, (void *)task + bpf_core_field_offset(struct task_struct, comm));
 	put_len(o, n <= 0 ? 0 : n);
 	forget(o);
 }
@@ -151,13 +154,13 @@ static inline void put_comm(struct out *o, struct task_struct *task)
 /* exe and args: the first string and the rest of the argument area, 4,096 bytes together. */
 static inline void put_arguments(struct out *o, struct task_struct *task)
 {
-	struct mm_struct *mm = task->mm;
+	struct mm_struct *mm = READ(task, mm);
 	if (!mm) {
 		put_empty(o);
 		put_empty(o);
 		return;
 	}
-	u64 start = mm->arg_start, end = mm->arg_end;
+	u64 start = READ(mm, arg_start), end = READ(mm, arg_end);
 	u64 total = end > start ? end - start : 0;
 	if (total > MAX_PATH)
 		total = MAX_PATH;
@@ -178,11 +181,11 @@ static inline void put_arguments(struct out *o, struct task_struct *task)
 
 static inline void put_environment(struct out *o, struct task_struct *task)
 {
-	struct mm_struct *mm = task->mm;
+	struct mm_struct *mm = READ(task, mm);
 	u64 start = 0, end = 0;
 	if (mm) {
-		start = mm->env_start;
-		end = mm->env_end;
+		start = READ(mm, env_start);
+		end = READ(mm, env_end);
 	}
 	u64 total = end > start ? end - start : 0;
 	if (total > MAX_PATH)
@@ -196,6 +199,31 @@ static inline void put_environment(struct out *o, struct task_struct *task)
 	forget(o);
 }
 
+struct array_walk {
+	struct draft *draft;
+	u64 array;
+	u32 count;
+	bool compat;
+};
+
+static long one_string(u32 i, struct array_walk *w)
+{
+	struct draft *d = w->draft;
+	u64 ptr = 0;
+	u32 width = w->compat ? 4 : 8;
+	if (i >= w->count || bpf_probe_read_user(&ptr, width, (void *)(w->array + i * width)))
+		return 1;
+	u32 len = d->loop_len, max = d->loop_max, at = d->loop_start + len;
+	if (!ptr || len >= max)
+		return 1;
+	long n = bpf_probe_read_user_str(&d->data[at & MASK], MAX_PATH, (void *)ptr);
+	if (n <= 0)
+		return 1;
+	u32 room = max - len;
+	d->loop_len = len + (n > room ? room : n);
+	return 0;
+}
+
 /* argv or envp of a call that failed: `skip` pointers in, at most `count` strings. */
 static inline void put_user_array(struct out *o, const struct call *c, u64 array, u32 skip,
 				  u32 count, u32 max)
@@ -205,30 +233,11 @@ static inline void put_user_array(struct out *o, const struct call *c, u64 array
 	if (max > MAX_PATH)
 		max = MAX_PATH;
 	d->loop_len = 0;
-	for (u32 i = 0; i < 16; i++) {
-		u64 ptr = 0;
-		if (i >= count || !array)
-			break;
-		if (c->compat) {
-			u32 narrow = 0;
-			if (bpf_probe_read_user(&narrow, 4, (void *)(array + (skip + i) * 4)))
-				break;
-			ptr = narrow;
-		} else if (bpf_probe_read_user(&ptr, 8, (void *)(array + (skip + i) * 8))) {
-			break;
-		}
-		u32 len = d->loop_len;
-		if (!ptr || len >= max)
-			break;
-		long n = bpf_probe_read_user_str(&d->data[(start + len) & MASK], MAX_PATH,
-						 (void *)ptr);
-		if (n <= 0)
-			break;
-		u32 room = max - len;
-		if (n > room)
-			n = room;
-		d->loop_len = len + n;
-	}
+	d->loop_start = start;
+	d->loop_max = max;
+	struct array_walk walk = {.draft = d, .compat = c->compat, .count = array ? count : 0};
+	walk.array = array + skip * (c->compat ? 4 : 8);
+	LOOP(16, one_string, &walk);
 	u32 len = d->loop_len;
 	if (len)
 		d->data[(start + len - 1) & MASK] = 0;
@@ -238,5 +247,5 @@ static inline void put_user_array(struct out *o, const struct call *c, u64 array
 
 static inline bool is_kernel_thread(struct task_struct *task)
 {
-	return task->flags & PF_KTHREAD;
+	return READ(task, flags) & PF_KTHREAD;
 }

@@ -218,6 +218,7 @@ struct thread_info {
 };
 struct task_struct {
 	struct thread_info thread_info;
+	void *stack;
 	u32 flags;
 	int pid, tgid;
 	int exit_code;
@@ -230,7 +231,7 @@ struct task_struct {
 	u64 start_time;
 	u64 start_boottime;
 	unsigned long min_flt, maj_flt;
-	const struct cred *cred;
+	struct cred *cred;
 	struct fs_struct *fs;
 	struct files_struct *files;
 	struct nsproxy *nsproxy;
@@ -305,9 +306,26 @@ struct user_msghdr32 {
 };
 
 #define BPF_CORE_ENUM(type, name) bpf_core_enum_value(type, name)
-/* Copies the start first: the expression itself must not become part of the relocation. */
+
+/* 6.2 (a35b9af4ec2c): gives an address the type of a kernel structure. Costs nothing when it runs. */
+extern void *bpf_rdonly_cast(const void *address, u32 type) __ksym __weak;
+
+/*
+ * A field, through as many pointers as it takes; 0 where an address is none. With the cast every
+ * step is one load, which the kernel guards; without it, a call of a helper.
+ *
+ * Copies the start first: the expression itself must not become part of the relocation.
+ */
 #define READ(src, a, ...)                                                                          \
 	({                                                                                         \
-		typeof(src) _start_of_read = (src);                                                \
-		BPF_CORE_READ(_start_of_read, a, ##__VA_ARGS__);                                   \
+		typeof(src) _start = (src);                                                        \
+		___type(_start, a, ##__VA_ARGS__) _field;                                          \
+		if (bpf_ksym_exists(bpf_rdonly_cast)) {                                            \
+			typeof(src) _typed =                                                       \
+				bpf_rdonly_cast(_start, bpf_core_type_id_kernel(typeof(*_start))); \
+			_field = ___arrow(_typed, a, ##__VA_ARGS__);                               \
+		} else {                                                                           \
+			_field = BPF_CORE_READ(_start, a, ##__VA_ARGS__);                          \
+		}                                                                                  \
+		_field;                                                                            \
 	})

@@ -5,6 +5,40 @@
 
 #define MAX_VECTORS 32
 
+struct vector_walk {
+	struct draft *draft;
+	u64 array, count;
+	bool compat;
+};
+
+static long one_vector(u32 i, struct vector_walk *w)
+{
+	struct draft *d = w->draft;
+	struct user_iovec v = {};
+	u32 stride = w->compat ? sizeof(struct user_iovec32) : sizeof(v);
+	if (i >= w->count || bpf_probe_read_user(&v, stride, (void *)(w->array + i * stride)))
+		return 1;
+	if (w->compat) {
+		v.len = v.base >> 32;
+		v.base = (u32)v.base;
+	}
+	d->loop_total += v.len;
+	u32 len = d->loop_len, max = d->loop_max;
+	if (len >= max)
+		return 0;
+	/* An empty part or one that cannot be read ends the data: so captures have it. */
+	u32 n = max - len;
+	if (v.len < n)
+		n = v.len;
+	u32 at = d->loop_start + len;
+	if (!n || bpf_probe_read_user(&d->data[at & MASK], n & MASK, (void *)v.base)) {
+		d->loop_max = 0;
+		return 0;
+	}
+	d->loop_len = len + n;
+	return 0;
+}
+
 /*
  * Data of at most MAX_VECTORS buffers, `limit` bytes and the snap length, as one parameter;
  * returns the sum of their lengths.
@@ -24,35 +58,8 @@ static inline u64 put_vector(struct out *o, const struct call *c, u64 array, u64
 	d->loop_len = 0;
 	d->loop_start = o->at;
 	d->loop_max = max;
-	for (u32 i = 0; i < MAX_VECTORS; i++) {
-		struct user_iovec v = {};
-		if (i >= count)
-			break;
-		if (bpf_probe_read_user(&v, c->compat ? sizeof(struct user_iovec32) : sizeof(v),
-					(void *)array))
-			break;
-		if (c->compat) {
-			v.len = v.base >> 32;
-			v.base = (u32)v.base;
-			array += sizeof(struct user_iovec32);
-		} else {
-			array += sizeof(v);
-		}
-		d->loop_total += v.len;
-		u32 len = d->loop_len, max = d->loop_max;
-		if (len >= max)
-			continue;
-		/* An empty part or one that cannot be read ends the data: so captures have it. */
-		u32 n = max - len;
-		if (v.len < n)
-			n = v.len;
-		u32 at = d->loop_start + len;
-		if (!n || bpf_probe_read_user(&d->data[at & MASK], n & MASK, (void *)v.base)) {
-			d->loop_max = 0;
-			continue;
-		}
-		d->loop_len = len + n;
-	}
+	struct vector_walk walk = {.draft = d, .array = array, .count = count, .compat = c->compat};
+	LOOP(MAX_VECTORS, one_vector, &walk);
 	put_len(o, d->loop_len);
 	forget(o);
 	return d->loop_total;

@@ -75,7 +75,7 @@ EXIT(getresgid)
 /* The task's own capabilities after the call, not what it asked for. */
 EXIT(capset)
 {
-	const struct cred *cred = READ(current(), cred);
+	struct cred *cred = READ(c->task, cred);
 	u64 inheritable = CAPABILITIES(cred, cap_inheritable);
 	u64 permitted = CAPABILITIES(cred, cap_permitted);
 	u64 effective = CAPABILITIES(cred, cap_effective);

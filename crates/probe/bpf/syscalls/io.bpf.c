@@ -195,14 +195,14 @@ static inline struct fd_pair read_pair(u64 ptr)
 EXIT(pipe)
 {
 	struct fd_pair p = read_pair(ARG(0));
-	u64 ino = c->ret == 0 ? inode_number(p.fd[0]) : 0;
+	u64 ino = c->ret == 0 ? inode_number(c->task, p.fd[0]) : 0;
 	FIXED(SYSCALL_PIPE_X, RET, I64((s64)p.fd[0]), I64((s64)p.fd[1]), I64(ino));
 }
 
 EXIT(pipe2)
 {
 	struct fd_pair p = read_pair(ARG(0));
-	u64 ino = c->ret == 0 ? inode_number(p.fd[0]) : 0;
+	u64 ino = c->ret == 0 ? inode_number(c->task, p.fd[0]) : 0;
 	FIXED(SYSCALL_PIPE2_X, RET, I64((s64)p.fd[0]), I64((s64)p.fd[1]), I64(ino),
 	      I32(pipe_flags(ARG(1))));
 }

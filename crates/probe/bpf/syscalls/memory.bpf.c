@@ -5,20 +5,20 @@
 
 EXIT(brk)
 {
-	struct memory m = task_memory(current());
+	struct memory m = task_memory(c->task);
 	FIXED(SYSCALL_BRK_4_X, RET, I32(m.size), I32(m.rss), I32(m.swap), I64(ARG(0)));
 }
 
 EXIT(mmap)
 {
-	struct memory m = task_memory(current());
+	struct memory m = task_memory(c->task);
 	FIXED(SYSCALL_MMAP_X, RET, I32(m.size), I32(m.rss), I32(m.swap), I64(ARG(0)), I64(ARG(1)),
 	      I32(prot_flags(ARG(2))), I32(mmap_flags(ARG(3))), FD(4), I64(ARG(5)));
 }
 
 EXIT(munmap)
 {
-	struct memory m = task_memory(current());
+	struct memory m = task_memory(c->task);
 	FIXED(SYSCALL_MUNMAP_X, RET, I32(m.size), I32(m.rss), I32(m.swap), I64(ARG(0)),
 	      I64(ARG(1)));
 }

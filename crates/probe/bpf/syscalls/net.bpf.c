@@ -20,7 +20,7 @@ EXIT_NET(socketpair)
 		fd[1] = -1;
 	}
 	if (c->ret == 0) {
-		struct unix_sock *sk = (void *)sock_of(fd[0]);
+		struct unix_sock *sk = (void *)sock_of(c->task, fd[0]);
 		source = (u64)sk;
 		peer = (u64)READ(sk, peer);
 	}
@@ -42,7 +42,7 @@ EXIT_NET(connect)
 	OUT_BEGIN(o, SOCKET_CONNECT_X, 4);
 	put_u64(&o, c->ret);
 	if (c->ret == 0 || c->ret == -EINPROGRESS)
-		put_tuple(&o, INT(0), OUTBOUND, ARG(1));
+		put_tuple(&o, c, INT(0), OUTBOUND, ARG(1));
 	else
 		put_empty(&o);
 	put_u64(&o, INT(0));
@@ -61,8 +61,8 @@ static inline void put_accepted(struct out *o, const struct call *c)
 	u32 len = 0, max = 0;
 	put_u64(o, c->ret);
 	if (c->ret >= 0) {
-		put_tuple(o, c->ret, INBOUND, 0);
-		struct sock *sk = sock_of(INT(0));
+		put_tuple(o, c, c->ret, INBOUND, 0);
+		struct sock *sk = sock_of(c->task, INT(0));
 		if (sk) {
 			len = READ(sk, sk_ack_backlog);
 			max = READ(sk, sk_max_ack_backlog);
@@ -113,7 +113,7 @@ EXIT_NET(sendto)
 	put_u64(&o, INT(0));
 	put_u32(&o, ARG(2));
 	if (c->ret >= 0)
-		put_tuple(&o, INT(0), OUTBOUND, ARG(4));
+		put_tuple(&o, c, INT(0), OUTBOUND, ARG(4));
 	else
 		put_empty(&o);
 	return out_send(&o);
@@ -125,7 +125,7 @@ EXIT_NET(recvfrom)
 	put_u64(&o, c->ret);
 	put_data(&o, ARG(1), c->ret > 0 ? c->ret : 0);
 	if (c->ret >= 0)
-		put_tuple(&o, INT(0), INBOUND, ARG(4));
+		put_tuple(&o, c, INT(0), INBOUND, ARG(4));
 	else
 		put_empty(&o);
 	put_u64(&o, INT(0));
@@ -150,7 +150,7 @@ EXIT_NET(sendmsg)
 	put_u64(&o, INT(0));
 	put_u32(&o, size);
 	if (c->ret >= 0)
-		put_tuple(&o, INT(0), OUTBOUND, m.name);
+		put_tuple(&o, c, INT(0), OUTBOUND, m.name);
 	else
 		put_empty(&o);
 	return out_send(&o);
@@ -171,7 +171,7 @@ EXIT_NET(recvmsg)
 	}
 	put_u32(&o, c->ret);
 	put_vector(&o, c, m.iov, m.iovlen, c->ret);
-	put_tuple(&o, INT(0), INBOUND, m.name);
+	put_tuple(&o, c, INT(0), INBOUND, m.name);
 	put_user_bytes(&o, m.control, m.controllen, MAX_EVENT - 1);
 	put_u64(&o, INT(0));
 	return out_send(&o);
@@ -184,7 +184,7 @@ struct messages {
 	bool receive;
 };
 
-static int one_message(u32 i, struct messages *m)
+static long one_message(u32 i, struct messages *m)
 {
 	const struct call *c = &m->call;
 	struct user_msghdr h = {};
@@ -197,13 +197,14 @@ static int one_message(u32 i, struct messages *m)
 		return 1;
 	bpf_probe_read_user(&len, 4, (void *)(at + (c->compat ? 28 : 56)));
 	struct out o;
-	if (!out_begin(&o, m->receive ? SOCKET_RECVMMSG_X : SOCKET_SENDMMSG_X, m->receive ? 6 : 5))
+	if (!out_begin(&o, call_tid(c), m->receive ? SOCKET_RECVMMSG_X : SOCKET_SENDMMSG_X,
+		       m->receive ? 6 : 5))
 		return 1;
 	put_u64(&o, len);
 	put_u64(&o, INT(0));
 	put_u32(&o, len);
 	put_vector(&o, c, h.iov, h.iovlen, len);
-	put_tuple(&o, INT(0), m->receive ? INBOUND : OUTBOUND, h.name);
+	put_tuple(&o, c, INT(0), m->receive ? INBOUND : OUTBOUND, h.name);
 	if (m->receive)
 		put_user_bytes(&o, h.control, h.controllen, MAX_EVENT - 1);
 	out_send(&o);

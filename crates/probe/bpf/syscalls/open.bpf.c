@@ -18,7 +18,7 @@ EXIT(open)
 {
 	struct file_facts f = {};
 	if (c->ret > 0)
-		f = file_facts(c->ret);
+		f = file_facts(c->task, c->ret);
 	OUT_BEGIN(o, SYSCALL_OPEN_X, 6);
 	put_u64(&o, c->ret);
 	put_user_str(&o, ARG(0));
@@ -33,7 +33,7 @@ EXIT(openat)
 {
 	struct file_facts f = {};
 	if (c->ret > 0)
-		f = file_facts(c->ret);
+		f = file_facts(c->task, c->ret);
 	OUT_BEGIN(o, SYSCALL_OPENAT_2_X, 7);
 	put_u64(&o, c->ret);
 	put_u64(&o, INT(0));
@@ -53,7 +53,7 @@ EXIT(openat2)
 {
 	struct user_open_how how = {};
 	bpf_probe_read_user(&how, sizeof(how), (void *)ARG(2));
-	struct file_facts f = file_facts(c->ret);
+	struct file_facts f = file_facts(c->task, c->ret);
 	OUT_BEGIN(o, SYSCALL_OPENAT2_X, 8);
 	put_u64(&o, c->ret);
 	put_u64(&o, INT(0));
@@ -68,7 +68,7 @@ EXIT(openat2)
 
 EXIT(creat)
 {
-	struct file_facts f = file_facts(c->ret);
+	struct file_facts f = file_facts(c->task, c->ret);
 	u16 layer = f.layer == LAYER_UPPER   ? PPM_FD_UPPER_LAYER_CREAT
 		    : f.layer == LAYER_LOWER ? PPM_FD_LOWER_LAYER_CREAT
 					     : 0;
@@ -84,12 +84,12 @@ EXIT(creat)
 
 EXIT(open_by_handle_at)
 {
-	struct file_facts f = file_facts(c->ret);
+	struct file_facts f = file_facts(c->task, c->ret);
 	OUT_BEGIN(o, SYSCALL_OPEN_BY_HANDLE_AT_X, 6);
 	put_u64(&o, c->ret);
 	put_u64(&o, INT(0));
 	put_u32(&o, open_flags(ARG(2)) | layer_flags(&f));
-	put_kernel_path(&o, file_of(c->ret));
+	put_kernel_path(&o, file_of(c->task, c->ret));
 	put_u32(&o, f.dev);
 	put_u64(&o, f.ino);
 	return out_send(&o);

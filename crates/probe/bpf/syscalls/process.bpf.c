@@ -5,49 +5,46 @@
 
 EXIT(clone)
 {
-	return send_clone(c->ret, SYSCALL_CLONE_20_X, clone_flags(ARG(0)));
+	return send_clone(c, SYSCALL_CLONE_20_X, clone_flags(ARG(0)));
 }
 
 EXIT(clone3)
 {
 	u64 flags = 0;
 	bpf_probe_read_user(&flags, sizeof(flags), (void *)ARG(0));
-	return send_clone(c->ret, SYSCALL_CLONE3_X, clone_flags(flags));
+	return send_clone(c, SYSCALL_CLONE3_X, clone_flags(flags));
 }
 
 EXIT(fork)
 {
-	return send_clone(c->ret, SYSCALL_FORK_20_X, 0);
+	return send_clone(c, SYSCALL_FORK_20_X, 0);
 }
 
 EXIT(vfork)
 {
-	return send_clone(c->ret, SYSCALL_VFORK_20_X, 0);
+	return send_clone(c, SYSCALL_VFORK_20_X, 0);
 }
 
 /* Only failures: success is told when the new image is in place (tracepoints/exec.bpf.c). */
 static inline int failed_exec(const struct call *c, u16 code, u64 path, u64 argv, u64 envp)
 {
-	struct task_struct *task = current();
+	struct task_struct *task = c->task;
 	bool has_filename = code == SYSCALL_EXECVE_19_X;
 	if (c->ret == 0)
 		return 0;
 	OUT_BEGIN(o, code, has_filename ? 31 : 30);
 	put_u64(&o, c->ret);
+	/* One way through for the verifier: an exe of one NUL where there is no argument at all. */
 	u64 first = 0;
-	u32 exe_len = 0;
 	bool readable = !argv || !bpf_probe_read_user(&first, c->compat ? 4 : 8, (void *)argv);
-	if (!readable) {
-		put_empty(&o);
-		put_empty(&o);
-	} else if (first) {
-		exe_len = add_user_str(&o, first, MAX_PATH);
-		put_len(&o, exe_len);
-		put_user_array(&o, c, argv, 1, 15, MAX_PATH - exe_len);
-	} else {
-		put_u8(&o, 0);
-		put_empty(&o);
+	u32 exe_len = add_user_str(&o, first, MAX_PATH);
+	if (readable && !first) {
+		*(u8 *)AT(&o) = 0;
+		exe_len = 1;
 	}
+	put_len(&o, exe_len);
+	forget(&o);
+	put_user_array(&o, c, first ? argv : 0, 1, 15, MAX_PATH - exe_len);
 	put_exec_task(&o, task);
 	put_user_array(&o, c, envp, 0, 16, MAX_PATH);
 	put_exec_credentials(&o, task);

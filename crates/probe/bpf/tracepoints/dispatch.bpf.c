@@ -4,15 +4,22 @@
  */
 #include "call.bpf.h"
 
-static inline int send_generic(u32 number, u32 native)
+/* Bounds a number where the verifier sees it: the compiler, which knows that it is, would not. */
+static inline u64 slot_of(u64 number)
 {
-	FIXED(GENERIC_X, I16(settings.code_table[number & (MAX_SYSCALLS - 1)]), I16(native));
+	asm volatile("" : "+r"(number));
+	return number & (MAX_SYSCALLS - 1);
+}
+
+static inline int send_generic(struct task_struct *task, u32 number, u32 native)
+{
+	FIXED_OF(current_tid(task), 0, GENERIC_X, I16(settings.code_table[slot_of(number)]), I16(native));
 }
 
 #ifdef ATTACH_DISPATCH
 
 /* 64-bit number of a network call made by socketcall(2); -1 where 64 bits have none. */
-static inline s32 socketcall_number(const struct pt_regs *regs)
+static inline s32 socketcall_number(struct pt_regs *regs)
 {
 	static const s16 numbers[] = {-1, 41, 49, 42, 50, 43, 51, 52, 53, -1, -1,
 				      44, 45, 48, 54, 55, 46, 47, 288, 299, 307};
@@ -26,24 +33,30 @@ static inline s32 socketcall_number(const struct pt_regs *regs)
 SEC("?tp_btf/sys_exit")
 int BPF_PROG(dispatch, struct pt_regs *regs, long ret)
 {
-	u32 number = syscall_number(regs), native = number;
-	if (unlikely(is_compat())) {
-		if (number == IA32_SOCKETCALL) {
-			number = socketcall_number(regs);
-		} else if (number != 59 && number != 322) {
-			/* Those two: a 64-bit program that has just become a 32-bit one. */
-			if (number >= MAX_SYSCALLS)
-				return 0;
-			number = settings.ia32_table[number & (MAX_SYSCALLS - 1)];
-		}
-		native = number;
-	}
-	if (number >= MAX_SYSCALLS || !shared.wanted[number & (MAX_SYSCALLS - 1)])
+	u32 number = syscall_number(regs);
+	/* Nine of ten calls of a machine end here: no helper is called before. */
+	if (number >= MAX_SYSCALLS)
 		return 0;
-	if (is_unwanted(ret))
+	u8 wanted = shared.wanted[slot_of(number)];
+	if (!wanted)
+		return 0;
+	struct task_struct *task = current();
+	if (unlikely(is_compat(task))) {
+		/* 59 and 322: a 64-bit program that has just become a 32-bit one. */
+		if (number == IA32_SOCKETCALL)
+			number = socketcall_number(regs);
+		else if (number != 59 && number != 322)
+			number = settings.ia32_table[slot_of(number)];
+		if (number >= MAX_SYSCALLS)
+			return 0;
+		wanted = shared.wanted[slot_of(number)];
+	}
+	if (!(wanted & WANTED_NATIVE))
 		return 0;
 	bpf_tail_call(ctx, &exits, number);
-	return send_generic(number, native);
+	if (is_unwanted(ret, task))
+		return 0;
+	return send_generic(task, number, number);
 }
 
 #endif
@@ -53,9 +66,10 @@ int BPF_PROG(dispatch, struct pt_regs *regs, long ret)
 SEC("?tracepoint/syscalls/sys_exit_getppid")
 int x_generic(struct tracepoint_exit *ctx)
 {
-	if (is_unwanted(ctx->ret))
+	struct task_struct *task = current();
+	if (is_unwanted(ctx->ret, task))
 		return 0;
-	return send_generic(ctx->nr, ctx->nr);
+	return send_generic(task, ctx->nr, ctx->nr);
 }
 #endif
 
@@ -63,10 +77,11 @@ int x_generic(struct tracepoint_exit *ctx)
 SEC("?fexit/" WRAPPER "getppid")
 int BPF_PROG(x_generic, struct pt_regs *regs, long ret)
 {
-	if (is_unwanted(ret))
+	struct task_struct *task = current();
+	if (is_unwanted(ret, task))
 		return 0;
 	u32 number = syscall_number(regs);
-	return send_generic(number, number);
+	return send_generic(task, number, number);
 }
 #endif
 

@@ -17,7 +17,7 @@ struct tracepoint_enter {
 	SEC("?tracepoint/syscalls/sys_enter_" #name)                                               \
 	int e_##name(struct tracepoint_enter *ctx)                                                 \
 	{                                                                                          \
-		if (is_own())                                                                      \
+		if (is_own(current()))                                                                      \
 			return 0;                                                                  \
 		return enter_##name(ctx);                                                          \
 	}                                                                                          \
@@ -25,7 +25,7 @@ struct tracepoint_enter {
 
 ENTER(open)
 {
-	OUT_BEGIN(o, SYSCALL_OPEN_E, 3);
+	OUT_OF(o, current_tid(current()), SYSCALL_OPEN_E, 3);
 	put_user_str(&o, ARG(0));
 	put_u32(&o, open_flags(ARG(1)));
 	put_u32(&o, open_mode(ARG(1), ARG(2)));
@@ -34,7 +34,7 @@ ENTER(open)
 
 ENTER(openat)
 {
-	OUT_BEGIN(o, SYSCALL_OPENAT_2_E, 4);
+	OUT_OF(o, current_tid(current()), SYSCALL_OPENAT_2_E, 4);
 	put_u64(&o, INT(0));
 	put_user_str(&o, ARG(1));
 	put_u32(&o, open_flags(ARG(2)));
@@ -48,7 +48,7 @@ ENTER(openat2)
 		u64 flags, mode, resolve;
 	} how = {};
 	bpf_probe_read_user(&how, sizeof(how), (void *)ARG(2));
-	OUT_BEGIN(o, SYSCALL_OPENAT2_E, 5);
+	OUT_OF(o, current_tid(current()), SYSCALL_OPENAT2_E, 5);
 	put_u64(&o, INT(0));
 	put_user_str(&o, ARG(1));
 	put_u32(&o, open_flags(how.flags));
@@ -59,7 +59,7 @@ ENTER(openat2)
 
 ENTER(creat)
 {
-	OUT_BEGIN(o, SYSCALL_CREAT_E, 2);
+	OUT_OF(o, current_tid(current()), SYSCALL_CREAT_E, 2);
 	put_user_str(&o, ARG(0));
 	put_u32(&o, open_mode(O_CREAT, ARG(1)));
 	return out_send(&o);
@@ -67,7 +67,7 @@ ENTER(creat)
 
 ENTER(connect)
 {
-	OUT_BEGIN(o, SOCKET_CONNECT_E, 2);
+	OUT_OF(o, current_tid(current()), SOCKET_CONNECT_E, 2);
 	put_u64(&o, INT(0));
 	put_user_sockaddr(&o, ARG(1), WHOLE_ADDRESS);
 	return out_send(&o);

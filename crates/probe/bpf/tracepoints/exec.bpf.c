@@ -7,12 +7,12 @@ int BPF_PROG(t_exec, struct task_struct *task, int old_pid, struct linux_binprm 
 {
 	if (is_kernel_thread(task))
 		return 0;
-	OUT_BEGIN(o, SYSCALL_EXECVE_19_X, 31);
+	OUT_OF(o, READ(task, pid), SYSCALL_EXECVE_19_X, 31);
 	put_u64(&o, 0);
 	put_arguments(&o, task);
 	put_exec_task(&o, task);
 	put_environment(&o, task);
 	put_exec_credentials(&o, task);
-	put_kernel_str(&o, bprm->filename);
+	put_kernel_str(&o, READ(bprm, filename));
 	return out_send(&o);
 }

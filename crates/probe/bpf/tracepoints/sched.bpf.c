@@ -6,7 +6,7 @@ SEC("?tp_btf/sched_switch")
 int BPF_PROG(t_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
 	struct memory m = task_memory(prev);
-	FIXED(SCHEDSWITCH_6_E, I64(next->pid), I64(prev->maj_flt), I64(prev->min_flt), I32(m.size),
+	FIXED_OF(READ(prev, pid), 0, SCHEDSWITCH_6_E, I64(READ(next, pid)), I64(READ(prev, maj_flt)), I64(READ(prev, min_flt)), I32(m.size),
 	      I32(m.rss), I32(m.swap));
 }
 
@@ -27,7 +27,7 @@ static inline u32 fault_flags(unsigned long error)
 
 static inline int page_fault(unsigned long address, struct pt_regs *regs, unsigned long error)
 {
-	FIXED(PAGE_FAULT_E, I64(address), I64(regs->ip), I32(fault_flags(error)));
+	FIXED_OF(current_tid(current()), 0, PAGE_FAULT_E, I64(address), I64(READ(regs, ip)), I32(fault_flags(error)));
 }
 
 SEC("?tp_btf/page_fault_user")

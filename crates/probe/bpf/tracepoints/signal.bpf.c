@@ -42,5 +42,6 @@ int BPF_PROG(t_signal, int sig, struct kernel_siginfo *info, void *action)
 		if (sig >= SIGRTMIN)
 			sender = head.pid;
 	}
-	FIXED(SIGNALDELIVER_E, I64(sender), I64((u32)bpf_get_current_pid_tgid()), I8(sig));
+	u32 tid = current_tid(current());
+	FIXED_OF(tid, 0, SIGNALDELIVER_E, I64(sender), I64(tid), I8(sig));
 }

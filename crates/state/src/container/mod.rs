@@ -51,6 +51,11 @@ impl Cgroups {
             .map(|(_, path)| path)
     }
 
+    /// The entries as they came.
+    pub(crate) fn raw(&self) -> &[u8] {
+        &self.raw
+    }
+
     /// Id of the container; empty on the host.
     #[must_use]
     pub fn container_id(&self) -> &[u8] {
