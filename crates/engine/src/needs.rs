@@ -111,18 +111,18 @@ impl Engine {
                 if plan.is_empty() && effect == Effect::None {
                     return None;
                 }
-                let rules_of: Vec<RuleIndex> = plan.entries.iter().map(|e| e.rule).collect();
-                let whole: Vec<NodeId> = rules_of
+                let (rules_of, whole): (Vec<RuleIndex>, Vec<NodeId>) = plan
+                    .entries
                     .iter()
-                    .filter_map(|&rule| roots[rule as usize])
-                    .collect();
+                    .filter_map(|entry| Some((entry.rule, roots[entry.rule as usize]?)))
+                    .unzip();
                 let folded = graph.fold(&whole, |graph, id, predicate| {
                     crate::plan::by_type(graph, id, predicate, code)
                 });
                 let left: Vec<(RuleIndex, Option<NodeId>)> = rules_of
-                    .iter()
+                    .into_iter()
                     .zip(folded)
-                    .filter_map(|(&rule, folded)| match folded {
+                    .filter_map(|(rule, folded)| match folded {
                         Folded::Never => None,
                         Folded::Always => Some((rule, None)),
                         Folded::Node(node) => Some((rule, Some(node))),

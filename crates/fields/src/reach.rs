@@ -44,7 +44,7 @@ pub fn parameters(field: &FieldDef, code: EventCode) -> u32 {
                 }),
             _ => all(info),
         },
-        Id::EvtType | Id::SyscallType | Id::EvtTypeIs if code.number() > 1 => 0,
+        Id::EvtType | Id::SyscallType | Id::EvtTypeIs if has_own_name(code) => 0,
         Id::EvtNum
         | Id::EvtCpu
         | Id::EvtDir
@@ -56,7 +56,7 @@ pub fn parameters(field: &FieldDef, code: EventCode) -> u32 {
         | Id::EvtIsIoWrite
         | Id::EvtIoDir
         | Id::EvtIsWait
-        | Id::EvtIsAsync => of(info, |param| param.name == "name" && !code_is_plain(code)),
+        | Id::EvtIsAsync => 0,
         Id::EvtRes | Id::EvtRawres | Id::EvtFailed => result,
         Id::EvtBuffer => of(info, |param| param.name == "data"),
         Id::EvtIsOpenRead | Id::EvtIsOpenWrite | Id::EvtIsOpenExec | Id::EvtIsOpenCreate => {
@@ -86,7 +86,7 @@ pub fn parameters(field: &FieldDef, code: EventCode) -> u32 {
 }
 
 /// Whether the type's name is its own, not something that its parameters hold.
-fn code_is_plain(code: EventCode) -> bool {
+fn has_own_name(code: EventCode) -> bool {
     code.number() > 1 && code.number() != event::codes::ASYNCEVENT_E
 }
 
