@@ -43,7 +43,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let piped = time("reader, rest", || shared(&capture, &files, 1))?;
     let halves = time("two shares of processes", || shared(&capture, &files, 2))?;
     let thirds = time("three shares", || shared(&capture, &files, 3))?;
-    assert!(alone == piped && alone == halves && alone == thirds, "other alerts");
+    assert!(
+        alone == piped && alone == halves && alone == thirds,
+        "other alerts"
+    );
     Ok(())
 }
 
@@ -60,7 +63,10 @@ fn time(
         best = best.min(start.elapsed().as_secs_f64());
     }
     let cpu = (cpu_seconds() - cpu) / 3.0;
-    println!("{name:<24} {best:6.3} s wall, {cpu:6.2} s CPU, {} alerts", alerts.len());
+    println!(
+        "{name:<24} {best:6.3} s wall, {cpu:6.2} s CPU, {} alerts",
+        alerts.len()
+    );
     Ok(alerts)
 }
 
@@ -137,8 +143,10 @@ struct Leaders(std::collections::HashMap<i64, i64>);
 
 impl Leaders {
     fn of(&mut self, record: &Record<'_>) -> i64 {
-        if matches!(record.code.number(), c::SYSCALL_CLONE_20_X | c::SYSCALL_CLONE3_X)
-            && let Some(pid) = record.i64(4)
+        if matches!(
+            record.code.number(),
+            c::SYSCALL_CLONE_20_X | c::SYSCALL_CLONE3_X
+        ) && let Some(pid) = record.i64(4)
             && pid != record.tid
         {
             self.0.insert(record.tid, pid);
@@ -177,7 +185,9 @@ impl Worker {
 
     fn batch(&mut self, mut batch: &[u8]) {
         while let Some((head, rest)) = batch.split_first_chunk::<8>() {
-            let Some((len, rest)) = rest.split_first_chunk::<4>() else { return };
+            let Some((len, rest)) = rest.split_first_chunk::<4>() else {
+                return;
+            };
             let head = u64::from_le_bytes(*head);
             let (bytes, rest) = rest.split_at(u32::from_le_bytes(*len) as usize);
             batch = rest;

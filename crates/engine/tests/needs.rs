@@ -56,11 +56,27 @@ fn failed_calls() {
         "evt.type = connect and evt.rawres in (0, 5) and fd.sport = 1",
         "evt.type = mkdir and fs.path.name startswith /etc",
     ]);
-    assert!(of(&all, c::SYSCALL_OPENAT_2_X).filters.contains(&failed(false)));
-    assert!(of(&all, c::SOCKET_CONNECT_X).filters.contains(&failed(true)));
-    assert!(of(&all, c::SYSCALL_MKDIR_2_X).filters.contains(&failed(false)));
+    assert!(
+        of(&all, c::SYSCALL_OPENAT_2_X)
+            .filters
+            .contains(&failed(false))
+    );
+    assert!(
+        of(&all, c::SOCKET_CONNECT_X)
+            .filters
+            .contains(&failed(true))
+    );
+    assert!(
+        of(&all, c::SYSCALL_MKDIR_2_X)
+            .filters
+            .contains(&failed(false))
+    );
     // For the state alone nothing of a failed call is wanted.
-    assert!(of(&all, c::SYSCALL_CLOSE_X).filters.contains(&failed(false)));
+    assert!(
+        of(&all, c::SYSCALL_CLOSE_X)
+            .filters
+            .contains(&failed(false))
+    );
     for condition in [
         "evt.type = openat and evt.is_open_write = true",
         "evt.type = openat and (fd.num >= 0 or evt.failed = true)",
@@ -92,7 +108,11 @@ fn descriptors_processes_and_paths() {
     let paths = ["/etc", "/opt", "/srv"].map(|path| path.as_bytes().to_vec());
     assert!(removed.filters.contains(&Filter::Path(paths.to_vec())));
     let processes = ["not proc.pname in (a, b)", "user.uid = 0"].map(str::to_owned);
-    assert!(removed.filters.contains(&Filter::Process(processes.to_vec())));
+    assert!(
+        removed
+            .filters
+            .contains(&Filter::Process(processes.to_vec()))
+    );
     let stat = of(&all, c::SYSCALL_FSTAT_X);
     assert!(!stat.filters.contains(&Filter::Descriptor("file")));
 }
@@ -102,7 +122,10 @@ fn parameters() {
     let all = needs(&["evt.type = openat and evt.is_open_write = true"]);
     // openat: fd, dirfd, name, flags, mode, dev, ino
     let open = of(&all, c::SYSCALL_OPENAT_2_X);
-    assert_eq!((open.conditions, open.outputs, open.state), (0b1_1001, 0b1_0000, 0x7f));
+    assert_eq!(
+        (open.conditions, open.outputs, open.state),
+        (0b1_1001, 0b1_0000, 0x7f)
+    );
     // read: res, data, fd, size
     let read = of(&all, c::SYSCALL_READ_X);
     assert_eq!((read.conditions, read.outputs, read.state), (0, 0, 0b101));

@@ -19,7 +19,7 @@ pub struct DescriptorTable {
     chunks: Vec<(i64, Rc<Slots>)>,
     count: u32,
     /// A chunk that was empty when it was last looked at.
-    idle: i64,
+    idle: Option<i64>,
     /// Some descriptor may have the close-on-exec mark; false: none has.
     pub(crate) may_close_on_exec: bool,
 }
@@ -105,9 +105,8 @@ impl DescriptorTable {
     /// The first chunk always stays.
     fn emptied(&mut self, at: usize) {
         let key = self.chunks[at].0;
-        let idle = std::mem::replace(&mut self.idle, key);
-        if idle != key
-            && idle != 0
+        if let Some(idle) = self.idle.replace(key)
+            && idle != key
             && let Ok(at) = self.chunk(idle)
             && at > 0
             && self.chunks[at].1.iter().all(Option::is_none)

@@ -159,7 +159,27 @@ impl Image {
         self.comm() == cut(texts.comm, NAME_MAX)
             && self.exe() == cut(texts.exe, NAME_MAX)
             && self.exepath() == cut(texts.exepath, NAME_MAX)
-            && self.args().eq(items(cut(texts.args, ARGS_MAX)))
+            && self.has_args(cut(texts.args, ARGS_MAX))
+    }
+
+    /// Whether the arguments are those of a NUL-separated block.
+    fn has_args(&self, block: &[u8]) -> bool {
+        let mut rest = block.strip_suffix(&[0]).unwrap_or(block);
+        if rest.is_empty() || self.arg_ends.is_empty() {
+            return rest.is_empty() && self.arg_ends.is_empty();
+        }
+        for (at, arg) in self.args().enumerate() {
+            let separated = if at == 0 {
+                Some(rest)
+            } else {
+                rest.strip_prefix(&[0])
+            };
+            match separated.and_then(|rest| rest.strip_prefix(arg)) {
+                Some(behind) => rest = behind,
+                None => return false,
+            }
+        }
+        rest.is_empty()
     }
 
     pub(crate) fn empty() -> Rc<Self> {
