@@ -6,9 +6,13 @@ PEREGRINE := target/release/peregrine
 
 .PHONY: run test conformance bench fuzz lint fmt tools clean
 
-run: tools ## build, then replay the sample incident with the shipped rules
+run: tools ## build, then watch this machine with the shipped rules, or replay the sample where that cannot be
 	$(CARGO) build --release --bin peregrine
-	$(PEREGRINE) replay samples/incident.scap -r rules/peregrine_rules.yaml
+	@if $(PEREGRINE) doctor >/dev/null 2>&1; then \
+	  exec $(PEREGRINE) run -r rules/peregrine_rules.yaml; \
+	else \
+	  echo "this machine cannot be watched from here ($(PEREGRINE) doctor says why); a sample instead:"; \
+	  $(PEREGRINE) replay samples/incident.scap -r rules/peregrine_rules.yaml; fi
 
 test: tools lint ## everything that can be tested here; the last line counts the conformance cases
 	$(CARGO) test --workspace --no-fail-fast

@@ -53,6 +53,9 @@ bitflags::bitflags! {
     pub struct RecordFlags: u32 {
         /// Only the state may look at it; no rule and no output does.
         const STATE_ONLY = 1;
+        /// io_uring did it on behalf of the thread; no system call was made. Other readers of
+        /// captures ignore this bit.
+        const IO_URING = 8;
     }
 }
 

@@ -180,6 +180,23 @@ impl Graph {
         ast: &Ast,
         schema: &dyn Schema,
     ) -> Result<(NodeId, Vec<Warning>), CompileError> {
+        let (made, warnings) = self.add_each(ast, schema)?;
+        let root = made
+            .last()
+            .copied()
+            .expect("a tree has at least one expression");
+        Ok((root, warnings))
+    }
+
+    /// Adds a condition and tells the node of each of its expressions, in their order.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn add_each(
+        &mut self,
+        ast: &Ast,
+        schema: &dyn Schema,
+    ) -> Result<(Vec<NodeId>, Vec<Warning>), CompileError> {
         let mut cache = std::mem::take(&mut self.cache);
         let result = self.add_with(ast, CheckCompiler::new(schema, &mut cache));
         self.cache = cache;
@@ -190,7 +207,7 @@ impl Graph {
         &mut self,
         ast: &Ast,
         mut compiler: CheckCompiler<'_>,
-    ) -> Result<(NodeId, Vec<Warning>), CompileError> {
+    ) -> Result<(Vec<NodeId>, Vec<Warning>), CompileError> {
         let mut made: Vec<NodeId> = Vec::with_capacity(ast.exprs().len());
         for (_, expr) in ast.exprs() {
             compiler.here = expr.source;
@@ -219,13 +236,7 @@ impl Graph {
         }
         match compiler.errors.into_iter().next() {
             Some(error) => Err(error),
-            None => {
-                let root = made
-                    .last()
-                    .copied()
-                    .expect("a tree has at least one expression");
-                Ok((root, compiler.warnings))
-            }
+            None => Ok((made, compiler.warnings)),
         }
     }
 

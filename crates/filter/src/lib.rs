@@ -115,6 +115,7 @@ pub mod span;
 mod suggest;
 pub mod template;
 mod term;
+pub mod trace;
 mod transform;
 pub mod value;
 mod workspace;
@@ -137,5 +138,6 @@ pub use schema::{
     ResolveError, Schema,
 };
 pub use template::{Rendering, Template, TemplateError, TemplateErrorKind};
+pub use trace::Tracer;
 pub use value::{Type, Value};
 pub use workspace::Workspace;

@@ -1,31 +1,182 @@
 //! A process's open descriptors.
+//!
+//! A machine has many times more descriptors than processes, so this is where a scan's time goes:
+//! names are looked up relative to the process's two folders, files are read in one go, and what is
+//! known of a path is kept for the next descriptor on it.
 
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::Path;
+use std::ffi::CStr;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 
 use event::constants as ppm;
 use event::snapshot::{Descriptor, NamedKind, Target};
+use rustc_hash::FxHashMap;
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, readlinkat, statat};
 
 use crate::read::{self, field, number, octal};
 use crate::sockets::Sockets;
 use crate::{Seen, Summary};
 
+/// Paths that are kept; with more, keeping begins anew.
+const PATHS: usize = 65_536;
+
+/// What descriptors of all processes have in common.
+#[derive(Default)]
+pub(crate) struct Common {
+    sockets: Sockets,
+    /// By mount namespace and path.
+    files: FxHashMap<Vec<u8>, FxHashMap<Vec<u8>, File>>,
+    kept: usize,
+}
+
+#[derive(Clone, Copy)]
+struct File {
+    kind: FileType,
+    ino: u64,
+    dev: u64,
+}
+
+/// The descriptors of one process.
+pub(crate) struct Folder {
+    dir: PathBuf,
+    fds: OwnedFd,
+    infos: Option<OwnedFd>,
+    mounts: Option<Vec<u8>>,
+    net: Option<Vec<u8>>,
+    info: Vec<u8>,
+}
+
+fn open(dir: &Path, name: &str) -> Option<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    openat(CWD, dir.join(name), flags, Mode::empty()).ok()
+}
+
+impl Folder {
+    /// Those of the process with this directory.
+    pub(crate) fn of(dir: &Path) -> Option<Self> {
+        Some(Self {
+            fds: open(dir, "fd")?,
+            infos: open(dir, "fdinfo"),
+            dir: dir.to_owned(),
+            mounts: None,
+            net: None,
+            info: Vec::new(),
+        })
+    }
+
+    /// Where a descriptor leads; nothing if it is gone.
+    pub(crate) fn link(&self, name: &CStr, reuse: Vec<u8>) -> Vec<u8> {
+        readlinkat(&self.fds, name, reuse).map_or_else(|_| Vec::new(), |link| link.into_bytes())
+    }
+
+    /// What a descriptor with this link is.
+    pub(crate) fn target<'a>(
+        &mut self,
+        name: &CStr,
+        link: &'a [u8],
+        common: &'a mut Common,
+    ) -> Option<(u64, Target<'a>)> {
+        let named = |kind, name| Target::Named { kind, name };
+        if let Some(ino) = bracketed(link, b"socket:") {
+            let net = self
+                .net
+                .get_or_insert_with(|| read::link(&self.dir.join("ns/net")));
+            let target = common.sockets.find(&self.dir, net, ino);
+            return target.map(|target| (ino, target));
+        }
+        if let Some(ino) = bracketed(link, b"pipe:") {
+            return Some((ino, named(NamedKind::Fifo, link)));
+        }
+        if let Some(kind) = link.strip_prefix(b"anon_inode:") {
+            return Some((0, named(anonymous(kind), b"")));
+        }
+        let Some(file) = self.file(name, link, common) else {
+            return Some((0, named(NamedKind::Unsupported, b"")));
+        };
+        let target = match file.kind {
+            _ if link.starts_with(b"/memfd:") => named(NamedKind::MemFd, link),
+            FileType::Directory => named(NamedKind::Directory, link),
+            FileType::Fifo => named(NamedKind::Fifo, link),
+            FileType::RegularFile | FileType::BlockDevice | FileType::CharacterDevice => {
+                Target::File {
+                    name: link,
+                    open_flags: self.open_flags(name),
+                    dev: encode_dev(file.dev),
+                }
+            }
+            _ => named(NamedKind::Unsupported, b""),
+        };
+        Some((file.ino, target))
+    }
+
+    fn file(&mut self, name: &CStr, link: &[u8], common: &mut Common) -> Option<File> {
+        // Many files that are gone may have had one name.
+        let lasting = link.first() == Some(&b'/') && !link.ends_with(b" (deleted)");
+        if lasting {
+            let mounts = self
+                .mounts
+                .get_or_insert_with(|| read::link(&self.dir.join("ns/mnt")));
+            if let Some(file) = common.files.get(mounts).and_then(|files| files.get(link)) {
+                return Some(*file);
+            }
+        }
+        let stat = statat(&self.fds, name, AtFlags::empty()).ok()?;
+        let file = File {
+            kind: FileType::from_raw_mode(stat.st_mode),
+            ino: stat.st_ino,
+            dev: stat.st_dev,
+        };
+        if let Some(mounts) = self.mounts.as_ref().filter(|_| lasting) {
+            if common.kept >= PATHS {
+                common.files.clear();
+                common.kept = 0;
+            }
+            let files = common.files.entry(mounts.clone()).or_default();
+            files.insert(link.to_vec(), file);
+            common.kept += 1;
+        }
+        Some(file)
+    }
+
+    fn open_flags(&mut self, name: &CStr) -> u32 {
+        let opened = self.infos.as_ref().and_then(|infos| {
+            openat(infos, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()
+        });
+        let Some(file) = opened else { return 0 };
+        self.info.clear();
+        if !read::fill(file, 4096, &mut self.info) {
+            return 0;
+        }
+        field(&self.info, "flags")
+            .and_then(octal)
+            .map_or(0, portable_flags)
+    }
+}
+
+/// A descriptor's number as the name of its entry.
+pub(crate) fn entry_name(fd: i64) -> std::ffi::CString {
+    std::ffi::CString::new(fd.to_string()).expect("digits")
+}
+
 /// Hands out the descriptors of the process with this directory.
 pub(crate) fn scan(
     dir: &Path,
     tid: i64,
-    sockets: &mut Sockets,
+    common: &mut Common,
     summary: &mut Summary,
     sink: &mut dyn FnMut(Seen<'_>),
 ) {
-    let fds = dir.join("fd");
-    for fd in read::numbers(&fds) {
-        let path = fds.join(fd.to_string());
-        let name = read::link(&path);
-        if name.is_empty() {
+    let Some(mut folder) = Folder::of(dir) else {
+        return;
+    };
+    let mut link = Vec::new();
+    for fd in read::numbers(&dir.join("fd")) {
+        let name = entry_name(fd);
+        link = folder.link(&name, link);
+        if link.is_empty() {
             continue;
         }
-        let Some((ino, target)) = target(dir, fd, &path, &name, sockets) else {
+        let Some((ino, target)) = folder.target(&name, &link, common) else {
             continue;
         };
         sink(Seen::Descriptor(&Descriptor {
@@ -36,55 +187,6 @@ pub(crate) fn scan(
         }));
         summary.descriptors += 1;
     }
-}
-
-pub(crate) fn target<'a>(
-    dir: &Path,
-    fd: i64,
-    path: &Path,
-    name: &'a [u8],
-    sockets: &'a mut Sockets,
-) -> Option<(u64, Target<'a>)> {
-    let named = |kind, name| Target::Named { kind, name };
-    if let Some(ino) = bracketed(name, b"socket:") {
-        return sockets.find(dir, ino).map(|target| (ino, target));
-    }
-    if let Some(ino) = bracketed(name, b"pipe:") {
-        return Some((ino, named(NamedKind::Fifo, name)));
-    }
-    if let Some(kind) = name.strip_prefix(b"anon_inode:") {
-        return Some((0, named(anonymous(kind), b"")));
-    }
-    if name.starts_with(b"/memfd:") {
-        let ino = std::fs::metadata(path).map_or(0, |meta| meta.ino());
-        return Some((ino, named(NamedKind::MemFd, name)));
-    }
-    let Ok(meta) = std::fs::metadata(path) else {
-        return Some((0, named(NamedKind::Unsupported, b"")));
-    };
-    let kind = meta.file_type();
-    if kind.is_dir() {
-        return Some((meta.ino(), named(NamedKind::Directory, name)));
-    }
-    if kind.is_fifo() {
-        return Some((meta.ino(), named(NamedKind::Fifo, name)));
-    }
-    if kind.is_file() || kind.is_block_device() || kind.is_char_device() {
-        let info = read::bytes(&dir.join(format!("fdinfo/{fd}")));
-        let open_flags = field(&info, "flags")
-            .and_then(octal)
-            .map_or(0, portable_flags);
-        let dev = encode_dev(meta.dev());
-        return Some((
-            meta.ino(),
-            Target::File {
-                name,
-                open_flags,
-                dev,
-            },
-        ));
-    }
-    Some((meta.ino(), named(NamedKind::Unsupported, b"")))
 }
 
 /// The number in `PREFIX[NUMBER]`.
@@ -120,7 +222,6 @@ fn encode_dev(dev: u64) -> u32 {
 
 /// Linux open flags as the portable table has them.
 fn portable_flags(flags: u32) -> u32 {
-    use rustix::fs::OFlags;
     let mut out = match flags & 3 {
         1 => ppm::O_WRONLY,
         2 => ppm::O_RDWR,

@@ -39,7 +39,7 @@ use std::time::{Duration, Instant};
 
 use event::snapshot::{Descriptor, Process};
 
-use crate::sockets::Sockets;
+use crate::descriptor::Common;
 pub use crate::threads::Threads;
 
 /// Something that a scan found. A process comes before its threads and its descriptors.
@@ -94,10 +94,10 @@ impl Host {
     pub fn scan(&self, sink: &mut dyn FnMut(Seen<'_>)) -> Summary {
         let begun = Instant::now();
         let mut summary = Summary::default();
-        let mut sockets = Sockets::default();
+        let mut common = Common::default();
         let mut reader = process::Reader::new(self);
         for pid in read::numbers(&self.path("proc")) {
-            self.scan_process(pid, &mut reader, &mut sockets, &mut summary, sink);
+            self.scan_process(pid, &mut reader, &mut common, &mut summary, sink);
             if self.limit.is_some_and(|limit| begun.elapsed() >= limit) {
                 summary.timed_out = true;
                 break;
@@ -118,8 +118,8 @@ impl Host {
         sink(Seen::Process(&process));
         if process.pid == tid {
             let mut summary = Summary::default();
-            let mut sockets = Sockets::default();
-            descriptor::scan(&dir, tid, &mut sockets, &mut summary, sink);
+            let mut common = Common::default();
+            descriptor::scan(&dir, tid, &mut common, &mut summary, sink);
         }
         true
     }
@@ -128,7 +128,7 @@ impl Host {
         &self,
         pid: i64,
         reader: &mut process::Reader,
-        sockets: &mut Sockets,
+        common: &mut Common,
         summary: &mut Summary,
         sink: &mut dyn FnMut(Seen<'_>),
     ) {
@@ -138,7 +138,7 @@ impl Host {
         };
         sink(Seen::Process(&process));
         summary.threads += 1;
-        descriptor::scan(&dir, pid, sockets, summary, sink);
+        descriptor::scan(&dir, pid, common, summary, sink);
         for tid in read::numbers(&dir.join("task")) {
             if tid == pid {
                 continue;

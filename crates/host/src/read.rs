@@ -8,7 +8,28 @@ use std::path::Path;
 /// At most `limit` bytes of a file, into `buffer`; whether it could be read.
 pub(crate) fn read_into(path: &Path, limit: usize, buffer: &mut Vec<u8>) -> bool {
     buffer.clear();
-    File::open(path).is_ok_and(|file| file.take(limit as u64).read_to_end(buffer).is_ok())
+    File::open(path).is_ok_and(|file| fill(file, limit, buffer))
+}
+
+/// At most `limit` bytes of an open file. The files of `/proc/PID` give all they have at once: a
+/// read that got less than it had room for was the last.
+pub(crate) fn fill(file: impl Into<File>, limit: usize, buffer: &mut Vec<u8>) -> bool {
+    let mut file = file.into();
+    while buffer.len() < limit {
+        let start = buffer.len();
+        let room = (limit - start).min(4096);
+        buffer.resize(start + room, 0);
+        let got = file.read(&mut buffer[start..]);
+        let Ok(got) = got else {
+            buffer.truncate(start);
+            return start > 0;
+        };
+        buffer.truncate(start + got);
+        if got < room {
+            break;
+        }
+    }
+    true
 }
 
 /// At most 64 KiB of a file; empty if it cannot be read.

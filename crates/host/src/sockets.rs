@@ -7,7 +7,7 @@ use event::snapshot::{L4Proto, NamedKind, Target};
 use event::sock::Endpoint;
 use rustc_hash::FxHashMap;
 
-use crate::read::{self, hex, number, words};
+use crate::read::{hex, number, words};
 
 enum Socket {
     Inet {
@@ -29,13 +29,14 @@ pub(crate) struct Sockets {
 }
 
 impl Sockets {
-    /// The socket with this inode, as the process with this directory has it.
-    pub(crate) fn find(&mut self, dir: &Path, ino: u64) -> Option<Target<'_>> {
-        let namespace = read::link(&dir.join("ns/net"));
-        let table = self
-            .namespaces
-            .entry(namespace)
-            .or_insert_with(|| tables(&dir.join("net")));
+    /// The socket with this inode, as the process with this directory in this network namespace has
+    /// it.
+    pub(crate) fn find(&mut self, dir: &Path, namespace: &[u8], ino: u64) -> Option<Target<'_>> {
+        if !self.namespaces.contains_key(namespace) {
+            let tables = tables(&dir.join("net"));
+            self.namespaces.insert(namespace.to_vec(), tables);
+        }
+        let table = self.namespaces.get(namespace)?;
         Some(match table.get(&ino)? {
             Socket::Inet {
                 local,

@@ -3,8 +3,8 @@
 
 use event::snapshot::{Descriptor, Process};
 
-use crate::sockets::Sockets;
-use crate::{Host, Seen, Summary, descriptor, process, read};
+use crate::descriptor::{Common, Folder};
+use crate::{Host, Seen, Summary, descriptor, process};
 
 /// Looks at one thread or descriptor at a time; buffers are kept between calls.
 ///
@@ -13,7 +13,7 @@ pub struct Threads {
     host: Host,
     reader: process::Reader,
     link: Vec<u8>,
-    sockets: Sockets,
+    common: Common,
 }
 
 impl Threads {
@@ -24,7 +24,7 @@ impl Threads {
             host: host.clone(),
             reader: process::Reader::new(host),
             link: Vec::new(),
-            sockets: Sockets::default(),
+            common: Common::default(),
         }
     }
 
@@ -40,8 +40,8 @@ impl Threads {
         let dir = self.host.path(format!("proc/{pid}"));
         let mut summary = Summary::default();
         // Socket tables change all the time: they are read anew for each process.
-        let mut sockets = Sockets::default();
-        descriptor::scan(&dir, pid, &mut sockets, &mut summary, &mut |seen| {
+        let mut common = Common::default();
+        descriptor::scan(&dir, pid, &mut common, &mut summary, &mut |seen| {
             if let Seen::Descriptor(descriptor) = seen {
                 sink(descriptor);
             }
@@ -51,13 +51,14 @@ impl Threads {
     /// One descriptor of a process.
     pub fn descriptor(&mut self, pid: i64, fd: i64) -> Option<Descriptor<'_>> {
         let dir = self.host.path(format!("proc/{pid}"));
-        let path = dir.join(format!("fd/{fd}"));
-        self.link = read::link(&path);
+        let mut folder = Folder::of(&dir)?;
+        let name = descriptor::entry_name(fd);
+        self.link = folder.link(&name, std::mem::take(&mut self.link));
         if self.link.is_empty() {
             return None;
         }
-        self.sockets = Sockets::default();
-        let (ino, target) = descriptor::target(&dir, fd, &path, &self.link, &mut self.sockets)?;
+        self.common = Common::default();
+        let (ino, target) = folder.target(&name, &self.link, &mut self.common)?;
         Some(Descriptor {
             tid: pid,
             fd,

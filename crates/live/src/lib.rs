@@ -22,11 +22,12 @@
 //! # }
 //! ```
 //!
-//! Modules: `lookup` answers of `/proc` for what is unknown, within bounds; `spill` the events that
+//! Modules: `facts` users and addresses, which change without an event; `lookup` answers of `/proc` for what is unknown, within bounds; `spill` the events that
 //! wait for the scan; `start` the scan itself.
 
 #![forbid(unsafe_code)]
 
+mod facts;
 mod lookup;
 mod spill;
 mod start;
@@ -38,6 +39,7 @@ use event::Record;
 use host::Host;
 use probe::{Attached, Backend, Counters, Probe};
 
+pub use facts::{Change, Facts};
 pub use lookup::{LookupCounters, ProcLookup};
 pub use start::Start;
 
@@ -79,10 +81,8 @@ impl Default for Options {
 /// One event of the machine.
 #[derive(Clone, Debug)]
 pub struct Event<'a> {
-    /// The record.
+    /// The record. [`event::RecordFlags::IO_URING`] marks what io_uring did on behalf of the thread.
     pub record: Record<'a>,
-    /// Done by io_uring on behalf of the thread.
-    pub io_uring: bool,
 }
 
 /// A machine that is being watched.
@@ -122,10 +122,21 @@ impl Live {
         ProcLookup::new(&self.host)
     }
 
+    /// What may change of the machine without an event; `state` has it as of the start.
+    #[must_use]
+    pub fn facts(&self, state: &state::State) -> Facts {
+        Facts::new(&self.host, state)
+    }
+
     /// What is watched, and by which program.
     #[must_use]
     pub fn attached(&self) -> &[Attached] {
         self.probe.attached()
+    }
+
+    /// Yields only these system calls from now on, as far as they were asked for at the start.
+    pub fn set_syscalls(&mut self, syscalls: &probe::Syscalls) {
+        self.probe.set_syscalls(syscalls);
     }
 
     /// How the programs sit on their system calls.
@@ -166,7 +177,6 @@ impl Live {
         }
         Ok(self.probe.next().map(|event| Event {
             record: event.record,
-            io_uring: event.io_uring,
         }))
     }
 }

@@ -1,10 +1,13 @@
 //! Answers of `/proc` for threads and descriptors that the state does not know, within bounds.
 //!
 //! A machine that loses events must not be slowed down further by asking: look-ups have a budget
-//! that fills with time. Who asks keeps a stand-in for what was not found, so nothing is asked for
-//! twice.
+//! that fills with time. The state keeps a stand-in for a thread that was not found; descriptors
+//! that were not found are remembered here, so neither is asked for twice.
 
+use std::collections::VecDeque;
 use std::time::Instant;
+
+use rustc_hash::FxHashSet;
 
 use event::snapshot::{Descriptor, Process};
 use host::{Host, Threads};
@@ -13,6 +16,9 @@ use host::{Host, Threads};
 const BURST: f64 = 2000.0;
 /// Look-ups that are added in a second.
 const RATE: f64 = 1000.0;
+
+/// Descriptors that are remembered as not to be found.
+const GONE: usize = 4096;
 
 /// How often the machine was asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,6 +41,9 @@ pub struct ProcLookup {
     tokens: f64,
     filled: Instant,
     counters: LookupCounters,
+    gone: FxHashSet<(i64, i64)>,
+    /// The same, in order of time.
+    gone_order: VecDeque<(i64, i64)>,
 }
 
 impl ProcLookup {
@@ -44,6 +53,8 @@ impl ProcLookup {
             tokens: BURST,
             filled: Instant::now(),
             counters: LookupCounters::default(),
+            gone: FxHashSet::default(),
+            gone_order: VecDeque::new(),
         }
     }
 
@@ -85,13 +96,21 @@ impl state::Lookup for ProcLookup {
     }
 
     fn descriptor(&mut self, pid: i64, fd: i64) -> Option<Descriptor<'_>> {
-        if !self.may_ask() {
+        if self.gone.contains(&(pid, fd)) || !self.may_ask() {
             return None;
         }
         let found = self.threads.descriptor(pid, fd);
-        match found {
-            Some(_) => self.counters.descriptors_found += 1,
-            None => self.counters.descriptors_gone += 1,
+        if found.is_some() {
+            self.counters.descriptors_found += 1;
+        } else {
+            self.counters.descriptors_gone += 1;
+            if self.gone_order.len() >= GONE
+                && let Some(oldest) = self.gone_order.pop_front()
+            {
+                self.gone.remove(&oldest);
+            }
+            self.gone.insert((pid, fd));
+            self.gone_order.push_back((pid, fd));
         }
         found
     }

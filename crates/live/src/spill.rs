@@ -7,14 +7,14 @@ use crate::Event;
 /// Bytes that may wait. What is more stays in the kernel's buffers, which count what they lose.
 const MOST: usize = 256 << 20;
 
-/// First in, first out. Each entry: cpu u16, io_uring u8, length u32, the record.
+/// First in, first out. Each entry: cpu u16, flags u32, length u32, the record.
 #[derive(Debug, Default)]
 pub(crate) struct Spill {
     bytes: Vec<u8>,
     at: usize,
 }
 
-const HEAD: usize = 7;
+const HEAD: usize = 10;
 
 impl Spill {
     pub(crate) fn is_empty(&self) -> bool {
@@ -25,13 +25,14 @@ impl Spill {
         self.bytes.len() >= MOST
     }
 
-    pub(crate) fn push(&mut self, record: &Record<'_>, io_uring: bool) {
+    pub(crate) fn push(&mut self, record: &Record<'_>) {
         let bytes = record.bytes();
         let Ok(length) = u32::try_from(bytes.len()) else {
             return;
         };
         self.bytes.extend_from_slice(&record.cpu.to_le_bytes());
-        self.bytes.push(u8::from(io_uring));
+        self.bytes
+            .extend_from_slice(&record.flags.bits().to_le_bytes());
         self.bytes.extend_from_slice(&length.to_le_bytes());
         self.bytes.extend_from_slice(bytes);
     }
@@ -45,13 +46,13 @@ impl Spill {
         }
         let head: &[u8; HEAD] = self.bytes[self.at..].first_chunk()?;
         let cpu = u16::from_le_bytes([head[0], head[1]]);
-        let io_uring = head[2] != 0;
-        let length = u32::from_le_bytes([head[3], head[4], head[5], head[6]]) as usize;
+        let flags = u32::from_le_bytes([head[2], head[3], head[4], head[5]]);
+        let length = u32::from_le_bytes([head[6], head[7], head[8], head[9]]) as usize;
         let start = self.at + HEAD;
         self.at = start + length;
         let bytes = self.bytes.get(start..self.at)?;
-        let record = Record::parse(bytes, cpu, RecordFlags::default()).ok()?;
-        Some(Event { record, io_uring })
+        let record = Record::parse(bytes, cpu, RecordFlags::from_bits_retain(flags)).ok()?;
+        Some(Event { record })
     }
 }
 
@@ -70,13 +71,15 @@ mod tests {
                 .i64(0)
                 .i64(3)
                 .finish();
-            let record = Record::parse(&bytes, n, RecordFlags::default()).unwrap();
-            spill.push(&record, n == 1);
+            let mut flags = RecordFlags::empty();
+            flags.set(RecordFlags::IO_URING, n == 1);
+            spill.push(&Record::parse(&bytes, n, flags).unwrap());
         }
         for n in 0..3u16 {
             let event = spill.next().unwrap();
             assert_eq!((event.record.ts, event.record.cpu), (u64::from(n), n));
-            assert_eq!(event.io_uring, n == 1);
+            let marked = event.record.flags.contains(RecordFlags::IO_URING);
+            assert_eq!(marked, n == 1);
         }
         assert!(spill.is_empty() && spill.next().is_none());
     }

@@ -77,7 +77,7 @@ impl Live {
         while !self.spill.is_full()
             && let Some(event) = self.probe.next()
         {
-            self.spill.push(&event.record, event.io_uring);
+            self.spill.push(&event.record);
             taken += 1;
         }
         Ok(taken)

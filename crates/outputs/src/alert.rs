@@ -404,6 +404,7 @@ mod tests {
             exceptions: Vec::new(),
             event_codes: CodeSet::default(),
             syscall_codes: CodeSet::default(),
+            origins: Vec::new(),
         }
     }
 

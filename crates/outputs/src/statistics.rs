@@ -31,6 +31,19 @@ impl Statistics {
         }
     }
 
+    /// Goes over to other rules. Counts stay with their names; those of rules that are gone are kept
+    /// behind the others.
+    pub fn carry_over<'r>(&mut self, rules: impl IntoIterator<Item = &'r str>) {
+        let mut old: Vec<(String, u64)> = std::mem::take(&mut self.by_rule);
+        old.retain(|(_, count)| *count > 0);
+        for rule in rules {
+            let at = old.iter().position(|(name, _)| name == rule);
+            let count = at.map_or(0, |at| old.swap_remove(at).1);
+            self.by_rule.push((rule.to_owned(), count));
+        }
+        self.by_rule.append(&mut old);
+    }
+
     /// All matches.
     #[must_use]
     pub fn total(&self) -> u64 {
@@ -77,6 +90,18 @@ impl fmt::Display for Statistics {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_stay_with_their_names() {
+        let mut statistics = Statistics::new(["A".into(), "B".into(), "C".into()]);
+        statistics.count(0, Priority::Notice);
+        statistics.count(1, Priority::Notice);
+        statistics.carry_over(["D", "B"]);
+        statistics.count(1, Priority::Notice);
+        let counts: Vec<(&str, u64)> = statistics.rules().collect();
+        assert_eq!(counts, [("B", 2), ("A", 1)]);
+        assert_eq!(statistics.total(), 3);
+    }
 
     #[test]
     fn the_block() {

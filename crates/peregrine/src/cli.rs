@@ -33,7 +33,7 @@ pub(crate) enum Command {
     Check(Check),
     /// List fields, events, rules, macros or lists
     List(List),
-    /// Explain an error or warning by its code
+    /// Explain a code, a rule, or why a rule did or did not fire
     Explain(Explain),
 }
 
@@ -244,10 +244,23 @@ pub(crate) enum Listed {
 /// `peregrine explain`
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
-    /// Code as messages show it, such as P0605; without it all codes are listed
-    pub(crate) code: Option<String>,
-    /// Say instead what these rules need of the kernel, what is left out, and why that is safe
-    #[arg(long, conflicts_with = "code")]
+    /// A code as messages show it (P0605), the name of a rule, or a capture file; without it all codes
+    /// are listed
+    pub(crate) what: Option<String>,
+    /// Explain this rule on one event of the capture
+    #[arg(long, value_name = "NAME", requires = "event")]
+    pub(crate) rule: Option<String>,
+    /// Explain on the event of this number; without --rule, all rules that match or nearly do
+    #[arg(long, value_name = "N", conflicts_with = "why_not")]
+    pub(crate) event: Option<u64>,
+    /// Why this rule raised no alert, over all events of the capture
+    #[arg(long, value_name = "NAME")]
+    pub(crate) why_not: Option<String>,
+    /// Watch this machine for so many seconds instead of a capture (root)
+    #[arg(long, value_name = "SECONDS", conflicts_with = "what")]
+    pub(crate) live: Option<u64>,
+    /// Say what these rules need of the kernel, what is left out, and why no alert is lost with it
+    #[arg(long, conflicts_with_all = ["what", "rule", "event", "why_not", "live"])]
     pub(crate) kernel: bool,
     #[command(flatten)]
     pub(crate) rules: Rules,

@@ -51,6 +51,12 @@ impl DropMonitor {
         }
     }
 
+    /// Goes over to other settings; what was counted stays.
+    pub(crate) fn adopt(&mut self, settings: Drops) {
+        self.tokens = settings.max_burst;
+        self.settings = settings;
+    }
+
     /// Event time of the next look; never, where nothing can come of it.
     pub(crate) fn next_look(&self) -> u64 {
         if self.settings.simulate || self.live {

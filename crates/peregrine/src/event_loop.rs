@@ -6,15 +6,20 @@
 //! is idle.
 
 use anyhow::Result;
+use config::Settings;
 use event::Record;
-use state::{Context, State};
+use state::{Context, Lookup, State};
 
 use crate::items::absorb;
 use crate::source::{Next, Source};
 use crate::stop::Signals;
+use crate::watch::Wanted;
 
 /// Events between two looks at what else is to be done: about a millisecond's worth.
 const STRIDE: u64 = 1 << 13;
+
+/// The same in time, in nanoseconds: a machine may be never idle and yet slow to fill a stride.
+const PERIOD: u64 = 100_000_000;
 
 /// What is done with events.
 pub(crate) trait Work {
@@ -40,6 +45,11 @@ pub(crate) trait Work {
         true
     }
 
+    /// What is to be seen from now on, once after it changed.
+    fn wanted(&mut self) -> Option<Wanted> {
+        None
+    }
+
     /// SIGINT or SIGTERM came. False ends.
     fn asked_to_stop(&mut self, _signals: &Signals) -> bool {
         false
@@ -60,38 +70,73 @@ pub(crate) struct LoopEnd {
     pub(crate) events: u64,
 }
 
-/// Takes a source to its end, or for `seconds` of its events' time if that is not zero.
-pub(crate) fn drive(
-    source: &mut impl Source,
+/// When the loop does what concerns neither events nor work.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// Seconds of event time after which all ends; zero: never.
+    pub(crate) seconds: u64,
+    /// Seconds between two searches for threads that are gone without a word. Only a running machine
+    /// is searched.
+    pub(crate) purge_every: u64,
+    /// Seconds of silence after which a thread may be gone.
+    pub(crate) silent_for: u64,
+}
+
+impl Pace {
+    /// What the settings say.
+    pub(crate) fn new(settings: &Settings, seconds: u64) -> Self {
+        Self {
+            seconds,
+            purge_every: settings.libs.purging_interval,
+            silent_for: settings.libs.thread_timeout,
+        }
+    }
+}
+
+/// The first search for threads that are gone comes so long after the start.
+const FIRST_PURGE: u64 = 30;
+const SECOND: u64 = 1_000_000_000;
+
+/// Takes a source to its end.
+pub(crate) fn drive<S: Source>(
+    source: &mut S,
     state: &mut State,
     work: &mut impl Work,
     signals: &Signals,
-    seconds: u64,
+    pace: Pace,
 ) -> LoopEnd {
+    let live = S::LIVE;
     let mut lookup = source.lookup();
     let mut end = LoopEnd::default();
-    let mut limit = Limit {
-        seconds,
-        at: u64::MAX,
+    let mut times = Times {
+        pace,
+        begun: false,
+        end: u64::MAX,
+        purge: u64::MAX,
+        live: S::LIVE,
+        stopping: false,
     };
     let mut due = 0;
     let mut stride = 0;
+    let mut look = 0;
     loop {
         let item = match source.next() {
             Ok(Next::Item(item)) => item,
             Ok(Next::Idle(now)) => {
                 if now >= due {
-                    match timed(work, &mut limit, now, end.events) {
+                    match timed(work, &mut times, state, &mut *lookup, now, end.events) {
                         Due::At(next) => due = next,
                         Due::End(fault) => {
-                            end.fault = fault;
+                            (end.fault, end.stopped) = (fault, times.stopping);
                             return end;
                         }
                     }
                 }
-                if between(source, state, work, signals, true, &mut end) {
+                if !times.stopping && between(source, state, work, signals, true, &mut times) {
+                    due = due.min(times.end);
                     continue;
                 }
+                end.stopped = times.stopping;
                 return end;
             }
             Ok(Next::End) => return end,
@@ -104,11 +149,12 @@ pub(crate) fn drive(
             continue;
         };
         end.events += 1;
+        let time = record.ts;
         if record.ts >= due {
-            match timed(work, &mut limit, record.ts, end.events) {
+            match timed(work, &mut times, state, &mut *lookup, record.ts, end.events) {
                 Due::At(next) => due = next,
                 Due::End(fault) => {
-                    end.fault = fault;
+                    (end.fault, end.stopped) = (fault, times.stopping);
                     return end;
                 }
             }
@@ -118,19 +164,28 @@ pub(crate) fn drive(
             return end;
         }
         stride += 1;
-        if stride >= STRIDE {
+        if stride >= STRIDE || (live && time >= look) {
             stride = 0;
-            if !between(source, state, work, signals, false, &mut end) {
+            look = time.saturating_add(PERIOD);
+            if !times.stopping && !between(source, state, work, signals, false, &mut times) {
+                end.stopped = times.stopping;
                 return end;
             }
+            due = due.min(times.end);
         }
     }
 }
 
-/// The end of `-M`.
-struct Limit {
-    seconds: u64,
-    at: u64,
+/// Times of events at which something is due.
+struct Times {
+    pace: Pace,
+    begun: bool,
+    /// The end of `-M`.
+    end: u64,
+    purge: u64,
+    live: bool,
+    /// A signal came; what happened before it is still looked at.
+    stopping: bool,
 }
 
 enum Due {
@@ -140,19 +195,38 @@ enum Due {
 
 /// What the time of events makes due.
 #[cold]
-fn timed(work: &mut impl Work, limit: &mut Limit, time: u64, events: u64) -> Due {
-    if limit.seconds != 0 && limit.at == u64::MAX {
-        limit.at = time.saturating_add(limit.seconds.saturating_mul(1_000_000_000));
+fn timed(
+    work: &mut impl Work,
+    times: &mut Times,
+    state: &mut State,
+    lookup: &mut dyn Lookup,
+    time: u64,
+    events: u64,
+) -> Due {
+    let after = |seconds: u64| time.saturating_add(seconds.saturating_mul(SECOND));
+    let pace = times.pace;
+    if !times.begun {
+        times.begun = true;
+        if pace.seconds != 0 {
+            times.end = after(pace.seconds);
+        }
+        if times.live && pace.purge_every != 0 {
+            times.purge = after(FIRST_PURGE.min(pace.purge_every));
+        }
     }
-    if time >= limit.at {
+    if time >= times.end {
         return Due::End(None);
+    }
+    if time >= times.purge {
+        state.purge(time, pace.silent_for.saturating_mul(SECOND), lookup);
+        times.purge = after(pace.purge_every);
     }
     if time >= work.due()
         && let Err(fault) = work.timed(time, events)
     {
         return Due::End(Some(fault));
     }
-    Due::At(limit.at.min(work.due()))
+    Due::At(times.end.min(times.purge).min(work.due()))
 }
 
 /// What is looked at now and then, whatever the events' time. False ends.
@@ -163,15 +237,23 @@ fn between(
     work: &mut impl Work,
     signals: &Signals,
     idle: bool,
-    end: &mut LoopEnd,
+    times: &mut Times,
 ) -> bool {
     source.progress();
     if signals.take_reopen() {
         work.reopen();
     }
     if signals.stop() && !work.asked_to_stop(signals) {
-        end.stopped = true;
-        return false;
+        times.stopping = true;
+        let Some(now) = source.now().filter(|_| !idle) else {
+            return false;
+        };
+        times.end = times.end.min(now);
+        return true;
     }
-    work.between(idle, state)
+    let goes_on = work.between(idle, state);
+    if let Some(wanted) = work.wanted() {
+        source.want(&wanted);
+    }
+    goes_on
 }

@@ -4,7 +4,7 @@ mod flags;
 mod help;
 mod past;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use config::settings::{AppendOutput, EngineKind};
@@ -12,8 +12,10 @@ use config::{Loaded, Override};
 use fields::Catalogue;
 use fields::listing::{self, Form};
 
-use crate::pipeline::{self, Ending, Plan};
+use crate::daemon::Daemon;
+use crate::pipeline::{self, Compiled, Ending, Origin, Plan};
 use crate::ruleset::{self, Loading, OnError};
+use crate::source::Source as _;
 use crate::watch::{Machine, Wanted};
 use crate::{
     configuration, containers, describe, ignored, log, output, rulefiles, source, support, version,
@@ -127,6 +129,7 @@ fn start(flags: &Flags) -> Result<()> {
     }
     let mut rules = loading.into_set();
     let order = ruleset::select(&mut rules, settings, &flags.past.switches())?;
+    let origins = origins(&loaded, &files);
     if !settings.outputs.any() {
         bail!("No output configured: enable at least one, such as stdout_output.enabled");
     }
@@ -144,9 +147,25 @@ fn start(flags: &Flags) -> Result<()> {
         order: &order,
         seconds: flags.seconds,
         ending: Ending::Falco,
+        origins,
     };
+    let daemon = {
+        let flags = flags.clone();
+        let inputs = inputs(&flags, &loaded);
+        let prepare = Box::new(move || prepare(&flags));
+        Some(Daemon { prepare, inputs })
+    };
+    let wanted = Wanted::of(&rules, &order, settings);
+    if !wanted.blind.is_empty() {
+        // A replay leaves nothing out, but the rules would when they watch a machine.
+        eprintln!(
+            "The rules name system calls that are not watched; see base_syscalls:\n\
+             warning (unsupported-evttype): {}",
+            wanted.blind.join(", ")
+        );
+    }
     let ended = match settings.engine.kind {
-        EngineKind::Replay => pipeline::run(&plan, |_| {
+        EngineKind::Replay => pipeline::serve(&plan, daemon, |_| {
             source::open(&settings.engine.capture_file, false)
         })?,
         EngineKind::Nodriver => bail!(
@@ -154,14 +173,92 @@ fn start(flags: &Flags) -> Result<()> {
              plugins yet"
         ),
         EngineKind::Kmod | EngineKind::ModernEbpf => {
-            let wanted = Wanted::of(&rules, &order, settings);
-            pipeline::run(&plan, |state| Machine::open(settings, &wanted, state))?
+            pipeline::serve(&plan, daemon, |state| {
+                // Programs for every call are there, so that a reload can turn to any of them.
+                let mut machine = Machine::open(settings, &wanted.with_all(), state)?;
+                machine.want(&wanted);
+                Ok(machine)
+            })?
         }
     };
     if let Some(fault) = ended.fault {
         return Err(fault);
     }
     Ok(())
+}
+
+/// Loads and compiles everything anew, for a reload.
+fn prepare(flags: &Flags) -> Result<(Compiled, Vec<PathBuf>)> {
+    let overrides = overrides(flags)?;
+    let path = configuration::find(flags.config.as_deref());
+    let mut loaded = configuration::load(path.as_deref(), &overrides).map_err(|rejected| {
+        let errors = rejected
+            .findings
+            .iter()
+            .filter(|f| f.severity == diag::Severity::Error);
+        let texts: Vec<String> = errors
+            .map(|found| diag::text::render(&rejected.sources, found, false))
+            .collect();
+        anyhow::anyhow!("the configuration is refused: {}", texts.join("; "))
+    })?;
+    add_print(flags, &mut loaded);
+    let settings = &loaded.settings;
+    let catalogue = Catalogue::new(settings.static_fields.iter().cloned());
+    let files = rule_files(flags, &loaded)?;
+    let loading = Loading::of(&files, settings, &catalogue, OnError::Stop);
+    if !loading.accepted() {
+        bail!("{}: {}", loading.refusal(), loading.texts(true).join("; "));
+    }
+    let mut rules = loading.into_set();
+    let order = ruleset::select(&mut rules, settings, &flags.past.switches())?;
+    if !settings.outputs.any() {
+        bail!("No output configured: enable at least one, such as stdout_output.enabled");
+    }
+    let compiled = Compiled::new(&Plan {
+        settings,
+        catalogue: &catalogue,
+        rules: &rules,
+        order: &order,
+        seconds: 0,
+        ending: Ending::Falco,
+        origins: origins(&loaded, &files),
+    })?;
+    Ok((compiled, inputs(flags, &loaded)))
+}
+
+/// Files and directories whose change means something else is to be loaded.
+fn inputs(flags: &Flags, loaded: &Loaded) -> Vec<PathBuf> {
+    let mut inputs: Vec<PathBuf> = loaded.files.iter().map(|(path, _)| path.clone()).collect();
+    if let Some(list) = loaded.tree.get("config_files") {
+        for item in list.items().unwrap_or(std::slice::from_ref(list)) {
+            let path = item
+                .text()
+                .or_else(|| item.get("path").and_then(config::Node::text));
+            inputs.extend(path.map(PathBuf::from));
+        }
+    }
+    let configured = loaded.settings.rules_files.as_deref().unwrap_or_default();
+    let rules = if flags.rules.is_empty() {
+        configured
+    } else {
+        &flags.rules
+    };
+    inputs.extend(rules.iter().map(PathBuf::from));
+    inputs.sort();
+    inputs.dedup();
+    inputs
+}
+
+/// Configuration files and rule files with what they held.
+fn origins(loaded: &Loaded, files: &[rulefiles::RuleFile]) -> (Vec<Origin>, Vec<Origin>) {
+    let configurations = loaded.files.iter().filter_map(|(path, _)| {
+        let content = std::fs::read(path).ok()?;
+        Some(Origin::new(path, &content))
+    });
+    let rules = files
+        .iter()
+        .map(|file| Origin::new(Path::new(&file.name), &file.content));
+    (configurations.collect(), rules.collect())
 }
 
 /// What needs no configuration; true when that was all.
@@ -202,7 +299,7 @@ fn only_informs(flags: &Flags) -> bool {
     flags.version || flags.page_size || flags.list.is_some() || flags.list_plugins
 }
 
-fn load_configuration(flags: &Flags) -> Result<Loaded> {
+fn overrides(flags: &Flags) -> Result<Vec<Override>> {
     let mut overrides = flags.past.overrides();
     for option in &flags.options {
         overrides.push(Override::parse(option)?);
@@ -210,6 +307,11 @@ fn load_configuration(flags: &Flags) -> Result<Loaded> {
     if flags.unbuffered {
         overrides.push(Override::set("buffered_outputs", "false"));
     }
+    Ok(overrides)
+}
+
+fn load_configuration(flags: &Flags) -> Result<Loaded> {
+    let overrides = overrides(flags)?;
     let path = configuration::find(flags.config.as_deref());
     if path.is_none() && !only_informs(flags) {
         bail!(
@@ -222,18 +324,24 @@ fn load_configuration(flags: &Flags) -> Result<Loaded> {
         eprintln!("Error: the configuration is refused: {rejected}");
         Shown
     })?;
-    if let Some(print) = &flags.print {
+    if flags.print.is_some() {
         eprintln!("Warning: -p is an old option; use -o 'append_output[]={{...}}'");
-        // The texts of containers and pods come with the suggested output nowadays.
-        if !matches!(print.as_str(), "c" | "container" | "k" | "kubernetes") {
-            let entry = AppendOutput {
-                extra_output: print.clone(),
-                ..AppendOutput::default()
-            };
-            loaded.settings.append_output.push(entry);
-        }
     }
+    add_print(flags, &mut loaded);
     Ok(loaded)
+}
+
+/// `-p TEXT` is an entry of `append_output`.
+fn add_print(flags: &Flags, loaded: &mut Loaded) {
+    let Some(print) = &flags.print else { return };
+    // The texts of containers and pods come with the suggested output nowadays.
+    if !matches!(print.as_str(), "c" | "container" | "k" | "kubernetes") {
+        let entry = AppendOutput {
+            extra_output: print.clone(),
+            ..AppendOutput::default()
+        };
+        loaded.settings.append_output.push(entry);
+    }
 }
 
 fn check_sources(flags: &Flags, kind: EngineKind) -> Result<()> {

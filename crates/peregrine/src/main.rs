@@ -9,6 +9,7 @@ mod cli;
 mod commands;
 mod configuration;
 mod containers;
+mod daemon;
 mod describe;
 mod drops;
 mod event_loop;

@@ -1,29 +1,36 @@
 //! Rules over the events of any source, and their alerts to the outputs.
 
 mod channels;
+mod compiled;
 pub(crate) mod summary;
+mod throttle;
+mod upkeep;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
 use config::Settings;
-use config::settings::RuleMatching;
-use engine::{Engine, Matching};
 use event::Record;
 use fields::{Catalogue, Environment, EventView};
-use jiff::tz::TimeZone;
-use outputs::{Clock, Formatter, Outputs, Route, RuleOutput, Statistics, Subject};
+use outputs::{Formatter, Outputs, Route, Statistics};
 use probe::{LossMeter, Losses};
 use rules::{Priority, RuleSet};
 use state::{Context, State};
 
+pub(crate) use compiled::{Compiled, Origin, RuleSubject};
+use throttle::Throttle;
+use upkeep::Upkeep;
+
+use crate::daemon::notify::Supervisor;
+use crate::daemon::{Daemon, board::Board, reload, service};
 use crate::drops::DropMonitor;
-use crate::event_loop::{self, Work};
-use crate::hostname::hostname;
+use crate::event_loop::{self, Pace, Work};
 use crate::machine::state_options;
 use crate::silence::Silence;
 use crate::source::Source;
 use crate::stop::Signals;
+use crate::watch::Wanted;
 use crate::{log, output};
 
 /// What is said at the end.
@@ -51,6 +58,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) seconds: u64,
     /// What is said at the end.
     pub(crate) ending: Ending,
+    /// Configuration files and rule files, for metrics.
+    pub(crate) origins: (Vec<Origin>, Vec<Origin>),
 }
 
 /// How it ended.
@@ -68,20 +77,50 @@ pub(crate) fn run<S: Source>(
     plan: &Plan<'_>,
     open: impl FnOnce(&mut State) -> Result<S>,
 ) -> Result<Ended> {
+    serve(plan, None, open)
+}
+
+/// The same as a service: with reloads, and, where it watches a machine, with the web server.
+///
+/// # Errors
+/// As [`run`], and when files cannot be watched or the server not be started.
+pub(crate) fn serve<S: Source>(
+    plan: &Plan<'_>,
+    daemon: Option<Daemon>,
+    open: impl FnOnce(&mut State) -> Result<S>,
+) -> Result<Ended> {
     let settings = plan.settings;
     let signals = Signals::catch().context("cannot catch signals")?;
     let mut alerts = Alerting::new(plan)?;
     let mut state = State::new(state_options(settings));
     let mut source = open(&mut state)?;
     alerts.begin(&source, settings)?;
+    let mut server = None;
+    if let Some(daemon) = daemon {
+        alerts.upkeep.reloads = Some(reload::start(daemon, settings.watch_config_files)?);
+        if S::LIVE {
+            let board = Arc::new(Board::new());
+            server = service::start(settings, &board, web::Router::new())?;
+            alerts.upkeep.board = Some(board);
+        }
+        Supervisor::ready();
+    }
     let start = Instant::now();
-    let end = event_loop::drive(&mut source, &mut state, &mut alerts, &signals, plan.seconds);
+    let end = event_loop::drive(
+        &mut source,
+        &mut state,
+        &mut alerts,
+        &signals,
+        Pace::new(settings, plan.seconds),
+    );
     let elapsed = start.elapsed();
     source.finish();
     if end.stopped {
         log::info(&format!("{} received, exiting...", signals.name()));
     }
+    Supervisor::stopping();
     alerts.finish::<S>(settings, end.stopped);
+    drop(server);
     match plan.ending {
         Ending::Falco => {
             output::print(&alerts.statistics.to_string())?;
@@ -96,53 +135,28 @@ pub(crate) fn run<S: Source>(
     Ok(Ended { fault: end.fault })
 }
 
-/// What outputs choose a rule's alerts by.
-struct RuleSubject {
-    priority: Priority,
-    source: String,
-    rule: String,
-    tags: Vec<String>,
-}
-
-impl RuleSubject {
-    fn of(rule: &rules::Rule) -> Self {
-        Self {
-            priority: rule.priority,
-            source: rule.source.clone(),
-            rule: rule.name.clone(),
-            tags: rule.tags.iter().map(|tag| tag.to_string()).collect(),
-        }
-    }
-
-    fn route(&self, outputs: &Outputs) -> Route {
-        outputs.route(&Subject {
-            priority: self.priority,
-            source: &self.source,
-            rule: &self.rule,
-            tags: &self.tags,
-        })
-    }
-}
-
 /// Rules, and where their alerts go.
 pub(crate) struct Alerting {
-    engine: Engine,
+    compiled: Compiled,
     env: Environment,
     formatter: Formatter,
-    rule_outputs: Vec<RuleOutput>,
     /// By rule: which outputs take its alerts.
     routes: Vec<Route>,
-    subjects: Vec<RuleSubject>,
     outputs: Outputs,
     /// What fired.
     pub(crate) statistics: Statistics,
     line: Vec<u8>,
+    /// Events so far.
+    events: u64,
     /// Events at the last look of the drop monitor.
     counted: u64,
     meter: Option<LossMeter>,
     /// What was lost and what was done about it.
     pub(crate) drops: DropMonitor,
     silence: Silence,
+    throttle: Throttle,
+    live: bool,
+    upkeep: Upkeep,
 }
 
 impl Alerting {
@@ -151,58 +165,78 @@ impl Alerting {
     /// # Errors
     /// A rule whose output does not compile.
     pub(crate) fn new(plan: &Plan<'_>) -> Result<Self> {
+        let compiled = Compiled::new(plan)?;
         let settings = plan.settings;
-        let form = channels::form(settings, hostname());
-        let mut rule_outputs = Vec::new();
-        for rule in &plan.rules.rules {
-            let compiled = RuleOutput::new(rule, &form, plan.catalogue)
-                .with_context(|| format!("output of rule \"{}\"", rule.name))?;
-            rule_outputs.push(compiled);
-        }
-        let matching = match settings.rule_matching {
-            RuleMatching::First => Matching::First,
-            RuleMatching::All => Matching::All,
-        };
-        let statics = plan.catalogue.statics();
+        let mut env = Environment::default();
+        compiled.prepare(&mut env);
         Ok(Self {
-            engine: Engine::new(plan.rules, plan.order, plan.catalogue, "syscall", matching)?,
-            env: Environment {
-                hostname: form.hostname.clone(),
-                zone: TimeZone::system(),
-                base64_buffers: settings.buffer_format_base64,
-                iso_time: settings.outputs.time_format_iso_8601,
-                statics: statics.iter().map(|(_, v)| v.clone().into()).collect(),
-                ..Environment::default()
-            },
-            formatter: Formatter::new(form, Clock::new(TimeZone::system())),
-            rule_outputs,
+            env,
+            formatter: compiled.formatter(),
             routes: Vec::new(),
-            subjects: plan.rules.rules.iter().map(RuleSubject::of).collect(),
             outputs: Outputs::default(),
-            statistics: Statistics::new(plan.rules.rules.iter().map(|rule| rule.name.clone())),
+            statistics: Statistics::new(compiled.subjects.iter().map(|s| s.rule.clone())),
             line: Vec::new(),
+            events: 0,
             counted: 0,
             meter: None,
             drops: DropMonitor::new(settings.drops.clone(), false),
             silence: Silence::new(settings.timeouts_max_consecutives),
+            throttle: Throttle::new(settings.outputs.throttle),
+            live: false,
+            upkeep: Upkeep::new(settings, &compiled.form.hostname),
+            compiled,
         })
     }
 
     /// Opens the outputs for alerts of this source.
     ///
     /// # Errors
-    /// When a worker cannot be started.
+    /// When a certificate or a spool is of no use, or a worker cannot be started.
     pub(crate) fn begin<S: Source>(&mut self, source: &S, settings: &Settings) -> Result<()> {
-        let hostname = &self.formatter.form().hostname;
-        let outputs = channels::start(settings, hostname, S::LIVE);
+        let outputs = channels::start(settings, &self.compiled.form.hostname, S::LIVE);
         self.outputs = outputs.context("cannot start the outputs")?;
-        self.routes = self
-            .subjects
-            .iter()
-            .map(|subject| subject.route(&self.outputs))
-            .collect();
+        self.live = S::LIVE;
+        self.choose_routes();
         self.drops = DropMonitor::new(settings.drops.clone(), S::LIVE);
         self.meter = source.losses();
+        Ok(())
+    }
+
+    fn choose_routes(&mut self) {
+        let subjects = self.compiled.subjects.iter();
+        self.routes = subjects
+            .map(|subject| subject.route(&self.outputs))
+            .collect();
+    }
+
+    /// Goes over to other rules and settings, between two events. What is known of the machine, and
+    /// what was counted, stays.
+    ///
+    /// # Errors
+    /// When an output cannot be opened; everything stays as it was.
+    fn adopt(&mut self, compiled: Compiled) -> Result<()> {
+        channels::replace(
+            &mut self.outputs,
+            &compiled.settings,
+            &compiled.form.hostname,
+            self.live,
+        )
+        .context("cannot start the outputs")?;
+        let settings = &compiled.settings;
+        compiled.prepare(&mut self.env);
+        self.formatter = compiled.formatter();
+        self.statistics
+            .carry_over(compiled.subjects.iter().map(|s| s.rule.as_str()));
+        if settings.drops != self.compiled.settings.drops {
+            self.drops.adopt(settings.drops.clone());
+        }
+        self.silence = Silence::new(settings.timeouts_max_consecutives);
+        if settings.outputs.throttle != self.compiled.settings.outputs.throttle {
+            self.throttle = self.throttle.with(settings.outputs.throttle);
+        }
+        self.upkeep.adopted(settings);
+        self.compiled = compiled;
+        self.choose_routes();
         Ok(())
     }
 
@@ -230,18 +264,27 @@ impl Work for Alerting {
     #[inline]
     fn event(&mut self, record: &Record<'_>, state: &State, context: &Context) -> bool {
         self.silence.ends();
+        self.events += 1;
         if !context.visible {
             return true;
         }
         self.env.see(record);
-        if !self.engine.concerns(record.code) {
+        let Compiled {
+            engine,
+            rule_outputs,
+            ..
+        } = &mut self.compiled;
+        if !engine.concerns(record.code) {
             return true;
         }
         let view = EventView::new(record, state, context, &self.env);
-        for &rule in self.engine.on_event(record.code, &view) {
+        for &rule in engine.on_event(record.code, &view) {
             let rule = rule as usize;
-            let compiled = &self.rule_outputs[rule];
+            let compiled = &rule_outputs[rule];
             self.statistics.count(rule, compiled.priority());
+            if !self.throttle.lets_pass(record.ts) {
+                continue;
+            }
             self.line.clear();
             self.formatter
                 .alert(compiled, record.ts, &view, &mut self.line);
@@ -280,7 +323,12 @@ impl Work for Alerting {
             self.silence
                 .alert(first, &mut self.formatter, &self.outputs);
         }
+        self.keep_up(state);
         true
+    }
+
+    fn wanted(&mut self) -> Option<Wanted> {
+        self.upkeep.wanted.take()
     }
 
     fn reopen(&mut self) {

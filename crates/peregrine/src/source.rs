@@ -12,6 +12,7 @@ use probe::LossMeter;
 use state::{Lookup, NoLookup};
 
 use crate::progress::Progress;
+use crate::watch::Wanted;
 
 /// What comes next.
 pub(crate) enum Next<'a> {
@@ -34,6 +35,11 @@ pub(crate) trait Source {
     /// When the source broke; what came before was good.
     fn next(&mut self) -> Result<Next<'_>>;
 
+    /// Time of an event that would happen now; `None` for what has happened long ago.
+    fn now(&self) -> Option<u64> {
+        None
+    }
+
     /// Who answers for threads and descriptors that the state does not know.
     fn lookup(&self) -> Box<dyn Lookup> {
         Box::new(NoLookup)
@@ -43,6 +49,9 @@ pub(crate) trait Source {
     fn losses(&self) -> Option<LossMeter> {
         None
     }
+
+    /// Yields what these rules want from now on, as far as it can.
+    fn want(&mut self, _wanted: &Wanted) {}
 
     /// Shows how far it came.
     fn progress(&mut self) {}

@@ -87,6 +87,10 @@ impl<W: Work> Work for Supervised<W> {
         !self.child.has_ended() || self.last_looks < LAST_LOOKS
     }
 
+    fn wanted(&mut self) -> Option<crate::watch::Wanted> {
+        self.inner.wanted()
+    }
+
     fn reopen(&mut self) {
         self.inner.reopen();
     }

@@ -2,13 +2,13 @@
 
 mod wanted;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use capture::Item;
 use config::Settings;
 use config::settings::EngineKind;
-use live::{Live, Options};
+use live::{Change, Facts, Live, Options, Start};
 use probe::{Attachment, BufferSize, EventClock, LossMeter, Losses};
 use rules::Priority;
 use state::{Lookup, State};
@@ -21,6 +21,9 @@ use crate::source::{Next, Source};
 /// Longest silence before the loop looks at other things: signals, losses, limits of time.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// How often users and addresses of the machine are read anew.
+const FACTS: Duration = Duration::from_secs(5);
+
 /// A silence after which no older event can come any more.
 const SETTLED: Duration = Duration::from_millis(1);
 
@@ -28,6 +31,12 @@ const SETTLED: Duration = Duration::from_millis(1);
 pub(crate) struct Machine {
     live: Live,
     clock: EventClock,
+    /// What there are programs for.
+    loaded: Wanted,
+    start: Start,
+    facts: Facts,
+    facts_read: Instant,
+    changes: Vec<Change>,
 }
 
 impl Machine {
@@ -53,7 +62,17 @@ impl Machine {
             ),
         );
         let clock = live.clock();
-        Ok(Self { live, clock })
+        let facts = live.facts(state);
+        let loaded = wanted.clone();
+        Ok(Self {
+            live,
+            clock,
+            start,
+            facts,
+            facts_read: Instant::now(),
+            changes: Vec::new(),
+            loaded,
+        })
     }
 
     /// Takes the events that came until now into the state.
@@ -73,6 +92,28 @@ impl Machine {
         Ok(())
     }
 
+    /// What the start took and found.
+    pub(crate) fn start(&self) -> &Start {
+        &self.start
+    }
+
+    /// Names of system calls and tracepoints that are watched.
+    pub(crate) fn attached(&self) -> impl Iterator<Item = &str> {
+        self.live.attached().iter().map(|a| a.name.as_str())
+    }
+
+    /// Number of calls that are also seen when they begin.
+    pub(crate) fn entries(&self) -> usize {
+        self.attached()
+            .filter(|name| name.ends_with("(entry)"))
+            .count()
+    }
+
+    /// How the programs sit on their calls.
+    pub(crate) fn backend(&self) -> probe::Backend {
+        self.live.backend()
+    }
+
     /// What was lost so far.
     pub(crate) fn lost(&self) -> Losses {
         self.live.loss_meter().lost()
@@ -84,14 +125,42 @@ impl Source for Machine {
 
     #[inline]
     fn next(&mut self) -> Result<Next<'_>> {
+        if let Some(change) = self.changes.pop() {
+            return Ok(Next::Item(match change {
+                Change::Users(users) => Item::Users(users),
+                Change::Interfaces(interfaces) => Item::Interfaces(interfaces),
+            }));
+        }
         Ok(match self.live.next(PATIENCE)? {
             Some(event) => Next::Item(Item::Event(event.record)),
             None => Next::Idle(self.clock.now()),
         })
     }
 
+    fn now(&self) -> Option<u64> {
+        Some(self.clock.now())
+    }
+
+    fn progress(&mut self) {
+        if self.changes.is_empty() && self.facts_read.elapsed() >= FACTS {
+            self.facts_read = Instant::now();
+            self.changes = self.facts.changes();
+        }
+    }
+
     fn lookup(&self) -> Box<dyn Lookup> {
         Box::new(self.live.lookup())
+    }
+
+    fn want(&mut self, wanted: &Wanted) {
+        let missing = wanted.beyond(&self.loaded);
+        if !missing.is_empty() {
+            log::warning(&format!(
+                "the new rules look at system calls that are not watched until a restart: {}",
+                missing.join(", ")
+            ));
+        }
+        self.live.set_syscalls(&wanted.syscalls());
     }
 
     fn losses(&self) -> Option<LossMeter> {
@@ -142,8 +211,10 @@ fn log_attached(live: &Live) {
             .map(|attached| attached.name.as_str())
             .collect()
     };
-    let calls = names(&|how| how != Attachment::TypedTracepoint);
-    let points = names(&|how| how == Attachment::TypedTracepoint);
+    let calls =
+        names(&|how| !matches!(how, Attachment::TypedTracepoint | Attachment::RawTracepoint));
+    let points =
+        names(&|how| matches!(how, Attachment::TypedTracepoint | Attachment::RawTracepoint));
     let text = format!(
         "({}) syscalls selected in total (by {:?}): {}; tracepoints: {}",
         calls.len(),

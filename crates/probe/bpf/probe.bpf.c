@@ -21,6 +21,7 @@
 #include "tracepoints/enter.bpf.c"
 #include "tracepoints/exec.bpf.c"
 #include "tracepoints/exit.bpf.c"
+#include "tracepoints/io_uring.bpf.c"
 #include "tracepoints/sched.bpf.c"
 #include "tracepoints/signal.bpf.c"
 

@@ -1,5 +1,7 @@
 //! Structures that the kernel programs share with us, as `bpf/include/maps.bpf.h` declares them.
 
+use crate::uring::MAX_OPERATIONS;
+
 /// Largest CPU number plus one that the programs count for.
 pub(crate) const MAX_CPUS: usize = 1024;
 /// System call numbers are below this.
@@ -25,9 +27,11 @@ pub(crate) struct Settings {
     pub snaplen: u32,
     pub drop_failed: u8,
     pub ia32: u8,
-    pub pad: [u8; 2],
+    pub uring_complete_members: u8,
+    pub pad: u8,
     pub ia32_table: [i16; MAX_SYSCALLS],
     pub code_table: [u16; MAX_SYSCALLS],
+    pub uring_table: [i16; MAX_OPERATIONS],
 }
 
 impl Settings {
@@ -59,7 +63,7 @@ pub(crate) struct SharedMemory {
     pub counters: [RawCounters; MAX_CPUS],
 }
 
-const _: () = assert!(size_of::<Settings>() == 16 + 4 * MAX_SYSCALLS);
+const _: () = assert!(size_of::<Settings>() == 16 + 4 * MAX_SYSCALLS + 2 * MAX_OPERATIONS);
 const _: () = assert!(size_of::<RawCounters>() == 128);
 const _: () = assert!(std::mem::offset_of!(SharedMemory, reader_sleeps) == 576);
 const _: () = assert!(std::mem::offset_of!(SharedMemory, counters) == 640);

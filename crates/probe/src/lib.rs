@@ -37,6 +37,7 @@
     reason = "memory shared with the kernel; each block says why it is sound"
 )]
 
+mod btf;
 mod counters;
 mod error;
 mod layout;
@@ -48,6 +49,7 @@ mod ring;
 mod shared;
 mod support;
 mod tracefs;
+mod uring;
 
 pub use counters::{Class, Counters, CpuCounters, LossMeter, Losses};
 pub use error::Error;

@@ -17,7 +17,7 @@ use crate::ring::Ring;
 use crate::shared::{Shared, page_size};
 use crate::support::{self, Support};
 use crate::tracefs::Tracefs;
-use crate::{Backend, Error, programs};
+use crate::{Backend, Error, programs, uring};
 
 /// What a program sits on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub enum Attachment {
     Dispatched,
     /// A tracepoint with typed arguments.
     TypedTracepoint,
+    /// A tracepoint as it is.
+    RawTracepoint,
     /// A system call's own tracepoint.
     SyscallTracepoint,
     /// The end of a kernel function.
@@ -94,6 +96,9 @@ pub(crate) fn load(options: &Options) -> Result<Loaded, Error> {
     check_options(options)?;
     keep_libbpf_log();
     let backend = choose_backend(options, &support);
+    let uring = uring::is_wanted(options)
+        .then(uring::Places::find)
+        .flatten();
     let groups = buffer_groups(options)?;
     let slots = support::cpus("possible")
         .last()
@@ -104,9 +109,9 @@ pub(crate) fn load(options: &Options) -> Result<Loaded, Error> {
         .open_memory(programs::object(backend))
         .map_err(|e| Error::load("open the programs", e))?;
     let boot_time = boot_time();
-    write_settings(&mut open, options, &support, boot_time)?;
+    write_settings(&mut open, options, &support, uring, boot_time)?;
     size_maps(&mut open, slots as u32, page_size() as u32)?;
-    let plan = Plan::new(options, backend, &programs::names(&open));
+    let plan = Plan::new(options, backend, uring, &programs::names(&open));
     for mut program in open.progs_mut() {
         let wanted = program
             .name()
@@ -178,10 +183,17 @@ struct Plan {
     programs: BTreeSet<String>,
     /// Wanted calls: number, name, program.
     calls: Vec<(u16, &'static str, String)>,
+    /// Programs on raw tracepoints: program, tracepoint.
+    raw: Vec<(&'static str, &'static str)>,
 }
 
 impl Plan {
-    fn new(options: &Options, backend: Backend, available: &BTreeSet<String>) -> Self {
+    fn new(
+        options: &Options,
+        backend: Backend,
+        uring: Option<uring::Places>,
+        available: &BTreeSet<String>,
+    ) -> Self {
         let mut programs = BTreeSet::new();
         let mut calls = Vec::new();
         programs.insert("t_whoami".to_owned());
@@ -211,7 +223,13 @@ impl Plan {
                 .iter()
                 .map(|name| format!("e_{name}")),
         );
-        Self { programs, calls }
+        let raw = uring.map(uring::Places::programs).unwrap_or_default();
+        programs.extend(raw.iter().map(|(program, _)| (*program).to_owned()));
+        Self {
+            programs,
+            calls,
+            raw,
+        }
     }
 }
 
@@ -258,6 +276,7 @@ fn write_settings(
     open: &mut OpenObject,
     options: &Options,
     support: &Support,
+    uring: Option<uring::Places>,
     boot_time: u64,
 ) -> Result<(), Error> {
     let mut settings = Settings {
@@ -265,9 +284,11 @@ fn write_settings(
         snaplen: options.snaplen,
         drop_failed: u8::from(options.drop_failed),
         ia32: u8::from(support.ia32),
-        pad: [0; 2],
+        uring_complete_members: u8::from(uring.is_some_and(|places| places.complete_members)),
+        pad: 0,
         ia32_table: [-1; MAX_SYSCALLS],
         code_table: [0; MAX_SYSCALLS],
+        uring_table: uring::table(),
     };
     for &(narrow, native) in &IA32_TO_X86_64 {
         if let Some(slot) = settings.ia32_table.get_mut(usize::from(narrow)) {
@@ -460,6 +481,19 @@ fn attach(
             name: tracepoint.to_owned(),
             program: name.to_owned(),
             how: Attachment::TypedTracepoint,
+        });
+    }
+    for (name, tracepoint) in &plan.raw {
+        let program = program_named(object, name)?;
+        links.push(
+            program
+                .attach_raw_tracepoint(tracepoint)
+                .map_err(|e| Error::load(format!("attach {name}"), e))?,
+        );
+        attached.push(Attached {
+            name: (*tracepoint).to_owned(),
+            program: (*name).to_owned(),
+            how: Attachment::RawTracepoint,
         });
     }
     let how = match backend {

@@ -160,6 +160,8 @@ pub struct Options {
     pub enter_events: bool,
     /// The same for `openat`, the busiest of them.
     pub enter_openat: bool,
+    /// Whether what io_uring does is told too, as far as the same system calls are asked for.
+    pub io_uring: bool,
     /// Bytes of data buffers that are kept; at most 65,000.
     pub snaplen: u32,
     /// Leave out calls that failed.
@@ -187,6 +189,7 @@ impl Default for Options {
             },
             enter_events: true,
             enter_openat: false,
+            io_uring: true,
             snaplen: 80,
             drop_failed: false,
             buffer: BufferSize::default(),

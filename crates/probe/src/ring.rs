@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use event::Record;
 
 use crate::Error;
-use crate::layout::PREFIX_LEN;
+use crate::layout::{FLAG_IO_URING, PREFIX_LEN};
 use crate::shared::page_size;
 
 const BUSY: u32 = 1 << 31;
@@ -226,7 +226,11 @@ pub(crate) struct Entry<'a> {
 pub(crate) fn entry(bytes: &[u8]) -> Option<Entry<'_>> {
     let (prefix, record) = bytes.split_first_chunk::<PREFIX_LEN>()?;
     let cpu = u16::from_le_bytes([prefix[0], prefix[1]]);
-    let record = Record::parse(record, cpu, event::RecordFlags::empty()).ok()?;
+    let mut flags = event::RecordFlags::empty();
+    if prefix[3] & FLAG_IO_URING != 0 {
+        flags |= event::RecordFlags::IO_URING;
+    }
+    let record = Record::parse(record, cpu, flags).ok()?;
     Some(Entry {
         record,
         class: prefix[2],

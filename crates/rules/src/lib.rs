@@ -30,6 +30,7 @@ mod expansion;
 pub mod finding;
 mod loader;
 pub mod options;
+mod origin;
 mod output;
 pub mod priority;
 mod reader;
@@ -47,6 +48,7 @@ pub use loader::{Loaded, Loader};
 pub use options::{AppendOutput, Options, Plugin};
 pub use priority::Priority;
 pub use ruleset::{
-    Exception, ExtraField, List, Macro, PluginRequirement, PluginVersion, Rule, RuleSet,
+    Change, Exception, ExtraField, List, Macro, Origin, PluginRequirement, PluginVersion, Rule,
+    RuleSet,
 };
 pub use state::ENGINE_VERSION;

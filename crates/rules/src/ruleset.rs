@@ -1,5 +1,6 @@
 //! The checked rule set: what the engine runs and the listings show.
 
+use diag::Span;
 use filter::Ast;
 
 use crate::codes::CodeSet;
@@ -57,6 +58,30 @@ pub struct Rule {
     pub event_codes: CodeSet,
     /// System calls that must be collected for it.
     pub syscall_codes: CodeSet,
+    /// What the files did to it, in their order; the first definition comes first.
+    pub origins: Vec<Origin>,
+}
+
+/// An item of a rule file that made or changed a rule, macro or list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The item.
+    pub span: Span,
+    /// What it did.
+    pub change: Change,
+}
+
+/// What an item did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Defined it, for the first time or anew: what was before does not count any more.
+    Defined,
+    /// Appended to these keys.
+    Appended(Vec<&'static str>),
+    /// Replaced these keys.
+    Replaced(Vec<&'static str>),
+    /// Switched it on or off, and nothing else.
+    Switched(bool),
 }
 
 /// A field of JSON alerts that the configuration adds.
@@ -94,6 +119,8 @@ pub struct Macro {
     pub ast: Option<Ast>,
     /// Whether anything refers to it.
     pub used: bool,
+    /// What the files did to it.
+    pub origins: Vec<Origin>,
 }
 
 /// A list.
@@ -107,6 +134,8 @@ pub struct List {
     pub expanded: Vec<String>,
     /// Whether anything refers to it.
     pub used: bool,
+    /// What the files did to it.
+    pub origins: Vec<Origin>,
 }
 
 /// One of several plugins must be there.

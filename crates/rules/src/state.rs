@@ -10,6 +10,7 @@ use crate::definition::{
 };
 use crate::exception;
 use crate::finding::{Class, Finding};
+use crate::origin::{self, Origins};
 use crate::reader::{Decoded, Refused};
 
 /// The engine version whose behaviour is provided.
@@ -65,6 +66,7 @@ pub(crate) struct State {
     pub(crate) rules: Named<RuleDef>,
     pub(crate) engine: Option<Version>,
     pub(crate) plugins: Vec<PluginGroup>,
+    pub(crate) origins: Origins,
     counter: u32,
 }
 
@@ -104,6 +106,18 @@ impl State {
 
     /// Takes an item in.
     pub(crate) fn take(
+        &mut self,
+        item: Decoded,
+        sources: &Sources<'_>,
+        findings: &mut Vec<Finding>,
+    ) -> Refused<()> {
+        let steps = origin::steps(&item);
+        self.change(item, sources, findings)?;
+        self.origins.add(steps);
+        Ok(())
+    }
+
+    fn change(
         &mut self,
         item: Decoded,
         sources: &Sources<'_>,

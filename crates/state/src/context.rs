@@ -72,6 +72,8 @@ pub struct Counters {
     pub descriptors_dropped: u64,
     /// Events of threads that were unknown; each unknown thread counts once.
     pub threads_unknown: u64,
+    /// Descriptors that were unknown when they were used, and that the machine could tell.
+    pub descriptors_met: u64,
     /// Events on descriptors that were unknown.
     pub descriptors_unknown: u64,
     /// Enter events not kept because they were too long or too many waited.

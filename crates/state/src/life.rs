@@ -280,6 +280,37 @@ impl State {
         });
     }
 
+    /// A descriptor that is used and unknown: its opening was lost, or it came in a way that no event
+    /// shows.
+    fn meet_descriptor(
+        &mut self,
+        context: &Context,
+        ix: ThreadIx,
+        record: &Record<'_>,
+        lookup: &mut dyn Lookup,
+    ) {
+        const EBADF: i64 = -9;
+        let uses = EventFlags::USES_FD | EventFlags::CREATES_FD | EventFlags::DESTROYS_FD;
+        let Some(fd) = context.fd.filter(|&fd| fd >= 0) else {
+            return;
+        };
+        if record.info.flags & uses != EventFlags::USES_FD
+            || self.descriptor(ix, fd).is_some()
+            || record.result() == Some(EBADF)
+        {
+            return;
+        }
+        let Some(owner) = self.owner_of_descriptors(ix) else {
+            return;
+        };
+        let pid = self.threads.at(owner).tid;
+        if let Some(found) = lookup.descriptor(pid, fd) {
+            let descriptor = Rc::new(self.descriptor_of(&found));
+            self.counters.descriptors_met += 1;
+            self.add_descriptor(ix, fd, descriptor);
+        }
+    }
+
     // ---- enter events ----
 
     fn keep_enter(&mut self, context: &mut Context, record: &Record<'_>) {
@@ -368,6 +399,9 @@ impl State {
         }
         if steps & step::ABOUT_FD != 0 {
             context.fd = used_descriptor(record).or(Some(-1));
+            if self.live {
+                self.meet_descriptor(context, ix, record, lookup);
+            }
         }
         self.apply(context, ix, record, None, lookup);
     }
@@ -392,6 +426,9 @@ impl State {
         };
         if steps & step::ABOUT_FD != 0 {
             context.fd = fd.or_else(|| used_descriptor(record)).or(Some(-1));
+            if self.live {
+                self.meet_descriptor(context, ix, record, lookup);
+            }
         }
         self.apply(context, ix, record, valid.as_ref(), lookup);
         if let Some(enter) = enter {

@@ -39,6 +39,8 @@ pub struct State {
     pub(crate) exited_ts: u64,
     pub(crate) spare: Spare,
     pub(crate) shared: Shared,
+    /// The machine can be asked.
+    pub(crate) live: bool,
     /// A scan that events have not passed yet.
     pub(crate) scan: Option<Box<Scan>>,
     /// Texts on their way into a table.
@@ -84,6 +86,7 @@ impl State {
                 cgroups,
                 descriptors: Rc::default(),
             },
+            live: false,
             scan: None,
             scratch: Vec::new(),
             path: Vec::new(),

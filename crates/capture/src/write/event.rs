@@ -1,6 +1,6 @@
 //! What becomes of an event before it is written.
 
-use event::{Record, RecordBuilder, codes as c};
+use event::{Record, RecordBuilder, RecordFlags, codes as c};
 
 use crate::compat;
 
@@ -20,6 +20,7 @@ pub(crate) struct Made {
     bytes: Vec<u8>,
     /// Ends in `bytes`.
     ends: Vec<usize>,
+    flags: RecordFlags,
 }
 
 impl Made {
@@ -29,12 +30,13 @@ impl Made {
         self.ends.push(self.bytes.len());
     }
 
-    /// The records, with CPU and flags of the one that they stand for.
+    /// The records, on the CPU of the one that they stand for.
     pub(crate) fn records<'a>(
         &'a self,
         like: &Record<'_>,
     ) -> impl Iterator<Item = Record<'a>> + use<'a> {
-        let (cpu, flags) = (like.cpu, like.flags);
+        // Flags of ours are for readers of today.
+        let (cpu, flags) = (like.cpu, self.flags);
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).filter_map(move |(start, &end)| {
             Record::parse(&self.bytes[start..end], cpu, flags).ok()
@@ -52,8 +54,10 @@ impl Form {
     pub(crate) fn convert(self, record: &Record<'_>, made: &mut Made) {
         made.bytes.clear();
         made.ends.clear();
+        made.flags = record.flags;
         let hidden = (self.redact_env && has_env(record)).then_some(ENV);
         if self.compat {
+            made.flags &= RecordFlags::STATE_ONLY;
             compat::event(record, hidden, made);
         } else {
             made.push(&copy(record, record.param_count(), hidden));

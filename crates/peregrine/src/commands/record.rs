@@ -13,7 +13,7 @@ use state::State;
 
 use super::read::condition;
 use crate::cli::{self, Packing};
-use crate::event_loop::{self, LoopEnd};
+use crate::event_loop::{self, LoopEnd, Pace};
 use crate::hostname::hostname;
 use crate::machine::state_options;
 use crate::pipeline::summary;
@@ -51,23 +51,18 @@ pub(crate) fn run(args: &cli::Record) -> Result<u8> {
     let mut machine = Machine::open(settings, &Wanted::everything(), &mut state)?;
     let recorder = begin(form, filter, &mut machine, &mut state)?;
     let started = Instant::now();
+    let pace = Pace::new(settings, args.seconds);
     if !args.quiet {
         eprintln!("recording to {}; Ctrl-C ends it", args.file);
     }
     let (end, recorder, code) = if args.command.is_empty() {
         let mut recorder = recorder;
-        let end = event_loop::drive(
-            &mut machine,
-            &mut state,
-            &mut recorder,
-            &signals,
-            args.seconds,
-        );
+        let end = event_loop::drive(&mut machine, &mut state, &mut recorder, &signals, pace);
         (end, recorder, 0)
     } else {
         let child = Child::start(&args.command)?;
         let mut work = Supervised::new(recorder, child, Deeds::new(&catalogue));
-        let end = event_loop::drive(&mut machine, &mut state, &mut work, &signals, args.seconds);
+        let end = event_loop::drive(&mut machine, &mut state, &mut work, &signals, pace);
         let code = work.exit_code();
         (end, work.inner, code)
     };

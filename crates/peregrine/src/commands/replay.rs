@@ -46,6 +46,7 @@ pub(crate) fn run(args: &cli::Replay) -> Result<u8> {
         } else {
             Ending::Summary
         },
+        origins: Default::default(),
     };
     let ended = pipeline::run(&plan, |_| source::open(&args.file, false))?;
     match ended.fault {

@@ -10,7 +10,7 @@ use state::State;
 
 use super::replay::{load, rules};
 use crate::cli;
-use crate::event_loop;
+use crate::event_loop::{self, Pace};
 use crate::machine::state_options;
 use crate::pipeline::{self, Alerting, Ending, Plan, summary};
 use crate::ruleset;
@@ -51,8 +51,15 @@ pub(crate) fn run(args: &cli::Run) -> Result<u8> {
         } else {
             Ending::Summary
         },
+        origins: Default::default(),
     };
     let wanted = Wanted::of(&rules, &order, settings);
+    if !wanted.blind.is_empty() {
+        let calls = wanted.blind.join(", ");
+        eprintln!(
+            "warning: rules name system calls that are not watched: {calls}; see base_syscalls\n"
+        );
+    }
     if !args.command.is_empty() {
         return command(args, &plan, wanted);
     }
@@ -88,7 +95,8 @@ fn command(args: &cli::Run, plan: &Plan<'_>, wanted: Wanted) -> Result<u8> {
     let child = Child::start(&args.command)?;
     let mut work = Supervised::new(alerts, child, Deeds::new(plan.catalogue));
     work.inner.begin(&machine, settings)?;
-    let end = event_loop::drive(&mut machine, &mut state, &mut work, &signals, args.seconds);
+    let pace = Pace::new(settings, args.seconds);
+    let end = event_loop::drive(&mut machine, &mut state, &mut work, &signals, pace);
     work.inner.finish::<Machine>(settings, false);
     let code = work.exit_code();
     if plan.ending == Ending::Summary {

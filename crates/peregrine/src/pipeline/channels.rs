@@ -70,7 +70,12 @@ pub(crate) fn replace(
             // A capture has time: nothing is dropped for a slow reader.
             Overflow::Wait
         },
-        linger: Duration::from_millis(if wanted.buffered { 100 } else { 1 }),
+        linger: match (wanted.buffered, live) {
+            (true, _) => Duration::from_millis(100),
+            // Somebody may wait for the alert; a burst gathers while the first is written.
+            (false, true) => Duration::ZERO,
+            (false, false) => Duration::from_millis(1),
+        },
     };
     let hostname = String::from_utf8_lossy(hostname);
     let list: Vec<Output> = wanted

@@ -68,6 +68,16 @@ static inline struct file_facts file_facts(struct task_struct *task, s64 fd)
 	return f;
 }
 
+static inline u32 layer_flags(struct file_facts *f)
+{
+	u32 flags = f->created ? PPM_O_F_CREATED : 0;
+	if (f->layer == LAYER_UPPER)
+		flags |= PPM_FD_UPPER_LAYER;
+	if (f->layer == LAYER_LOWER)
+		flags |= PPM_FD_LOWER_LAYER;
+	return flags;
+}
+
 static inline u64 inode_number(struct task_struct *task, s64 fd)
 {
 	struct file *file = file_of(task, fd);

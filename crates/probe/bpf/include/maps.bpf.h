@@ -12,6 +12,7 @@
 
 #define MAX_CPUS 1024
 #define MAX_SYSCALLS 512
+#define MAX_URING_OPS 64
 /* An event, header included. */
 #define MAX_EVENT 65536
 
@@ -21,9 +22,11 @@ struct settings {
 	u32 snaplen;
 	u8 drop_failed;
 	u8 ia32; /* 32-bit programs can run here */
-	u8 pad[2];
+	u8 uring_complete_members; /* what io_uring_complete's arguments are */
+	u8 pad;
 	s16 ia32_table[MAX_SYSCALLS]; /* 64-bit number of a 32-bit system call; -1: none */
 	u16 code_table[MAX_SYSCALLS]; /* portable code, for the generic event */
+	s16 uring_table[MAX_URING_OPS]; /* the system call that an operation stands for; -1: none */
 };
 const volatile struct settings settings SEC(".rodata.settings") = {.snaplen = 80};
 
@@ -101,3 +104,10 @@ struct {
 	__type(key, u32);
 	__type(value, u32);
 } exits SEC(".maps");
+
+/* Bounds a number where the verifier sees it: the compiler, which knows that it is, would not. */
+static inline u64 slot_of(u64 number)
+{
+	asm volatile("" : "+r"(number));
+	return number & (MAX_SYSCALLS - 1);
+}

@@ -7,6 +7,7 @@
 #define AF_INET 2
 #define AF_INET6 10
 #define UNIX_PATH_MAX 108
+#define EINPROGRESS 115
 
 enum direction { OUTBOUND, INBOUND };
 
@@ -51,7 +52,13 @@ static inline void add_unix_path(struct out *o, const void *path, bool user)
 /* connect: whatever length the caller gives, the address is told as its family has it. */
 #define WHOLE_ADDRESS 128
 
-static inline void put_user_sockaddr(struct out *o, u64 ptr, u32 len)
+static inline long read_memory(void *to, u32 size, u64 from, bool user)
+{
+	return user ? bpf_probe_read_user(to, size, (void *)from)
+		    : bpf_probe_read_kernel(to, size, (void *)from);
+}
+
+static inline void put_sockaddr(struct out *o, u64 ptr, u32 len, bool user)
 {
 	struct user_sockaddr a = {};
 	u32 start = o->at;
@@ -61,20 +68,20 @@ static inline void put_user_sockaddr(struct out *o, u64 ptr, u32 len)
 	if (size > SOCKADDR_SIZE)
 		size = SOCKADDR_SIZE;
 	asm volatile("" : "+r"(size));
-	if (!ptr || size < 2 || bpf_probe_read_user(&a.family, 2, (void *)ptr))
+	if (!ptr || size < 2 || read_memory(&a.family, 2, ptr, user))
 		goto out;
 	switch (a.family) {
 	case AF_INET:
 		if (size > 8)
 			size = 8;
-		if (bpf_probe_read_user(&a, size & 31, (void *)ptr))
+		if (read_memory(&a, size & 31, ptr, user))
 			goto out;
 		ADD(o, u8, AF_INET);
 		ADD(o, u32, a.v4_or_flow);
 		ADD(o, u16, bpf_ntohs(a.port));
 		break;
 	case AF_INET6:
-		if (bpf_probe_read_user(&a, size & 31, (void *)ptr))
+		if (read_memory(&a, size & 31, ptr, user))
 			goto out;
 		ADD(o, u8, AF_INET6);
 		ADD_BYTES(o, a.v6, 16);
@@ -83,13 +90,23 @@ static inline void put_user_sockaddr(struct out *o, u64 ptr, u32 len)
 	case AF_UNIX:
 		ADD(o, u8, AF_UNIX);
 		if (len > 2)
-			add_unix_path(o, (void *)ptr + 2, true);
+			add_unix_path(o, (void *)ptr + 2, user);
 		else
 			ADD(o, u8, 0);
 		break;
 	}
 out:
 	end_param(o, start);
+}
+
+static inline void put_user_sockaddr(struct out *o, u64 ptr, u32 len)
+{
+	put_sockaddr(o, ptr, len, true);
+}
+
+static inline void put_kernel_sockaddr(struct out *o, u64 ptr, u32 len)
+{
+	put_sockaddr(o, ptr, len, false);
 }
 
 static inline void put_inet_tuple(struct out *o, struct sock *sk, enum direction way, u64 user)

@@ -3,8 +3,6 @@
 #include "vector.bpf.h"
 #include "flags.bpf.h"
 
-#define EINPROGRESS 115
-
 EXIT_NET(socket)
 {
 	FIXED(SOCKET_SOCKET_X, RET, I32(socket_family(ARG(0))), I32(ARG(1)), I32(ARG(2)),

@@ -3,16 +3,6 @@
 #include "file.bpf.h"
 #include "flags.bpf.h"
 
-static inline u32 layer_flags(struct file_facts *f)
-{
-	u32 flags = f->created ? PPM_O_F_CREATED : 0;
-	if (f->layer == LAYER_UPPER)
-		flags |= PPM_FD_UPPER_LAYER;
-	if (f->layer == LAYER_LOWER)
-		flags |= PPM_FD_LOWER_LAYER;
-	return flags;
-}
-
 /* Descriptor 0 gets no facts from open and openat: so captures have it. */
 EXIT(open)
 {

@@ -4,13 +4,6 @@
  */
 #include "call.bpf.h"
 
-/* Bounds a number where the verifier sees it: the compiler, which knows that it is, would not. */
-static inline u64 slot_of(u64 number)
-{
-	asm volatile("" : "+r"(number));
-	return number & (MAX_SYSCALLS - 1);
-}
-
 static inline int send_generic(struct task_struct *task, u32 number, u32 native)
 {
 	FIXED_OF(current_tid(task), 0, GENERIC_X, I16(settings.code_table[slot_of(number)]), I16(native));

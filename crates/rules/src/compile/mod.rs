@@ -16,6 +16,7 @@ use crate::expansion::macros::Macros;
 use crate::expansion::text::{Assembled, Origin};
 use crate::finding::{Class, Finding};
 use crate::options::Options;
+use crate::origin::Kind;
 use crate::output::{self, Failure, expression};
 use crate::ruleset::{Exception, List, Macro, PluginRequirement, PluginVersion, Rule, RuleSet};
 use crate::state::{Sources, State};
@@ -214,6 +215,7 @@ impl<'c> Compiler<'c, '_> {
             exceptions: exceptions(definition),
             event_codes: CodeSet::EMPTY,
             syscall_codes: CodeSet::EMPTY,
+            origins: self.state.origins.of(Kind::Rule, &definition.name),
         };
         output::warn_old(&rule, definition, &mut self.findings);
         if let Err(failure) = output::compile(&rule, definition, schema, self.map) {
@@ -370,6 +372,7 @@ impl<'c> Compiler<'c, '_> {
                 parsed: parsed[n].take(),
                 ast: resolved.get_mut(n).and_then(Option::take),
                 used: self.macros.used[n],
+                origins: self.state.origins.of(Kind::Macro, &definition.name),
             });
         let lists = self
             .state
@@ -381,6 +384,7 @@ impl<'c> Compiler<'c, '_> {
                 items: definition.items.iter().map(|i| i.value.clone()).collect(),
                 expanded: list.items.clone(),
                 used: list.used,
+                origins: self.state.origins.of(Kind::List, &definition.name),
             });
         RuleSet {
             macros: macros.collect(),

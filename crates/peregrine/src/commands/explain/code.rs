@@ -1,9 +1,8 @@
-//! `peregrine explain`: what a code means.
+//! What a code of a message means.
 
 use anyhow::Result;
 use diag::Code;
 
-use crate::cli::Explain;
 use crate::output;
 
 /// All codes there are.
@@ -11,19 +10,24 @@ fn tables() -> [&'static [&'static Code]; 2] {
     [rules::code::ALL, config::CODES]
 }
 
-/// Prints the explanation of a code, or all codes with their titles.
-pub(crate) fn run(args: &Explain) -> Result<u8> {
-    if args.kernel {
-        return super::kernel::run(&args.rules);
-    }
-    let Some(id) = &args.code else {
-        let codes = tables().into_iter().flatten();
-        let list: String = codes
-            .map(|code| format!("{}  {}\n", code.id, code.title))
-            .collect();
-        output::print(&list)?;
-        return Ok(0);
-    };
+/// Whether a word has the form of a code: a letter and four digits.
+pub(super) fn is_code(word: &str) -> bool {
+    let digits = word.strip_prefix(['P', 'p']);
+    digits.is_some_and(|digits| digits.len() == 4 && digits.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// Prints all codes with their titles.
+pub(super) fn list() -> Result<u8> {
+    let codes = tables().into_iter().flatten();
+    let list: String = codes
+        .map(|code| format!("{}  {}\n", code.id, code.title))
+        .collect();
+    output::print(&list)?;
+    Ok(0)
+}
+
+/// Prints the explanation of a code.
+pub(super) fn explain(id: &str) -> Result<u8> {
     let Some(code) = diag::code::find(&tables(), id) else {
         eprintln!("error: there is no code {id}; `peregrine explain` lists all codes");
         return Ok(1);
@@ -38,7 +42,7 @@ pub(crate) fn run(args: &Explain) -> Result<u8> {
 }
 
 /// Wraps paragraphs at 80 columns.
-fn wrapped(text: &str) -> String {
+pub(super) fn wrapped(text: &str) -> String {
     let mut out = String::new();
     let mut column = 0;
     for word in text.split_whitespace() {

@@ -1,0 +1,146 @@
+//! Where the event loop tells others how it is doing.
+//!
+//! Numbers are collected by the loop itself, between two events, when somebody asks: so they belong
+//! together, and a loop that does not answer is known to hang.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use metrics::Metric;
+use outputs::Report;
+
+/// The loop looks at least ten times a second; that it does not for so long is a fault.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long an output may fail or hang before the service calls itself unhealthy.
+const TROUBLE: Duration = Duration::from_secs(30);
+
+/// What was told last.
+#[derive(Clone, Default)]
+pub(crate) struct Told {
+    /// Counts up.
+    number: u64,
+    /// The metrics.
+    pub(crate) metrics: Arc<Vec<Metric>>,
+    /// The outputs.
+    pub(crate) outputs: Arc<Vec<Report>>,
+}
+
+/// Shared by the loop and the server.
+pub(crate) struct Board {
+    start: Instant,
+    /// Milliseconds from the start to the last look of the loop.
+    beat: AtomicU64,
+    asked: AtomicBool,
+    told: Mutex<Told>,
+    changed: Condvar,
+}
+
+impl Board {
+    pub(crate) fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            beat: AtomicU64::new(0),
+            asked: AtomicBool::new(true),
+            told: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// The loop is alive. True: somebody wants to know more.
+    pub(crate) fn beat(&self) -> bool {
+        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.beat.store(now, Ordering::Relaxed);
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// The loop tells.
+    pub(crate) fn tell(&self, metrics: Vec<Metric>, outputs: Vec<Report>) {
+        self.asked.store(false, Ordering::Relaxed);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.number += 1;
+        told.metrics = Arc::new(metrics);
+        told.outputs = Arc::new(outputs);
+        self.changed.notify_all();
+    }
+
+    /// Asks the loop, and takes what it told before if it does not answer within a second.
+    pub(crate) fn ask(&self) -> Told {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = told.number;
+        self.asked.store(true, Ordering::Relaxed);
+        let end = Instant::now() + Duration::from_secs(1);
+        while told.number == before {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            told = self
+                .changed
+                .wait_timeout(told, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        told.clone()
+    }
+
+    /// How long the loop has not looked.
+    fn silence(&self) -> Duration {
+        self.start
+            .elapsed()
+            .saturating_sub(Duration::from_millis(self.beat.load(Ordering::Relaxed)))
+    }
+
+    /// What is wrong; empty: all is well.
+    pub(crate) fn troubles(&self) -> Vec<String> {
+        let mut troubles = Vec::new();
+        let outputs = self.ask().outputs;
+        let silence = self.silence();
+        if silence > PATIENCE {
+            troubles.push(format!(
+                "the event loop has not moved for {} s",
+                silence.as_secs()
+            ));
+        }
+        for output in outputs.iter() {
+            if let Some(age) = output.failing.filter(|age| *age > TROUBLE) {
+                let error = output.error.as_deref().unwrap_or("no reason given");
+                troubles.push(format!(
+                    "output {} has failed for {} s: {error}",
+                    output.name,
+                    age.as_secs()
+                ));
+            } else if let Some(age) = output.busy.filter(|age| *age > TROUBLE) {
+                troubles.push(format!(
+                    "output {} has hung for {} s",
+                    output.name,
+                    age.as_secs()
+                ));
+            }
+        }
+        troubles
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loop_that_answers_and_one_that_does_not() {
+        let board = Arc::new(Board::new());
+        assert!(board.beat(), "the first numbers are always wanted");
+        board.tell(Vec::new(), Vec::new());
+        assert!(!board.beat());
+        let asking = std::thread::spawn({
+            let board = Arc::clone(&board);
+            move || board.ask().metrics.len()
+        });
+        while !board.beat() {
+            std::thread::yield_now();
+        }
+        board.tell(vec![Metric::counter("a", "a", 1)], Vec::new());
+        assert_eq!(asking.join().unwrap(), 1);
+        assert!(board.troubles().is_empty());
+    }
+}

@@ -1,0 +1,66 @@
+//! The web server of a service: health, versions, metrics.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Result;
+use config::Settings;
+use web::{Limits, Options, Response, Router, Server, Tls};
+
+use super::board::Board;
+use crate::{log, version};
+
+/// Starts it, where it is enabled, with further routes.
+///
+/// # Errors
+/// When the address is taken or a certificate is of no use.
+pub(crate) fn start(
+    settings: &Settings,
+    board: &Arc<Board>,
+    mut router: Router,
+) -> Result<Option<Server>> {
+    let wanted = &settings.webserver;
+    if !wanted.enabled {
+        return Ok(None);
+    }
+    let health = Arc::clone(board);
+    router.get(&wanted.k8s_healthz_endpoint, move |_| {
+        let troubles = health.troubles();
+        if troubles.is_empty() {
+            return Response::json(r#"{"status": "ok"}"#);
+        }
+        let body = serde_json::json!({"status": "failing", "reasons": troubles});
+        Response::json(body.to_string()).with_status(503)
+    });
+    router.get("/versions", |_| Response::json(version::json().to_string()));
+    if settings.metrics.enabled && wanted.prometheus_metrics_enabled {
+        let board = Arc::clone(board);
+        router.get("/metrics", move |_| {
+            let text = metrics::prometheus::text(&board.ask().metrics);
+            Response::new(200, "text/plain; version=0.0.4", text)
+        });
+    }
+    let port = u16::try_from(wanted.listen_port)
+        .map_err(|_| anyhow::anyhow!("webserver.listen_port {} is no port", wanted.listen_port))?;
+    let mut limits = Limits::default();
+    if wanted.threadiness > 0 {
+        // Threads wait for slow clients here: fewer than these would shut honest ones out.
+        limits.connections = limits.connections.max(wanted.threadiness as usize);
+    }
+    let options = Options {
+        address: SocketAddr::new(wanted.listen_address, port),
+        tls: wanted.ssl_enabled.then(|| Tls {
+            certificate: wanted.ssl_certificate.clone().into(),
+            client_ca: (!wanted.ssl_client_ca.is_empty())
+                .then(|| wanted.ssl_client_ca.clone().into()),
+        }),
+        limits,
+    };
+    let server = Server::start(&options, router)?;
+    let scheme = if wanted.ssl_enabled { "https" } else { "http" };
+    log::info(&format!(
+        "web server listens on {scheme}://{}",
+        server.address()
+    ));
+    Ok(Some(server))
+}

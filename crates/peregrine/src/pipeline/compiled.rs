@@ -1,0 +1,128 @@
+//! Everything that rules and configuration become before the first event, and that a reload makes
+//! anew beside what runs.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use config::Settings;
+use config::settings::RuleMatching;
+use engine::{Engine, Matching};
+use fields::Environment;
+use jiff::tz::TimeZone;
+use outputs::{Clock, Form, Formatter, Outputs, Route, RuleOutput, Subject};
+use rules::Priority;
+
+use super::{Plan, channels};
+use crate::hostname::hostname;
+use crate::watch::Wanted;
+
+/// What outputs and metrics know a rule by.
+#[derive(Clone, Debug)]
+pub(crate) struct RuleSubject {
+    pub(crate) priority: Priority,
+    pub(crate) source: String,
+    pub(crate) rule: String,
+    pub(crate) tags: Vec<String>,
+}
+
+impl RuleSubject {
+    fn of(rule: &rules::Rule) -> Self {
+        Self {
+            priority: rule.priority,
+            source: rule.source.clone(),
+            rule: rule.name.clone(),
+            tags: rule.tags.clone(),
+        }
+    }
+
+    pub(super) fn route(&self, outputs: &Outputs) -> Route {
+        outputs.route(&Subject {
+            priority: self.priority,
+            source: &self.source,
+            rule: &self.rule,
+            tags: &self.tags,
+        })
+    }
+}
+
+/// A file that configuration or rules came from, with the SHA-256 of what it held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) path: PathBuf,
+    pub(crate) sha256: String,
+}
+
+impl Origin {
+    /// Of a text.
+    pub(crate) fn new(path: &Path, content: &[u8]) -> Self {
+        let digest = ring::digest::digest(&ring::digest::SHA256, content);
+        let sha256 = digest
+            .as_ref()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        Self {
+            path: path.to_owned(),
+            sha256,
+        }
+    }
+}
+
+/// Rules, compiled, and the settings that they run under.
+pub(crate) struct Compiled {
+    pub(crate) engine: Engine,
+    pub(crate) rule_outputs: Vec<RuleOutput>,
+    pub(crate) subjects: Vec<RuleSubject>,
+    pub(crate) form: Form,
+    pub(crate) statics: Vec<Vec<u8>>,
+    pub(crate) settings: Settings,
+    pub(crate) wanted: Wanted,
+    /// Configuration files, then rule files.
+    pub(crate) origins: (Vec<Origin>, Vec<Origin>),
+}
+
+impl Compiled {
+    /// Compiles; nothing is opened.
+    ///
+    /// # Errors
+    /// A rule whose output does not compile.
+    pub(crate) fn new(plan: &Plan<'_>) -> Result<Self> {
+        let settings = plan.settings;
+        let form = channels::form(settings, hostname());
+        let mut rule_outputs = Vec::new();
+        for rule in &plan.rules.rules {
+            let compiled = RuleOutput::new(rule, &form, plan.catalogue)
+                .with_context(|| format!("output of rule \"{}\"", rule.name))?;
+            rule_outputs.push(compiled);
+        }
+        let matching = match settings.rule_matching {
+            RuleMatching::First => Matching::First,
+            RuleMatching::All => Matching::All,
+        };
+        let statics = plan.catalogue.statics();
+        Ok(Self {
+            engine: Engine::new(plan.rules, plan.order, plan.catalogue, "syscall", matching)?,
+            rule_outputs,
+            subjects: plan.rules.rules.iter().map(RuleSubject::of).collect(),
+            form,
+            statics: statics.iter().map(|(_, v)| v.clone().into()).collect(),
+            settings: settings.clone(),
+            wanted: Wanted::of(plan.rules, plan.order, settings),
+            origins: plan.origins.clone(),
+        })
+    }
+
+    /// Writes its alerts.
+    pub(crate) fn formatter(&self) -> Formatter {
+        Formatter::new(self.form.clone(), Clock::new(TimeZone::system()))
+    }
+
+    /// Puts what fields take from the configuration into their environment.
+    pub(crate) fn prepare(&self, env: &mut Environment) {
+        env.hostname.clone_from(&self.form.hostname);
+        env.zone = TimeZone::system();
+        env.base64_buffers = self.settings.buffer_format_base64;
+        env.iso_time = self.settings.outputs.time_format_iso_8601;
+        env.statics.clone_from(&self.statics);
+    }
+}

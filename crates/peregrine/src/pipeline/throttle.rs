@@ -1,0 +1,72 @@
+//! `outputs.rate` of older releases: alerts beyond a rate are held back, and counted.
+
+/// A bucket of tokens that fills with the events' time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Throttle {
+    /// Tokens a second, and how many the bucket holds.
+    rate: Option<(f64, f64)>,
+    tokens: f64,
+    filled: u64,
+    /// Alerts that were held back.
+    pub(crate) held_back: u64,
+}
+
+impl Throttle {
+    /// A full bucket; `None` lets everything pass.
+    pub(crate) fn new(rate: Option<(f64, f64)>) -> Self {
+        Self {
+            rate,
+            tokens: rate.map_or(0.0, |(_, burst)| burst),
+            filled: 0,
+            held_back: 0,
+        }
+    }
+
+    /// With another rate; the count goes on.
+    pub(crate) fn with(self, rate: Option<(f64, f64)>) -> Self {
+        Self {
+            held_back: self.held_back,
+            ..Self::new(rate)
+        }
+    }
+
+    /// Whether an alert of this time, in nanoseconds, passes.
+    #[inline]
+    pub(crate) fn lets_pass(&mut self, time: u64) -> bool {
+        let Some((rate, burst)) = self.rate else {
+            return true;
+        };
+        if self.filled != 0 {
+            #[allow(
+                clippy::cast_precision_loss,
+                reason = "fractions of a token are enough"
+            )]
+            let seconds = time.saturating_sub(self.filled) as f64 / 1e9;
+            self.tokens = (self.tokens + seconds * rate).min(burst);
+        }
+        self.filled = self.filled.max(time);
+        if self.tokens >= 1.0 {
+            self.tokens -= 1.0;
+            return true;
+        }
+        self.held_back += 1;
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_and_then_the_rate() {
+        let mut throttle = Throttle::new(Some((2.0, 3.0)));
+        let passed = (0..100)
+            .filter(|n| throttle.lets_pass(1_000_000_000 + n * 100_000_000))
+            .count();
+        // Three at once, and two in each of the ten seconds.
+        assert!((21..=23).contains(&passed), "{passed}");
+        assert_eq!(throttle.held_back, 100 - passed as u64);
+        assert!((0..1000).all(|n| Throttle::default().lets_pass(n)));
+    }
+}

@@ -1,0 +1,173 @@
+//! What is done between two events, besides looking at signals: metrics, reloads, signs of life.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::sync::Arc;
+
+use config::Settings;
+use config::settings::EngineKind;
+use outputs::Internal;
+use rules::Priority;
+use state::State;
+
+use super::Alerting;
+use crate::daemon::board::Board;
+use crate::daemon::notify::Supervisor;
+use crate::daemon::reload::{Outcome, Slot};
+use crate::daemon::telemetry::{Look, Telemetry};
+use crate::log;
+use crate::watch::Wanted;
+
+const SNAPSHOT: &str = "Falco internal: metrics snapshot";
+const FAILURE: &str = "Falco internal: hot restart failure";
+
+/// What it needs.
+pub(crate) struct Upkeep {
+    pub(super) telemetry: Telemetry,
+    pub(super) board: Option<Arc<Board>>,
+    pub(super) reloads: Option<Arc<Slot>>,
+    /// What the new rules want to see, until the source was told.
+    pub(super) wanted: Option<Wanted>,
+    /// Reloads that took effect, and that did not.
+    counts: (u64, u64),
+    supervisor: Supervisor,
+}
+
+impl Upkeep {
+    pub(super) fn new(settings: &Settings, hostname: &[u8]) -> Self {
+        let engine = match settings.engine.kind {
+            EngineKind::Kmod | EngineKind::ModernEbpf => "modern_bpf",
+            EngineKind::Replay => "savefile",
+            EngineKind::Nodriver => "nodriver",
+        };
+        Self {
+            telemetry: Telemetry::new(&settings.metrics, engine, hostname),
+            board: None,
+            reloads: None,
+            wanted: None,
+            counts: (0, 0),
+            supervisor: Supervisor::new(),
+        }
+    }
+
+    pub(super) fn adopted(&mut self, settings: &Settings) {
+        self.telemetry.adopt(&settings.metrics);
+        self.counts.0 += 1;
+    }
+}
+
+fn now() -> u64 {
+    u64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(0)
+}
+
+impl Alerting {
+    /// Does what is due.
+    pub(super) fn keep_up(&mut self, state: &State) {
+        self.upkeep.supervisor.alive();
+        if let Some(outcome) = self.upkeep.reloads.as_ref().and_then(|slot| slot.take()) {
+            self.reload(outcome);
+        }
+        let asked = self.upkeep.board.as_ref().is_some_and(|board| board.beat());
+        let due = self.upkeep.telemetry.is_due();
+        if !asked && !due {
+            return;
+        }
+        let outputs = self.outputs.report();
+        let look = Look {
+            events: self.events,
+            throttled: self.throttle.held_back,
+            statistics: &self.statistics,
+            subjects: &self.compiled.subjects,
+            meter: self.meter.as_ref(),
+            state,
+            outputs: &outputs,
+            queue_drops: self.outputs.dropped(),
+            origins: &self.compiled.origins,
+            reloads: self.upkeep.counts,
+        };
+        let telemetry = &mut self.upkeep.telemetry;
+        let told = asked.then(|| telemetry.collect(&look, false));
+        let fields = due.then(|| telemetry.snapshot(&look));
+        if let (Some(board), Some(metrics)) = (&self.upkeep.board, told) {
+            board.tell(metrics, outputs);
+        }
+        if let Some(fields) = fields {
+            self.snapshot(&fields);
+        }
+    }
+
+    fn snapshot(&mut self, fields: &[(String, String)]) {
+        let (alert, file, number) = self.upkeep.telemetry.targets();
+        if !file.is_empty() {
+            let pairs: Vec<String> = fields
+                .iter()
+                .map(|(key, value)| format!("\"{key}\":{value}"))
+                .collect();
+            let line = format!(
+                "{{\"sample\":{number},\"output_fields\":{{{}}}}}\n",
+                pairs.join(",")
+            );
+            let written = OpenOptions::new()
+                .append(true)
+                .create(true)
+                .open(file)
+                .and_then(|mut file| file.write_all(line.as_bytes()));
+            if let Err(error) = written {
+                log::error(&format!("metrics.output_file {file}: {error}"));
+            }
+        }
+        if alert {
+            let fields: Vec<(&str, String)> = fields
+                .iter()
+                .map(|(key, value)| (key.as_str(), value.clone()))
+                .collect();
+            self.internal(
+                SNAPSHOT,
+                Priority::Informational,
+                "Falco metrics snapshot",
+                &fields,
+            );
+        }
+    }
+
+    fn internal(&mut self, rule: &str, priority: Priority, text: &str, fields: &[(&str, String)]) {
+        let internal = Internal {
+            time: now(),
+            priority,
+            rule,
+            text,
+        };
+        let mut line = Vec::new();
+        self.formatter.internal(&internal, fields, &mut line);
+        self.outputs.send_internal(rule, priority, &line);
+    }
+
+    fn reload(&mut self, outcome: Outcome) {
+        let fault = match outcome {
+            Outcome::Failed(fault) => fault,
+            Outcome::Ready(compiled) => {
+                let rules = compiled.subjects.len();
+                let wanted = compiled.wanted.clone();
+                match self.adopt(*compiled) {
+                    Ok(()) => {
+                        self.upkeep.wanted = Some(wanted);
+                        log::info(&format!("configuration and rules reloaded: {rules} rules"));
+                        return;
+                    }
+                    Err(error) => format!("{error:#}"),
+                }
+            }
+        };
+        self.upkeep.counts.1 += 1;
+        Supervisor::status("the last reload was refused, the rules before it are in force");
+        log::error(&format!(
+            "nothing is reloaded, the rules before stay in force: {fault}"
+        ));
+        self.internal(
+            FAILURE,
+            Priority::Critical,
+            &format!("{FAILURE}: {fault}"),
+            &[],
+        );
+    }
+}
