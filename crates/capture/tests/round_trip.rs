@@ -120,6 +120,7 @@ impl OwnedProcess {
             pf_minor: n[17],
             tty: n[18] as u32,
             pidns_start: n[19],
+            started: 0,
             cap_inheritable: n[20],
             cap_permitted: n[21],
             cap_effective: n[22],

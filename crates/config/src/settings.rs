@@ -4,11 +4,13 @@
 //! the default in place (the schema check has warned about it by then). What must not be
 //! overlooked is fatal, and is found while reading.
 
+mod containers;
 mod delivery;
 mod engine;
 mod output;
 mod run;
 
+pub use containers::{ContainerEngine, ContainerMetadata, KubernetesServer};
 pub use delivery::{
     Delivery, DeliveryTarget, FileOutput, HttpOutput, NatsOutput, Spool, SpoolSync, SyslogOutput,
     TlsKeys,
@@ -69,6 +71,8 @@ pub struct Settings {
     pub base_syscalls: BaseSyscalls,
     /// Counters.
     pub metrics: Metrics,
+    /// Who is asked about containers.
+    pub containers: ContainerMetadata,
 }
 
 impl Settings {
@@ -107,6 +111,7 @@ impl Settings {
             libs: Libs::read(tree, reader),
             base_syscalls: BaseSyscalls::read(tree, reader),
             metrics: Metrics::read(tree, reader),
+            containers: ContainerMetadata::read(tree, reader),
         }
     }
 }

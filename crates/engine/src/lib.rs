@@ -188,6 +188,13 @@ impl Engine {
         &self.fired
     }
 
+    /// Takes back that the latest event fired what it fired: it will be asked about again.
+    pub fn take_back(&mut self) {
+        for rule in self.fired.drain(..) {
+            self.counts[rule as usize] -= 1;
+        }
+    }
+
     /// How often each rule of the set has fired.
     #[must_use]
     pub fn counts(&self) -> &[u64] {

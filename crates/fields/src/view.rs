@@ -1,13 +1,13 @@
 //! One event as the extractors see it, and what surrounds it.
 
 use std::net::IpAddr;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bumpalo::Bump;
 use event::{Record, Source};
 use filter::{FieldRef, FieldSource, Keep, Purpose, Value};
 use jiff::tz::TimeZone;
-use state::{Container, Context, Descriptor, State, Thread, ThreadIx};
+use state::{Container, Context, Descriptor, Metadata, State, Thread, ThreadIx};
 
 use crate::extract;
 
@@ -40,6 +40,8 @@ pub struct Environment {
     pub previous_event: Option<u64>,
     /// How often `util.cnt` was read.
     pub reads: AtomicU64,
+    /// Something was asked of a container of which nothing is known yet, but will be.
+    pub awaits_container: AtomicBool,
     /// Names for addresses.
     pub resolver: Option<Box<dyn Resolver + Send + Sync>>,
 }
@@ -57,6 +59,7 @@ impl Default for Environment {
             last_event: None,
             previous_event: None,
             reads: AtomicU64::new(0),
+            awaits_container: AtomicBool::new(false),
             resolver: None,
         }
     }
@@ -154,7 +157,12 @@ impl<'a> EventView<'a> {
         if let Some(container) = &self.context.container {
             return Some(container);
         }
-        self.state.container(self.thread()?.container_id())
+        let id = self.thread()?.container_id();
+        let found = self.state.container(id);
+        if found.is_none() && self.state.container_metadata(id) == Metadata::Pending {
+            self.env.awaits_container.store(true, Ordering::Relaxed);
+        }
+        found
     }
 }
 

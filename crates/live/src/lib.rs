@@ -169,14 +169,29 @@ impl Live {
     /// When waiting fails, which no healthy machine lets happen.
     #[inline]
     pub fn next(&mut self, timeout: Duration) -> Result<Option<Event<'_>>, Error> {
-        if !self.spill.is_empty() {
-            return Ok(self.spill.next());
-        }
-        if !self.probe.ready() && !self.probe.wait(timeout)? {
+        if !self.wait(timeout)? {
             return Ok(None);
         }
-        Ok(self.probe.next().map(|event| Event {
+        Ok(self.take())
+    }
+
+    /// Whether there is an event, after waiting for one for `timeout` if need be.
+    ///
+    /// # Errors
+    /// When waiting fails, which no healthy machine lets happen.
+    #[inline]
+    pub fn wait(&mut self, timeout: Duration) -> Result<bool, Error> {
+        Ok(!self.spill.is_empty() || self.probe.ready() || self.probe.wait(timeout)?)
+    }
+
+    /// The next event, if there is one now.
+    #[inline]
+    pub fn take(&mut self) -> Option<Event<'_>> {
+        if !self.spill.is_empty() {
+            return self.spill.next();
+        }
+        self.probe.next().map(|event| Event {
             record: event.record,
-        }))
+        })
     }
 }

@@ -35,7 +35,7 @@ pub(crate) trait Work {
     ///
     /// # Errors
     /// What must end the program.
-    fn timed(&mut self, _time: u64, _events: u64) -> Result<()> {
+    fn timed(&mut self, _time: u64, _events: u64, _state: &State) -> Result<()> {
         Ok(())
     }
 
@@ -163,6 +163,10 @@ pub(crate) fn drive<S: Source>(
         if !work.event(&record, state, &context) {
             return end;
         }
+        due = due.min(work.due());
+        if state.has_sightings() {
+            source.sighted(state.take_sightings());
+        }
         stride += 1;
         if stride >= STRIDE || (live && time >= look) {
             stride = 0;
@@ -222,7 +226,7 @@ fn timed(
         times.purge = after(pace.purge_every);
     }
     if time >= work.due()
-        && let Err(fault) = work.timed(time, events)
+        && let Err(fault) = work.timed(time, events, state)
     {
         return Due::End(Some(fault));
     }

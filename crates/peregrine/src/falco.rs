@@ -85,7 +85,7 @@ fn start(flags: &Flags) -> Result<()> {
     if let Some(name) = &flags.plugin_info {
         bail!("no plugin '{name}' is loaded: this version has no host for plugins yet");
     }
-    let catalogue = Catalogue::new(settings.static_fields.iter().cloned());
+    let catalogue = containers::catalogue(settings);
     if let Some(source) = &flags.list {
         if !source.is_empty() && source != "syscall" {
             bail!("the value of --list must be an event source; the only one is syscall");
@@ -203,7 +203,7 @@ fn prepare(flags: &Flags) -> Result<(Compiled, Vec<PathBuf>)> {
     })?;
     add_print(flags, &mut loaded);
     let settings = &loaded.settings;
-    let catalogue = Catalogue::new(settings.static_fields.iter().cloned());
+    let catalogue = containers::catalogue(settings);
     let files = rule_files(flags, &loaded)?;
     let loading = Loading::of(&files, settings, &catalogue, OnError::Stop);
     if !loading.accepted() {

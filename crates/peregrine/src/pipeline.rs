@@ -5,13 +5,15 @@ mod compiled;
 pub(crate) mod summary;
 mod throttle;
 mod upkeep;
+mod waiting;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
 use config::Settings;
-use event::Record;
+use event::{Record, Source as EventSource};
 use fields::{Catalogue, Environment, EventView};
 use outputs::{Formatter, Outputs, Route, Statistics};
 use probe::{LossMeter, Losses};
@@ -32,6 +34,7 @@ use crate::source::Source;
 use crate::stop::Signals;
 use crate::watch::Wanted;
 use crate::{log, output};
+use waiting::{Waiting, WaitingEvents};
 
 /// What is said at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +121,8 @@ pub(crate) fn serve<S: Source>(
     if end.stopped {
         log::info(&format!("{} received, exiting...", signals.name()));
     }
+    // Nothing more will be known of what still waits.
+    alerts.answered(&state, u64::MAX);
     Supervisor::stopping();
     alerts.finish::<S>(settings, end.stopped);
     drop(server);
@@ -146,6 +151,8 @@ pub(crate) struct Alerting {
     /// What fired.
     pub(crate) statistics: Statistics,
     line: Vec<u8>,
+    /// Rules that fired on one event, with their alerts.
+    lines: Vec<(usize, Vec<u8>)>,
     /// Events so far.
     events: u64,
     /// Events at the last look of the drop monitor.
@@ -154,9 +161,20 @@ pub(crate) struct Alerting {
     /// What was lost and what was done about it.
     pub(crate) drops: DropMonitor,
     silence: Silence,
+    waiting: WaitingEvents,
     throttle: Throttle,
     live: bool,
     upkeep: Upkeep,
+}
+
+/// What became of an event.
+enum Outcome {
+    /// Its alerts are sent.
+    Done,
+    /// They need what is not known yet.
+    Waits,
+    /// Nobody reads the alerts any more.
+    Closed,
 }
 
 impl Alerting {
@@ -176,11 +194,13 @@ impl Alerting {
             outputs: Outputs::default(),
             statistics: Statistics::new(compiled.subjects.iter().map(|s| s.rule.clone())),
             line: Vec::new(),
+            lines: Vec::new(),
             events: 0,
             counted: 0,
             meter: None,
             drops: DropMonitor::new(settings.drops.clone(), false),
             silence: Silence::new(settings.timeouts_max_consecutives),
+            waiting: WaitingEvents::default(),
             throttle: Throttle::new(settings.outputs.throttle),
             live: false,
             upkeep: Upkeep::new(settings, &compiled.form.hostname),
@@ -259,48 +279,143 @@ impl Alerting {
     }
 }
 
-impl Work for Alerting {
-    /// False when nobody reads the alerts any more.
+impl Alerting {
+    /// Matches the rules against one event. Where it `may_wait` and something is asked that is not
+    /// known yet, nothing is sent: whether a rule matches may depend on it.
     #[inline]
-    fn event(&mut self, record: &Record<'_>, state: &State, context: &Context) -> bool {
-        self.silence.ends();
-        self.events += 1;
-        if !context.visible {
-            return true;
-        }
-        self.env.see(record);
+    fn alerts(
+        &mut self,
+        record: &Record<'_>,
+        state: &State,
+        context: &Context,
+        may_wait: bool,
+    ) -> Outcome {
         let Compiled {
             engine,
             rule_outputs,
             ..
         } = &mut self.compiled;
-        if !engine.concerns(record.code) {
-            return true;
-        }
         let view = EventView::new(record, state, context, &self.env);
-        for &rule in engine.on_event(record.code, &view) {
+        let fired = engine.on_event(record.code, &view);
+        let waits = || may_wait && self.env.awaits_container.load(Ordering::Relaxed);
+        self.lines.clear();
+        for &rule in fired {
+            if waits() {
+                break;
+            }
             let rule = rule as usize;
             let compiled = &rule_outputs[rule];
-            self.statistics.count(rule, compiled.priority());
-            if !self.throttle.lets_pass(record.ts) {
-                continue;
-            }
             self.line.clear();
             self.formatter
                 .alert(compiled, record.ts, &view, &mut self.line);
-            let route = self.routes[rule];
-            if !self.outputs.send_to(route, compiled.priority(), &self.line) {
-                return false;
+            // Most events that fire fire one rule: its line is sent as it is.
+            if fired.len() == 1 && !waits() {
+                self.statistics.count(rule, compiled.priority());
+                if self.throttle.lets_pass(record.ts)
+                    && !self
+                        .outputs
+                        .send_to(self.routes[rule], compiled.priority(), &self.line)
+                {
+                    return Outcome::Closed;
+                }
+                return Outcome::Done;
+            }
+            self.lines.push((rule, self.line.clone()));
+        }
+        if waits() {
+            self.env.awaits_container.store(false, Ordering::Relaxed);
+            engine.take_back();
+            return Outcome::Waits;
+        }
+        for (rule, line) in &self.lines {
+            let priority = rule_outputs[*rule].priority();
+            self.statistics.count(*rule, priority);
+            if self.throttle.lets_pass(record.ts)
+                && !self.outputs.send_to(self.routes[*rule], priority, line)
+            {
+                return Outcome::Closed;
             }
         }
-        true
+        Outcome::Done
+    }
+
+    /// Lets an event wait. False when nobody reads the alerts any more.
+    #[cold]
+    fn wait(&mut self, record: &Record<'_>, state: &State, context: &Context) -> bool {
+        let env = &self.env;
+        let times = [env.first_event, env.last_event, env.previous_event];
+        match self.waiting.push(record, state, context, times) {
+            Some(mut oldest) => {
+                oldest.state.take_containers(state);
+                self.late(&oldest)
+            }
+            None => true,
+        }
+    }
+
+    /// Sends the alerts of events that need not wait any more.
+    #[cold]
+    fn answered(&mut self, state: &State, now: u64) {
+        while let Some(one) = self.waiting.next(state, now) {
+            if !self.late(&one) {
+                return;
+            }
+        }
+    }
+
+    /// Looks at an event again as it was, with what is known now.
+    fn late(&mut self, one: &Waiting) -> bool {
+        let Some(record) = one.record() else {
+            return true;
+        };
+        let mut times = one.times;
+        self.swap_times(&mut times);
+        let outcome = self.alerts(&record, &one.state, &one.context, false);
+        self.env.awaits_container.store(false, Ordering::Relaxed);
+        self.swap_times(&mut times);
+        !matches!(outcome, Outcome::Closed)
+    }
+
+    fn swap_times(&mut self, times: &mut [Option<u64>; 3]) {
+        let [first, last, previous] = times;
+        std::mem::swap(&mut self.env.first_event, first);
+        std::mem::swap(&mut self.env.last_event, last);
+        std::mem::swap(&mut self.env.previous_event, previous);
+    }
+}
+
+impl Work for Alerting {
+    /// False when nobody reads the alerts any more.
+    #[inline]
+    fn event(&mut self, record: &Record<'_>, state: &State, context: &Context) -> bool {
+        self.silence.ends();
+        if !self.waiting.is_empty() && record.info.source == EventSource::Meta {
+            self.answered(state, record.ts);
+        }
+        self.events += 1;
+        if !context.visible {
+            return true;
+        }
+        self.env.see(record);
+        if !self.compiled.engine.concerns(record.code) {
+            return true;
+        }
+        match self.alerts(record, state, context, state.container_wait() != 0) {
+            Outcome::Done => true,
+            Outcome::Closed => false,
+            Outcome::Waits => self.wait(record, state, context),
+        }
     }
 
     fn due(&self) -> u64 {
-        self.drops.next_look()
+        self.drops.next_look().min(self.waiting.due())
     }
 
-    fn timed(&mut self, time: u64, events: u64) -> Result<()> {
+    fn timed(&mut self, time: u64, events: u64, state: &State) -> Result<()> {
+        self.answered(state, time);
+        if time < self.drops.next_look() {
+            return Ok(());
+        }
         let recent = events - self.counted;
         self.counted = events;
         let losses = self.losses();

@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context as _, Result};
 use capture::{Compression, Writer};
-use event::{EventFlags, Record, RecordFlags};
+use containers::Message;
+use event::{EventFlags, Record, RecordFlags, codes};
 use fields::{Environment, EventView};
 use filter::{Filter, Memo};
 use state::{Context, State};
@@ -156,6 +157,12 @@ impl Recorder {
         writer.users(&state.save_users())?;
         state.save_processes(|process| writer.process(process))?;
         state.save_descriptors(|descriptor| writer.descriptor(descriptor))?;
+        for message in Message::standing(state) {
+            // Without a time of their own: they stood when the file began.
+            let bytes = message.record(u64::MAX);
+            let record = Record::parse(&bytes, 0, RecordFlags::default());
+            writer.event(&record.map_err(io::Error::other)?)?;
+        }
         writer.flush()
     }
 
@@ -190,7 +197,9 @@ impl Recorder {
             }
             _ => true,
         };
-        if !passes && !record.info.flags.contains(EventFlags::MODIFIES_STATE) {
+        let for_state = record.info.flags.contains(EventFlags::MODIFIES_STATE)
+            || record.code.number() == codes::ASYNCEVENT_E;
+        if !passes && !for_state {
             return Ok(true);
         }
         let mut record = record.clone();
@@ -250,7 +259,7 @@ impl Work for Recorder {
         self.flushed.saturating_add(FLUSH)
     }
 
-    fn timed(&mut self, time: u64, _events: u64) -> Result<()> {
+    fn timed(&mut self, time: u64, _events: u64, _state: &State) -> Result<()> {
         self.flushed = time;
         if let Some(writer) = &mut self.writer {
             writer

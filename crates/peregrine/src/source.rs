@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::{Context, Result, bail};
 use capture::{Item, Reader};
 use probe::LossMeter;
-use state::{Lookup, NoLookup};
+use state::{Lookup, NoLookup, Sighting};
 
 use crate::progress::Progress;
 use crate::watch::Wanted;
@@ -44,6 +44,9 @@ pub(crate) trait Source {
     fn lookup(&self) -> Box<dyn Lookup> {
         Box::new(NoLookup)
     }
+
+    /// Containers were seen that nobody has been asked about yet.
+    fn sighted(&mut self, _containers: Vec<Sighting>) {}
 
     /// Counts what the source loses, where it can.
     fn losses(&self) -> Option<LossMeter> {

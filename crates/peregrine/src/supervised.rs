@@ -4,7 +4,7 @@ mod child;
 mod deeds;
 mod family;
 
-use event::Record;
+use event::{Record, Source as EventSource};
 use rustix::process::Signal;
 use state::{Context, State};
 
@@ -53,6 +53,10 @@ impl<W: Work> Supervised<W> {
 
 impl<W: Work> Work for Supervised<W> {
     fn event(&mut self, record: &Record<'_>, state: &State, context: &Context) -> bool {
+        if record.info.source == EventSource::Meta {
+            // What is said of containers may be of the command's.
+            return self.inner.event(record, state, context);
+        }
         if !self.family.has(record, state, context) {
             return true;
         }
@@ -64,8 +68,8 @@ impl<W: Work> Work for Supervised<W> {
         self.inner.due()
     }
 
-    fn timed(&mut self, time: u64, events: u64) -> anyhow::Result<()> {
-        self.inner.timed(time, events)
+    fn timed(&mut self, time: u64, events: u64, state: &State) -> anyhow::Result<()> {
+        self.inner.timed(time, events, state)
     }
 
     fn between(&mut self, idle: bool, state: &State) -> bool {

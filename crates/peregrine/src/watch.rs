@@ -1,5 +1,6 @@
 //! The running machine as a source of events.
 
+mod shapes;
 mod wanted;
 
 use std::time::{Duration, Instant};
@@ -8,22 +9,31 @@ use anyhow::{Context as _, Result};
 use capture::Item;
 use config::Settings;
 use config::settings::EngineKind;
+use containers::Containers;
+use event::{Record, RecordFlags};
 use live::{Change, Facts, Live, Options, Start};
 use probe::{Attachment, BufferSize, EventClock, LossMeter, Losses};
 use rules::Priority;
-use state::{Lookup, State};
+use state::{Family, Lookup, Sighting, State};
 
+use shapes::Shapes;
 pub(crate) use wanted::Wanted;
 
+use crate::containers as runtimes;
 use crate::log;
 use crate::source::{Next, Source};
 
 /// Longest silence before the loop looks at other things: signals, losses, limits of time.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// The same while an answer about a container is near.
+const SHORT_PATIENCE: Duration = Duration::from_millis(5);
+/// How long an answer is near.
+const HURRY: Duration = Duration::from_secs(2);
+/// Longest time in which the runtimes may say which containers there are.
+const LISTS: Duration = Duration::from_secs(2);
 /// How often users and addresses of the machine are read anew.
 const FACTS: Duration = Duration::from_secs(5);
-
 /// A silence after which no older event can come any more.
 const SETTLED: Duration = Duration::from_millis(1);
 
@@ -34,6 +44,12 @@ pub(crate) struct Machine {
     /// What there are programs for.
     loaded: Wanted,
     start: Start,
+    containers: Containers,
+    /// The record that was made of what a runtime said last.
+    told: Vec<u8>,
+    /// Containers were asked about until a moment ago: answers are near.
+    hurry: Option<Instant>,
+    shapes: Shapes,
     facts: Facts,
     facts_read: Instant,
     changes: Vec<Change>,
@@ -46,8 +62,11 @@ impl Machine {
     /// What the kernel or the user lacks, with the remedy.
     pub(crate) fn open(settings: &Settings, wanted: &Wanted, state: &mut State) -> Result<Self> {
         let options = options(settings, wanted)?;
+        let containers = Containers::start(runtimes::asked(settings))
+            .context("cannot start asking about containers")?;
         let mut live = Live::open(&options)?;
         log_attached(&live);
+        state.await_containers(runtimes::wait_ms(settings));
         let start = live.start(state)?;
         log::log(
             Priority::Debug,
@@ -62,6 +81,7 @@ impl Machine {
             ),
         );
         let clock = live.clock();
+        containers.settle(LISTS);
         let facts = live.facts(state);
         let loaded = wanted.clone();
         Ok(Self {
@@ -72,7 +92,38 @@ impl Machine {
             facts_read: Instant::now(),
             changes: Vec::new(),
             loaded,
+            containers,
+            told: Vec::new(),
+            hurry: Some(Instant::now()),
+            shapes: Shapes::default(),
         })
+    }
+
+    /// Makes a record of what a runtime said, if one did.
+    #[inline]
+    fn listen(&mut self) -> bool {
+        let Some(message) = self.containers.poll() else {
+            return false;
+        };
+        self.told = message.record(self.clock.now());
+        true
+    }
+
+    fn told(&self) -> Result<Next<'_>> {
+        let record = Record::parse(&self.told, 0, RecordFlags::default());
+        let record = record.context("a record of a container is broken")?;
+        Ok(Next::Item(Item::Event(record)))
+    }
+
+    fn patience(&mut self) -> Duration {
+        match self.hurry {
+            None => PATIENCE,
+            Some(since) if since.elapsed() < HURRY => SHORT_PATIENCE,
+            Some(_) => {
+                self.hurry = None;
+                PATIENCE
+            }
+        }
     }
 
     /// Takes the events that came until now into the state.
@@ -131,10 +182,40 @@ impl Source for Machine {
                 Change::Interfaces(interfaces) => Item::Interfaces(interfaces),
             }));
         }
-        Ok(match self.live.next(PATIENCE)? {
+        if self.listen() {
+            return self.told();
+        }
+        if !self.live.wait(Duration::ZERO)? {
+            let patience = self.patience();
+            let any = self.live.wait(patience)?;
+            // What became known meanwhile comes before the events of who it is about.
+            if self.listen() {
+                return self.told();
+            }
+            if !any {
+                return Ok(Next::Idle(self.clock.now()));
+            }
+        }
+        let now = &self.clock;
+        Ok(match self.live.take() {
             Some(event) => Next::Item(Item::Event(event.record)),
-            None => Next::Idle(self.clock.now()),
+            None => Next::Idle(now.now()),
         })
+    }
+
+    #[cold]
+    fn sighted(&mut self, containers: Vec<Sighting>) {
+        self.hurry = Some(Instant::now());
+        for sighting in containers {
+            if sighting.identity.family == Family::Unknown && self.shapes.insert(&sighting.path) {
+                log::warning(&format!(
+                    "the control group {} is that of a container of no known runtime; its processes \
+                     are told apart by id only",
+                    String::from_utf8_lossy(&sighting.path).escape_default()
+                ));
+            }
+            self.containers.look_up(sighting);
+        }
     }
 
     fn now(&self) -> Option<u64> {

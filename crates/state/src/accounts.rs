@@ -11,7 +11,7 @@ const ACCOUNTS_MAX: usize = 65_536;
 const TEXT_MAX: usize = 255;
 
 /// Users and groups by container (empty: the host) and number.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Accounts {
     /// Some list came, so that what it lacks is known to be unnamed.
     pub(crate) known: bool,
@@ -103,6 +103,20 @@ impl Accounts {
         if let Some(groups) = self.groups.get_mut(container) {
             self.count -= usize::from(groups.remove(&gid).is_some());
         }
+    }
+
+    pub(crate) fn users_of_containers(&self) -> impl Iterator<Item = (&[u8], &User)> {
+        let own = self.users.iter().filter(|(id, _)| !id.is_empty());
+        own.flat_map(|(id, users)| users.values().map(|user| (&**id, user)))
+    }
+
+    pub(crate) fn groups_of_containers(&self) -> impl Iterator<Item = (&[u8], &Group)> {
+        let own = self.groups.iter().filter(|(id, _)| !id.is_empty());
+        own.flat_map(|(id, groups)| groups.values().map(|group| (&**id, group)))
+    }
+
+    pub(crate) fn has_container(&self, container: &[u8]) -> bool {
+        self.users.contains_key(container) || self.groups.contains_key(container)
     }
 
     pub(crate) fn remove_container(&mut self, container: &[u8]) {

@@ -1,6 +1,7 @@
 //! What goes into a state at its making, what an event's processing says, and what is counted.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use event::snapshot::{self, Group, Process, User};
 
@@ -60,7 +61,7 @@ pub struct Context {
     /// The event changed the addresses of its socket.
     pub name_changed: bool,
     /// Record that a container event brought.
-    pub container: Option<Rc<Container>>,
+    pub container: Option<Arc<Container>>,
 }
 
 /// What was dropped, evicted or not found. Each only grows.
@@ -82,6 +83,8 @@ pub struct Counters {
     pub containers_dropped: u64,
     /// Container events whose text was no record.
     pub containers_malformed: u64,
+    /// Control groups that were named after a container in another place.
+    pub identities_refused: u64,
     /// Users and groups not kept because the table was full.
     pub accounts_dropped: u64,
     /// Threads that were taken for stale because their number was given out again.

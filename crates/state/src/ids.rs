@@ -2,7 +2,7 @@
 //!
 //! Linux gives out numbers below 4,194,304, so a directory of pages finds one with two loads and
 //! no hash, and nobody can choose numbers that collide. Anything else (captures may claim any
-//! number) lives in an ordered map beside it.
+//! number), and everything of a small table, lives in an ordered map beside it.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +15,8 @@ const NONE: u32 = u32::MAX;
 pub(crate) struct IdMap {
     pages: Vec<Option<Box<[u32; PAGE]>>>,
     strange: BTreeMap<i64, u32>,
+    /// Without pages: they are large for the few numbers of an excerpt.
+    small: bool,
 }
 
 #[inline]
@@ -26,26 +28,34 @@ fn place(id: i64) -> Option<(usize, usize)> {
 }
 
 impl IdMap {
+    /// A map for few numbers.
+    pub(crate) fn small() -> Self {
+        Self {
+            small: true,
+            ..Self::default()
+        }
+    }
+
     #[inline]
     pub(crate) fn find(&self, id: i64) -> Option<u32> {
         match place(id) {
-            Some((page, at)) => {
+            Some((page, at)) if !self.small => {
                 let slot = self.pages.get(page)?.as_ref()?[at];
                 (slot != NONE).then_some(slot)
             }
-            None => self.strange.get(&id).copied(),
+            _ => self.strange.get(&id).copied(),
         }
     }
 
     pub(crate) fn insert(&mut self, id: i64, slot: u32) {
         match place(id) {
-            Some((page, at)) => {
+            Some((page, at)) if !self.small => {
                 if self.pages.len() <= page {
                     self.pages.resize_with(page + 1, || None);
                 }
                 self.pages[page].get_or_insert_with(|| Box::new([NONE; PAGE]))[at] = slot;
             }
-            None => {
+            _ => {
                 self.strange.insert(id, slot);
             }
         }
@@ -53,12 +63,12 @@ impl IdMap {
 
     pub(crate) fn remove(&mut self, id: i64) {
         match place(id) {
-            Some((page, at)) => {
+            Some((page, at)) if !self.small => {
                 if let Some(Some(page)) = self.pages.get_mut(page) {
                     page[at] = NONE;
                 }
             }
-            None => {
+            _ => {
                 self.strange.remove(&id);
             }
         }

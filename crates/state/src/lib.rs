@@ -44,9 +44,12 @@ mod credentials;
 mod descriptor;
 mod descriptors;
 mod enter;
+mod excerpt;
 mod exit;
 mod exited;
 mod files;
+mod helper;
+mod identity;
 mod ids;
 mod image;
 #[cfg(test)]
@@ -66,11 +69,15 @@ mod table;
 mod thread;
 
 pub use accounts::{Group, User};
-pub use container::{Cgroups, Container, Engines, Mount, PortMapping, Probe};
+pub use container::{
+    Cgroups, Container, Engines, Family, Fixed, Identity, Kubernetes, Mesos, Metadata, Mount,
+    Object, PortMapping, Probe, Sighting,
+};
 pub use context::{Context, Counters, Lookup, NoLookup, Options};
 pub use descriptor::{Descriptor, DescriptorFlags, Kind, L4Proto, SocketName};
 pub use descriptors::DescriptorTable;
 pub use event::snapshot::{Interface, MachineInfo};
+pub use identity::{ACCOUNTS_EVENT, UNKNOWN_EVENT, WAIT_EVENT, split_image};
 pub use image::{Image, ImageFile};
 pub use state::{MAX_ANCESTORS, State};
 pub use thread::{Capabilities, Memory, Thread, ThreadFlags, ThreadIx};

@@ -460,6 +460,9 @@ impl State {
             | c::SYSCALL_VFORK_20_X => self.apply_clone(cx, r, lookup),
             c::SYSCALL_EXECVE_19_X | c::SYSCALL_EXECVEAT_X => {
                 self.executed(cx, ix, r, enter, lookup);
+                if r.result().is_some_and(|ret| ret >= 0) {
+                    self.runs_program(ix);
+                }
             }
             c::SYSCALL_BRK_4_X | c::SYSCALL_MMAP_X | c::SYSCALL_MMAP2_X | c::SYSCALL_MUNMAP_X => {
                 self.memory_changed(ix, r);

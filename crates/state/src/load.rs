@@ -7,7 +7,6 @@ use event::snapshot::{self, Interface, MachineInfo, NamedKind, Process, Target, 
 use event::sock::Endpoint;
 
 use crate::addresses::{fill_from_interfaces, rename, unmap_both};
-use crate::container::Cgroups;
 use crate::descriptor::{Descriptor, DescriptorFlags, Kind, L4Proto, SocketName};
 use crate::image::{Image, ImageFile, ImageTexts};
 use crate::state::State;
@@ -41,8 +40,9 @@ impl State {
     /// reading machine's are used then.
     pub fn load_users(&mut self, list: &UserList) {
         self.threads.new_epoch();
-        self.accounts.remove_container(b"");
-        self.accounts.known = true;
+        let accounts = Arc::make_mut(&mut self.accounts);
+        accounts.remove_container(b"");
+        accounts.known = true;
         for user in self.options.local_users.clone() {
             self.add_user(b"", user);
         }
@@ -58,13 +58,13 @@ impl State {
     }
 
     pub(crate) fn add_user(&mut self, container: &[u8], user: snapshot::User) {
-        if !self.accounts.add_user(container, user) {
+        if !Arc::make_mut(&mut self.accounts).add_user(container, user) {
             self.counters.accounts_dropped += 1;
         }
     }
 
     pub(crate) fn add_group(&mut self, container: &[u8], group: snapshot::Group) {
-        if !self.accounts.add_group(container, group) {
+        if !Arc::make_mut(&mut self.accounts).add_group(container, group) {
             self.counters.accounts_dropped += 1;
         }
     }
@@ -122,7 +122,8 @@ impl State {
             return;
         }
         let thread = self.thread_of(process);
-        self.threads.insert(thread);
+        let ix = self.threads.insert(thread);
+        self.runs_program(ix);
     }
 
     pub(crate) fn thread_of(&mut self, process: &Process<'_>) -> Thread {
@@ -178,7 +179,7 @@ impl State {
         };
         thread.root = cut(process.root, ROOT_MAX).into();
         if crate::container::is_list(process.cgroups) {
-            thread.cgroups = Rc::new(Cgroups::new(process.cgroups, &self.options.engines));
+            thread.cgroups = self.cgroups_of(process.cgroups, process.pid);
         }
         thread.env = cut(process.env, ENV_MAX).into();
         if thread.is_main() {
@@ -288,6 +289,9 @@ impl State {
             if self.threads.at(ix).links.parent.is_none() {
                 self.find_parent(ix);
             }
+        }
+        for &ix in &all {
+            self.identify_by_helper(ix);
         }
         self.threads.count_loose();
         self.guess_loaded_roles();

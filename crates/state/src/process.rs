@@ -7,7 +7,6 @@ use std::rc::Rc;
 
 use event::{Record, Spread, codes as c, constants as k};
 
-use crate::container::{Cgroups, is_list};
 use crate::context::{Context, Lookup};
 use crate::image::{Image, ImageFile, ImageTexts};
 use crate::load::{DELETED, ENV_MAX, cut};
@@ -57,15 +56,6 @@ fn id(p: &Spread<'_>, index: usize) -> i64 {
 }
 
 impl State {
-    /// The groups' `Rc` if they say the same, else new ones.
-    fn cgroups_like(&self, old: &Rc<Cgroups>, raw: &[u8]) -> Rc<Cgroups> {
-        if old.has(raw) || !is_list(raw) {
-            old.clone()
-        } else {
-            Rc::new(Cgroups::new(raw, &self.options.engines))
-        }
-    }
-
     /// The image's `Rc` if it says the same, else a new one.
     fn image_like(
         &mut self,
@@ -274,7 +264,7 @@ impl State {
             ..texts(p)
         };
         child.image = self.image_like(&image, &texts, image.file);
-        child.cgroups = self.cgroups_like(&cgroups, p.param(14));
+        child.cgroups = self.cgroups_like(&cgroups, p.param(14), child.pid);
         child.fdlimit = id(p, 7);
         read_memory(&mut child.memory, p);
         child.uid = p.u32(16).unwrap_or(u32::MAX);
@@ -334,7 +324,8 @@ impl State {
         };
         let image = self.new_image(&texts, file);
         self.scratch = path;
-        let cgroups = self.cgroups_like(&self.threads.at(ix).cgroups.clone(), p.param(14));
+        let pid = id(p, 4);
+        let cgroups = self.cgroups_like(&self.threads.at(ix).cgroups.clone(), p.param(14), pid);
 
         let thread = self.threads.at_mut(ix);
         thread.image = image;

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use event::snapshot::{Interface, MachineInfo};
 
 use crate::accounts::{Accounts, Group, User};
+use crate::container::sightings::Sightings;
 use crate::container::{Cgroups, Container};
 use crate::context::{Context, Counters, Options};
 use crate::descriptor::Descriptor;
@@ -25,11 +27,15 @@ pub const MAX_ANCESTORS: usize = 1024;
 pub struct State {
     pub(crate) options: Options,
     pub(crate) threads: ThreadTable,
-    pub(crate) accounts: Accounts,
+    pub(crate) accounts: Arc<Accounts>,
     pub(crate) interfaces: Vec<Interface>,
     pub(crate) machine: MachineInfo,
-    pub(crate) containers: BTreeMap<Vec<u8>, Rc<Container>>,
-    pub(crate) host: Rc<Container>,
+    pub(crate) containers: BTreeMap<Vec<u8>, Arc<Container>>,
+    pub(crate) host: Arc<Container>,
+    pub(crate) sightings: Sightings,
+    /// Control group in which a container was first seen.
+    pub(crate) groups: BTreeMap<Box<[u8]>, Box<[u8]>>,
+    pub(crate) container_wait_ns: u64,
     pub(crate) counters: Counters,
     pub(crate) number: u64,
     pub(crate) first_ts: Option<u64>,
@@ -63,15 +69,18 @@ impl State {
     /// An empty state.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        let cgroups = Rc::new(Cgroups::new(b"", &options.engines));
+        let cgroups = Rc::new(Cgroups::new(b""));
         Self {
             options,
             threads: ThreadTable::new(),
-            accounts: Accounts::default(),
+            accounts: Arc::default(),
             interfaces: Vec::new(),
             machine: MachineInfo::default(),
             containers: BTreeMap::new(),
-            host: Rc::new(Container::host()),
+            host: Arc::new(Container::host()),
+            sightings: Sightings::default(),
+            groups: BTreeMap::new(),
+            container_wait_ns: 0,
             counters: Counters::default(),
             number: 0,
             first_ts: None,
@@ -97,10 +106,12 @@ impl State {
     /// begins.
     pub fn reset(&mut self) {
         self.threads.clear();
-        self.accounts = Accounts::default();
+        self.accounts = Arc::default();
         self.interfaces.clear();
         self.machine = MachineInfo::default();
         self.containers.clear();
+        self.sightings.clear();
+        self.groups.clear();
         self.deferred = Deferred::default();
         self.exited.clear();
         self.spare = Spare::default();
@@ -342,13 +353,29 @@ impl State {
     pub fn user(&self, container: &[u8], uid: u32) -> Option<&User> {
         self.accounts
             .user(container, uid)
+            .or_else(|| {
+                self.accounts
+                    .user(b"", uid)
+                    .filter(|_| self.lacks_accounts(container))
+            })
             .or_else(|| self.accounts.root(uid))
     }
 
     /// A group of a container; the empty id is the host.
     #[must_use]
     pub fn group(&self, container: &[u8], gid: u32) -> Option<&Group> {
-        self.accounts.group(container, gid)
+        let host = || self.accounts.group(b"", gid);
+        self.accounts
+            .group(container, gid)
+            .or_else(|| host().filter(|_| self.lacks_accounts(container)))
+    }
+
+    /// On a watched machine the host's names stand for those of a container that has no files.
+    fn lacks_accounts(&self, container: &[u8]) -> bool {
+        self.sightings.awaited
+            && !container.is_empty()
+            && !self.accounts.has_container(container)
+            && !self.sightings.is_read(container)
     }
 
     /// Addresses of the machine.

@@ -41,6 +41,15 @@ fn first_generation() -> u64 {
 }
 
 impl ThreadTable {
+    /// A table for few threads.
+    pub(crate) fn small() -> Self {
+        Self {
+            by_tid: IdMap::small(),
+            by_pid: IdMap::small(),
+            ..Self::new()
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.slots.len() - self.free.len()
     }

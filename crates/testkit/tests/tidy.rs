@@ -16,7 +16,14 @@ const ROWS: &[&[&str]] = &[
     &["state", "rules"],
     &["fields", "audit"],
     &[
-        "engine", "outputs", "config", "probe", "host", "metrics", "web",
+        "engine",
+        "outputs",
+        "config",
+        "probe",
+        "host",
+        "metrics",
+        "web",
+        "containers",
     ],
     &["live"],
     &["peregrine"],
@@ -26,7 +33,7 @@ const ROWS: &[&[&str]] = &[
 const PURE_ROWS: usize = 4;
 
 /// Crates for tests and tools only, which may use any other and are used by none but tests.
-const DEVELOPMENT: &[&str] = &["testkit"];
+const DEVELOPMENT: &[&str] = &["attack", "testkit"];
 
 /// Crates that may hold `unsafe`.
 const UNSAFE: &[&str] = &["probe", "plugins"];

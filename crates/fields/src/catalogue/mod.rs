@@ -71,7 +71,11 @@ impl Catalogue {
                 .map(|n| n.as_bytes()),
         );
         // Injected events go by the name of what they bring.
-        events.extend([&b"container"[..], b"container_removed"]);
+        events.extend([
+            &b"container"[..],
+            b"container_removed",
+            b"container_updated",
+        ]);
         let statics = statics
             .into_iter()
             .map(|(name, value)| (format!("static.{name}"), value))

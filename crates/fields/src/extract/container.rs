@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use filter::{Argument, Value};
 use regex::bytes::Regex;
-use state::{Container, Mount};
+use state::{Container, Metadata, Mount};
 
-use super::{Ask, bytes};
+use super::{Ask, bytes, orchestration};
 use crate::catalogue::Id;
 use crate::render::Out;
 use crate::view::EventView;
@@ -32,6 +32,7 @@ pub(super) fn id<'s>(view: &EventView<'s>) -> Option<Value<'s>> {
 pub(super) fn value<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Value<'s>> {
     match ask.id {
         Id::ContainerId => return id(view),
+        Id::ContainerMetadata => return metadata(view),
         Id::ContainerStartTs => return start(view).map(Value::Unsigned),
         Id::ContainerDuration => {
             return start(view).map(|start| Value::Unsigned(view.record.ts.saturating_sub(start)));
@@ -84,9 +85,36 @@ pub(super) fn value<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Va
         Id::K8sPodIp | Id::K8sPodCniJson | Id::K8sPodLabel | Id::K8sPodLabels => {
             pod(view, ask, container)
         }
-        // Probes, and objects that only the API server knew.
-        _ => None,
+        Id::ContainerHealthcheck => orchestration::command(container.healthcheck.as_ref(), ask),
+        Id::ContainerLivenessProbe => {
+            orchestration::command(container.liveness_probe.as_ref(), ask)
+        }
+        Id::ContainerReadinessProbe => {
+            orchestration::command(container.readiness_probe.as_ref(), ask)
+        }
+        Id::ProcIsContainerHealthcheck => {
+            orchestration::is_probe(view, container, container.healthcheck.as_ref())
+        }
+        Id::ProcIsContainerLivenessProbe => {
+            orchestration::is_probe(view, container, container.liveness_probe.as_ref())
+        }
+        Id::ProcIsContainerReadinessProbe => {
+            orchestration::is_probe(view, container, container.readiness_probe.as_ref())
+        }
+        _ => orchestration::kubernetes(container, ask),
     }
+}
+
+/// How much is known of the container.
+fn metadata<'s>(view: &EventView<'s>) -> Option<Value<'s>> {
+    if view.container().is_some() {
+        return bytes(Metadata::Complete.name());
+    }
+    bytes(
+        view.state
+            .container_metadata(view.thread()?.container_id())
+            .name(),
+    )
 }
 
 /// Start of the first process in the thread's pid namespace.
@@ -133,14 +161,17 @@ fn pod<'s>(
     }
 }
 
-fn label<'s>(labels: &'s BTreeMap<Vec<u8>, Vec<u8>>, arg: &Argument) -> Option<Value<'s>> {
+pub(super) fn label<'s>(
+    labels: &'s BTreeMap<Vec<u8>, Vec<u8>>,
+    arg: &Argument,
+) -> Option<Value<'s>> {
     match arg {
         Argument::Key(key) => bytes(labels.get(key.as_bytes())?),
         _ => None,
     }
 }
 
-fn labels(labels: &BTreeMap<Vec<u8>, Vec<u8>>, out: &mut Out<'_>) {
+pub(super) fn labels(labels: &BTreeMap<Vec<u8>, Vec<u8>>, out: &mut Out<'_>) {
     for (key, value) in labels {
         if INTERNAL_LABELS.iter().any(|prefix| key.starts_with(prefix)) {
             continue;

@@ -19,6 +19,7 @@ mod capability;
 mod container;
 mod descriptor;
 mod event;
+mod orchestration;
 mod paths;
 mod process;
 mod syslog;
@@ -112,7 +113,8 @@ fn by_class<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Value<'s>>
         Class::FdList => descriptor::list(view, ask),
         Class::Container => container::value(view, ask),
         Class::Syslog => syslog::value(view, ask),
-        Class::Mesos | Class::Span | Class::EvtIn | Class::Static => None,
+        Class::Mesos => orchestration::mesos(view, ask),
+        Class::Span | Class::EvtIn | Class::Static => None,
     }
 }
 

@@ -3,7 +3,10 @@
 //! The thread is the event's own. Environment, directory and descriptors are those of its process.
 //! Ancestors are counted from the thread itself: level 0 is the thread, 1 its parent.
 
+use std::sync::atomic::Ordering;
+
 use bumpalo::collections::Vec as BumpVec;
+
 use filter::{Argument, Value};
 use state::{State, Thread, ThreadIx};
 
@@ -342,7 +345,16 @@ fn capabilities<'s>(ask: &Ask<'_, 's>, set: u64) -> Option<Value<'s>> {
 pub(super) fn account<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Value<'s>> {
     let thread = view.thread()?;
     let container = thread.container_id();
-    let user = |uid: u32| view.state.user(container, uid);
+    // Their names are on the way: whoever may wait for them does.
+    let known = |id: u32| {
+        if id != 0 && id != u32::MAX && view.state.accounts_pending(container) {
+            view.env.awaits_container.store(true, Ordering::Relaxed);
+        }
+    };
+    let user = |uid: u32| {
+        known(uid);
+        view.state.user(container, uid)
+    };
     let root = |uid: u32, text: &'static [u8]| if uid == 0 { text } else { b"<NA>" };
     match ask.id {
         Id::UserUid => Some(Value::Unsigned(u64::from(thread.uid))),
@@ -356,6 +368,7 @@ pub(super) fn account<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<
         }
         Id::GroupGid => Some(Value::Unsigned(u64::from(thread.gid))),
         Id::GroupName => {
+            known(thread.gid);
             let group = view.state.group(container, thread.gid);
             bytes(group.map_or(root(thread.gid, b"root"), |g| &g.name))
         }

@@ -29,7 +29,7 @@ pub(crate) fn run(args: &cli::Replay) -> Result<u8> {
     if !settings.outputs.any() {
         bail!("no output is enabled in the configuration; set stdout_output.enabled=true");
     }
-    let catalogue = Catalogue::new(settings.static_fields.iter().cloned());
+    let catalogue = crate::containers::catalogue(settings);
     let Some(loading) = rules(&args.rules, settings, &catalogue)? else {
         return Ok(1);
     };

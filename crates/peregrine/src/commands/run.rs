@@ -4,7 +4,6 @@ use std::io::IsTerminal;
 
 use anyhow::{Context as _, Result, bail};
 use config::Override;
-use fields::Catalogue;
 use rules::select::OldSwitches;
 use state::State;
 
@@ -34,7 +33,7 @@ pub(crate) fn run(args: &cli::Run) -> Result<u8> {
     if !settings.outputs.any() {
         bail!("no output is enabled in the configuration; set stdout_output.enabled=true");
     }
-    let catalogue = Catalogue::new(settings.static_fields.iter().cloned());
+    let catalogue = crate::containers::catalogue(settings);
     let Some(loading) = rules(&args.rules, settings, &catalogue)? else {
         return Ok(1);
     };

@@ -308,6 +308,6 @@ mod tests {
     fn flags_of_the_past() {
         let flags = parse("-e f.scap -D a -t b -T c -A -b -S 100 -d -k http://x").unwrap();
         assert_eq!(flags.past.capture.as_deref(), Some("f.scap"));
-        assert_eq!(flags.past.without_effect, ["-d", "-k"]);
+        assert_eq!(flags.past.without_effect, ["-d"]);
     }
 }

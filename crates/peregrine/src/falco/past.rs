@@ -1,8 +1,7 @@
 //! Flags that Falco had once, from 0.15 on.
 //!
 //! Falco 0.44 refuses them. Here those that say something that can still be done do it, with a
-//! warning that names today's way; those whose subject has gone (Kubernetes and Mesos clients,
-//! statistics files) warn and do nothing; those that would need what does not exist are refused.
+//! warning that names today's way; those whose subject has gone (statistics files) warn and do nothing; those that would need what does not exist are refused.
 
 use config::Override;
 use rules::select::OldSwitches;
@@ -28,6 +27,18 @@ pub(crate) struct Past {
     pub(crate) snaplen: Option<u64>,
     /// `--modern-bpf`, `--nodriver`
     pub(crate) engine: Option<&'static str>,
+    /// `--cri PATH`
+    pub(crate) cri: Vec<String>,
+    /// `--disable-cri-async`
+    pub(crate) cri_at_any_price: bool,
+    /// `-k URL`
+    pub(crate) kubernetes: Option<String>,
+    /// `-K FILES`
+    pub(crate) kubernetes_files: Option<String>,
+    /// `--k8s-node NAME`
+    pub(crate) node: Option<String>,
+    /// `-m URL[,URL]`
+    pub(crate) mesos: Option<String>,
     /// Flags that do nothing any more, as written.
     pub(crate) without_effect: Vec<String>,
 }
@@ -67,6 +78,12 @@ impl Past {
             "b" | "print-base64" => self.base64 = true,
             "S" | "snaplen" => self.snaplen = Some(number("S", &value)?),
             "modern-bpf" => self.engine = Some("modern_ebpf"),
+            "cri" => self.cri.push(value),
+            "disable-cri-async" => self.cri_at_any_price = true,
+            "k" | "k8s-api" => self.kubernetes = Some(value),
+            "K" | "k8s-api-cert" => self.kubernetes_files = Some(value),
+            "k8s-node" => self.node = Some(value),
+            "m" | "mesos-api" => self.mesos = Some(value),
             "nodriver" => self.engine = Some("nodriver"),
             _ => {
                 let dashes = if name.len() == 1 { "-" } else { "--" };
@@ -86,6 +103,13 @@ impl Past {
             overrides.push(Override::set("engine.kind", "replay"));
             overrides.push(Override::set("engine.replay.capture_file", capture));
         }
+        for socket in &self.cri {
+            overrides.push(Override::set("container_engines.cri.sockets[]", socket));
+        }
+        if self.cri_at_any_price {
+            overrides.push(Override::set("container_engines.cri.disable_async", "true"));
+        }
+        self.orchestrators(&mut overrides);
         if self.all_events {
             overrides.push(Override::set("base_syscalls.all", "true"));
         }
@@ -96,6 +120,49 @@ impl Past {
             overrides.push(Override::set("falco_libs.snaplen", &snaplen.to_string()));
         }
         overrides
+    }
+
+    /// Who is asked around the containers; the environment counts where no flag does.
+    fn orchestrators(&self, overrides: &mut Vec<Override>) {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let mut set = |key: &str, value: &str| {
+            overrides.push(Override::set(&format!("container_metadata.{key}"), value));
+        };
+        if let Some(url) = self
+            .kubernetes
+            .clone()
+            .or_else(|| variable("FALCO_K8S_API"))
+        {
+            set("kubernetes.url", &url);
+        }
+        let files = self.kubernetes_files.clone();
+        if let Some(files) = files.or_else(|| variable("FALCO_K8S_API_CERT")) {
+            let mut parts = files.split(':');
+            match (parts.next(), parts.next(), parts.next()) {
+                (Some(certificate), Some(key), ca) => {
+                    set("kubernetes.client_certificate", certificate);
+                    set(
+                        "kubernetes.client_key",
+                        key.split('#').next().unwrap_or(key),
+                    );
+                    if let Some(ca) = ca {
+                        set("kubernetes.ca_file", ca);
+                    }
+                }
+                (Some(token), None, _) => set("kubernetes.token_file", token),
+                _ => {}
+            }
+        }
+        if let Some(node) = &self.node {
+            set("kubernetes.node", node);
+        }
+        if let Some(urls) = self.mesos.clone().or_else(|| variable("FALCO_MESOS_API")) {
+            let (master, marathon) = urls.split_once(',').unwrap_or((&urls, ""));
+            set("mesos.master", master);
+            if !marathon.is_empty() {
+                set("mesos.marathon", marathon);
+            }
+        }
     }
 
     /// The rule selection that `-D`, `-T` and `-t` stand for.
@@ -141,6 +208,20 @@ impl Past {
         old(self.all_events, "-A", "-o base_syscalls.all=true");
         old(self.base64, "-b", "-o buffer_format_base64=true");
         old(self.snaplen.is_some(), "-S", "-o falco_libs.snaplen=N");
+        old(
+            !self.cri.is_empty(),
+            "--cri",
+            "container_engines.cri.sockets",
+        );
+        let wait = "-o container_metadata.wait_ms=10000";
+        old(self.cri_at_any_price, "--disable-cri-async", wait);
+        let kubernetes = self.kubernetes.is_some() || self.kubernetes_files.is_some();
+        old(
+            kubernetes || self.node.is_some(),
+            "-k, -K or --k8s-node",
+            "container_metadata.kubernetes",
+        );
+        old(self.mesos.is_some(), "-m", "container_metadata.mesos");
         for flag in &self.without_effect {
             warnings.push(format!("option {flag} is of the past and does nothing"));
         }

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::orchestration::{Kubernetes, Mesos};
+
 /// A container. Empty texts are unknown.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[allow(missing_docs, reason = "the names are those of the runtimes")]
@@ -16,7 +18,7 @@ pub struct Container {
     pub full_id: Vec<u8>,
     pub name: Vec<u8>,
     /// 0 docker, 1 lxc, 2 libvirt-lxc, 3 mesos, 4 rkt, 5 custom, 6 cri, 7 containerd, 8 cri-o,
-    /// 9 bpm, 10 static, 11 podman, 0xfffe host, 0xffff unknown.
+    /// 9 bpm, 10 static, 11 podman, 12 systemd-nspawn, 0xfffe host, 0xffff unknown.
     pub kind: u32,
     /// As the user wrote it.
     pub image: Vec<u8>,
@@ -51,6 +53,10 @@ pub struct Container {
     pub healthcheck: Option<Probe>,
     pub liveness_probe: Option<Probe>,
     pub readiness_probe: Option<Probe>,
+    /// What the API server knows of the pod.
+    pub kubernetes: Option<Box<Kubernetes>>,
+    /// Task and application under Mesos.
+    pub mesos: Option<Box<Mesos>>,
 }
 
 /// A directory of the host inside a container.
@@ -83,8 +89,8 @@ pub struct Probe {
 }
 
 /// The type number of the host's own record.
-const HOST: u32 = 0xfffe;
-const UNKNOWN: u32 = 0xffff;
+pub(super) const HOST: u32 = 0xfffe;
+pub(super) const UNKNOWN: u32 = 0xffff;
 
 impl Container {
     /// The record that stands for the host.
@@ -112,13 +118,14 @@ impl Container {
             8 => "cri-o",
             9 => "bpm",
             11 => "podman",
+            12 => "systemd-nspawn",
             HOST => "host",
             _ => "",
         }
     }
 }
 
-fn text(object: &Map<String, Value>, key: &str) -> Vec<u8> {
+pub(super) fn text(object: &Map<String, Value>, key: &str) -> Vec<u8> {
     object
         .get(key)
         .and_then(Value::as_str)
@@ -141,7 +148,10 @@ fn texts(object: &Map<String, Value>, key: &str) -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn list<'a>(object: &'a Map<String, Value>, key: &str) -> impl Iterator<Item = &'a Value> {
+pub(super) fn list<'a>(
+    object: &'a Map<String, Value>,
+    key: &str,
+) -> impl Iterator<Item = &'a Value> {
     object
         .get(key)
         .and_then(Value::as_array)
@@ -149,7 +159,7 @@ fn list<'a>(object: &'a Map<String, Value>, key: &str) -> impl Iterator<Item = &
         .flatten()
 }
 
-fn labels(object: &Map<String, Value>, key: &str) -> BTreeMap<Vec<u8>, Vec<u8>> {
+pub(super) fn labels(object: &Map<String, Value>, key: &str) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let entries = object
         .get(key)
         .and_then(Value::as_object)
@@ -189,13 +199,12 @@ fn port(port: &Value) -> Option<PortMapping> {
     })
 }
 
-/// Reads the JSON of a container event; a NUL at its end is allowed. `None`: not such JSON, or a
-/// container without an id.
+/// Reads the JSON of a container event; a NUL at its end is allowed. `None`: not such JSON.
 pub(crate) fn parse(json: &[u8]) -> Option<Container> {
     let json = json.split(|&b| b == 0).next()?;
     let value: Value = serde_json::from_slice(json).ok()?;
     let object = value.get("container")?.as_object()?;
-    let container = Container {
+    let mut container = Container {
         id: text(object, "id"),
         full_id: text(object, "full_id"),
         name: text(object, "name"),
@@ -230,7 +239,19 @@ pub(crate) fn parse(json: &[u8]) -> Option<Container> {
         healthcheck: probe(object, "Healthcheck"),
         liveness_probe: probe(object, "LivenessProbe"),
         readiness_probe: probe(object, "ReadinessProbe"),
+        kubernetes: object
+            .get("kubernetes")
+            .and_then(Kubernetes::parse)
+            .map(Box::new),
+        mesos: None,
     };
+    container.mesos = Mesos::parse(
+        object.get("mesos"),
+        &text(object, "mesos_task_id"),
+        &container.env,
+        &container.labels,
+    )
+    .map(Box::new);
     Some(container)
 }
 

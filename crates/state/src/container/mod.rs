@@ -1,34 +1,47 @@
 //! Containers: which one a thread is in, and what is known of it.
 //!
 //! The identity comes from a thread's control groups alone ([`matchers`]); everything else from
-//! container events ([`metadata`]). No runtime is ever asked from here.
+//! container events ([`metadata`]). No runtime is ever asked from here: [`sightings`] keeps what
+//! somebody else should ask for.
 
+mod json;
 pub(crate) mod matchers;
 mod metadata;
+mod orchestration;
+mod shapes;
+pub(crate) mod sightings;
 
-pub use matchers::Engines;
+pub use matchers::{Engines, Family, Fixed, Identity};
 pub(crate) use metadata::parse;
 pub use metadata::{Container, Mount, PortMapping, Probe};
+pub use orchestration::{Kubernetes, Mesos, Object};
+pub use sightings::{Metadata, Sighting};
 
 /// Control groups of a thread, and the container that they name.
 #[derive(Debug, Default)]
 pub struct Cgroups {
     raw: Box<[u8]>,
-    container: Box<[u8]>,
+    identity: Option<Identity>,
 }
 
 /// Longest list of control groups that is kept.
 const CGROUPS_MAX: usize = 65_536;
 
 impl Cgroups {
-    /// Takes `SUBSYSTEM=PATH` entries, each ending in NUL, and looks for a container in them.
-    pub(crate) fn new(raw: &[u8], engines: &Engines) -> Self {
-        let mut cgroups = Self {
+    /// Takes `SUBSYSTEM=PATH` entries, each ending in NUL. They name no container yet.
+    pub(crate) fn new(raw: &[u8]) -> Self {
+        Self {
             raw: cut(raw).into(),
-            container: Box::default(),
-        };
-        cgroups.container = engines.container_id(cgroups.iter().map(|(_, path)| path));
-        cgroups
+            identity: None,
+        }
+    }
+
+    /// The same groups in another container, or in none.
+    pub(crate) fn with(&self, identity: Option<Identity>) -> Self {
+        Self {
+            raw: self.raw.clone(),
+            identity,
+        }
     }
 
     pub(crate) fn has(&self, raw: &[u8]) -> bool {
@@ -59,7 +72,13 @@ impl Cgroups {
     /// Id of the container; empty on the host.
     #[must_use]
     pub fn container_id(&self) -> &[u8] {
-        &self.container
+        self.identity.as_ref().map_or(&[], |found| &found.id)
+    }
+
+    /// All that the groups say of the container; `None` on the host.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
     }
 }
 

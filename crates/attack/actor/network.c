@@ -1,0 +1,195 @@
+/* Operations on sockets. All addresses are the stage's own (stage.c): nothing leaves it. */
+#include "actor.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/if_ether.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#define SOCKETS(name) static int name(int count, char **w)
+#define UNUSED (void)count, (void)w
+
+static socklen_t address_of(const char *text, const char *port, struct sockaddr_storage *to)
+{
+	memset(to, 0, sizeof(*to));
+	unsigned short number = htons((unsigned short)atoi(port));
+	struct sockaddr_in6 *six = (struct sockaddr_in6 *)to;
+	struct sockaddr_in *four = (struct sockaddr_in *)to;
+	if (inet_pton(AF_INET, text, &four->sin_addr) == 1) {
+		four->sin_family = AF_INET;
+		four->sin_port = number;
+		return sizeof(*four);
+	}
+	inet_pton(AF_INET6, text, &six->sin6_addr);
+	six->sin6_family = AF_INET6;
+	six->sin6_port = number;
+	return sizeof(*six);
+}
+
+static int connected(const char *text, const char *port, int kind)
+{
+	struct sockaddr_storage address;
+	socklen_t length = address_of(text, port, &address);
+	int fd = socket(address.ss_family, kind | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	if (connect(fd, (struct sockaddr *)&address, length) < 0) {
+		int why = errno;
+		close(fd);
+		errno = why;
+		return -1;
+	}
+	return fd;
+}
+
+/* connect ADDRESS PORT */
+SOCKETS(op_connect)
+{
+	UNUSED;
+	int fd = connected(w[1], w[2], SOCK_STREAM);
+	if (fd < 0)
+		return -1;
+	return close(fd);
+}
+
+/* connect-udp ADDRESS PORT */
+SOCKETS(op_connect_udp)
+{
+	UNUSED;
+	int fd = connected(w[1], w[2], SOCK_DGRAM);
+	if (fd < 0)
+		return -1;
+	return close(fd);
+}
+
+/* send-udp ADDRESS PORT: without connecting first. */
+SOCKETS(op_send_udp)
+{
+	UNUSED;
+	struct sockaddr_storage address;
+	socklen_t length = address_of(w[1], w[2], &address);
+	int fd = socket(address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	ssize_t sent = sendto(fd, "hello", 5, 0, (struct sockaddr *)&address, length);
+	close(fd);
+	return sent < 0 ? -1 : 0;
+}
+
+/* serve ADDRESS PORT: listens, and takes one connection, which it makes itself. */
+SOCKETS(op_serve)
+{
+	UNUSED;
+	struct sockaddr_storage address;
+	socklen_t length = address_of(w[1], w[2], &address);
+	int on = 1, fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, length) < 0 || listen(fd, 4) < 0)
+		return -1;
+	int pid = fork();
+	if (pid == 0) {
+		close(fd);
+		_exit(connected(w[1], w[2], SOCK_STREAM) < 0);
+	}
+	int taken = accept(fd, NULL, NULL);
+	close(fd);
+	if (taken >= 0)
+		close(taken);
+	return wait_for(pid) < 0 || taken < 0 ? -1 : 0;
+}
+
+/* receive ADDRESS PORT BYTES: a connection over which these bytes come, given in hexadecimal digits. */
+SOCKETS(op_receive)
+{
+	UNUSED;
+	unsigned char bytes[256];
+	size_t length = strlen(w[3]) / 2;
+	for (size_t i = 0; i < length && i < sizeof(bytes); i++) {
+		char pair[3] = { w[3][2 * i], w[3][2 * i + 1], 0 };
+		bytes[i] = (unsigned char)strtoul(pair, NULL, 16);
+	}
+	struct sockaddr_storage address;
+	socklen_t size = address_of(w[1], w[2], &address);
+	int on = 1, fd = socket(address.ss_family, SOCK_STREAM, 0);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) < 0 || listen(fd, 4) < 0)
+		return -1;
+	int pid = fork();
+	if (pid == 0) {
+		int taken = accept(fd, NULL, NULL);
+		_exit(taken < 0 || write(taken, bytes, length) < 0);
+	}
+	close(fd);
+	int to = connected(w[1], w[2], SOCK_STREAM);
+	char got[256];
+	ssize_t result = to < 0 ? -1 : recv(to, got, sizeof(got), 0);
+	if (to >= 0)
+		close(to);
+	return wait_for(pid) < 0 || result < 0 ? -1 : 0;
+}
+
+/* stream HOW ADDRESS PORT: a connection becomes this process's standard input, by dup, dup2, dup3, fcntl or connect. */
+SOCKETS(op_stream)
+{
+	UNUSED;
+	const char *how = w[1];
+	if (!strcmp(how, "connect")) {
+		close(0);
+		struct sockaddr_storage address;
+		socklen_t length = address_of(w[2], w[3], &address);
+		int fd = socket(address.ss_family, SOCK_STREAM, 0);
+		return fd != 0 || connect(fd, (struct sockaddr *)&address, length) < 0 ? -1 : 0;
+	}
+	int fd = connected(w[2], w[3], SOCK_STREAM);
+	if (fd < 0)
+		return -1;
+	int result = -1;
+	if (!strcmp(how, "dup")) {
+		close(0);
+		result = dup(fd);
+	} else if (!strcmp(how, "dup2")) {
+		result = dup2(fd, 0);
+	} else if (!strcmp(how, "dup3")) {
+		result = dup3(fd, 1, 0);
+	} else if (!strcmp(how, "fcntl")) {
+		close(0);
+		result = fcntl(fd, F_DUPFD, 0);
+	} else if (!strcmp(how, "high")) {
+		result = fcntl(fd, F_DUPFD, 40);
+	} else if (!strcmp(how, "dup2-high")) {
+		result = dup2(fd, 41);
+	}
+	close(fd);
+	return result < 0 ? -1 : 0;
+}
+
+/* stream-file PATH: a file becomes standard input. */
+SOCKETS(op_stream_file)
+{
+	UNUSED;
+	int fd = open(w[1], O_RDONLY | O_CLOEXEC);
+	return fd < 0 || dup2(fd, 0) < 0 ? -1 : 0;
+}
+
+SOCKETS(op_packet)
+{
+	UNUSED;
+	int fd = socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ALL));
+	return fd < 0 ? -1 : close(fd);
+}
+
+/* socket: an ordinary one. */
+SOCKETS(op_socket)
+{
+	UNUSED;
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	return fd < 0 ? -1 : close(fd);
+}
+
+const struct operation network_operations[] = {
+	{ "connect", 2, op_connect }, { "connect-udp", 2, op_connect_udp }, { "send-udp", 2, op_send_udp },
+	{ "serve", 2, op_serve }, { "receive", 3, op_receive }, { "stream", 3, op_stream },
+	{ "stream-file", 1, op_stream_file }, { "packet", 0, op_packet }, { "socket", 0, op_socket },
+	{ NULL, 0, NULL },
+};

@@ -1,0 +1,204 @@
+//! Peregrine from outside: started over the running machine or over a capture, its alerts sorted by case.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::performance::SENTINEL;
+use crate::{CASE_VARIABLE, TUNING};
+
+/// The rules that fired, by token.
+pub type Alerts = BTreeMap<String, BTreeSet<String>>;
+
+/// Which program, with which rules.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Peregrine.
+    pub program: PathBuf,
+    /// Rule files, in their order.
+    pub rules: Vec<PathBuf>,
+    /// Load the suite's own rules after them: they fill the shipped rules' empty lists.
+    pub tuned: bool,
+}
+
+/// A monitor that runs.
+pub struct Monitor {
+    child: Child,
+    lines: Receiver<String>,
+    alerts: Alerts,
+    _files: tempfile::TempDir,
+}
+
+/// Every rule is on, all that match fire, and each alert carries its case's token.
+fn prepare(plan: &Plan, folder: &Path) -> Result<Vec<PathBuf>> {
+    let configuration = format!(
+        "rules_files: []\njson_output: true\nrule_matching: all\npriority: debug\nbuffered_outputs: false\n\
+         stdout_output:\n  enabled: true\nsyslog_output:\n  enabled: false\n\
+         rules:\n  - enable:\n      rule: \"*\"\n\
+         append_output:\n  - match:\n      source: syscall\n    extra_fields:\n      - case: \"%proc.env[{CASE_VARIABLE}]\"\n"
+    );
+    fs::write(folder.join("peregrine.yaml"), configuration)?;
+    let sentinel = format!(
+        "- rule: Attack suite\n  desc: The suite begins or ends.\n  condition: evt.type = execve and proc.exe = {SENTINEL}\n  \
+         output: The suite begins or ends\n  priority: DEBUG\n"
+    );
+    let tuning = folder.join("suite.yaml");
+    fs::write(
+        &tuning,
+        if plan.tuned {
+            format!("{TUNING}\n{sentinel}")
+        } else {
+            sentinel
+        },
+    )?;
+    let mut files = plan.rules.clone();
+    files.push(tuning);
+    Ok(files)
+}
+
+fn command(plan: &Plan, folder: &Path, files: &[PathBuf]) -> Command {
+    let mut command = Command::new(&plan.program);
+    command.args(["-c".as_ref(), folder.join("peregrine.yaml").as_os_str()]);
+    for file in files {
+        command.args(["-r".as_ref(), file.as_os_str()]);
+    }
+    command.env("TZ", "UTC").env("NO_COLOR", "1");
+    command
+}
+
+impl Monitor {
+    /// Starts to watch this machine.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub fn start(plan: &Plan) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let files = prepare(plan, folder.path())?;
+        let mut first = Command::new(&plan.program);
+        first.arg("run");
+        let rest = command(plan, folder.path(), &files);
+        let mut child = first
+            .args(rest.get_args())
+            .env("TZ", "UTC")
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {}", plan.program.display()))?;
+        let output = child.stdout.take().context("no output")?;
+        let (send, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+                if send
+                    .send(String::from_utf8_lossy(&line).into_owned())
+                    .is_err()
+                {
+                    break;
+                }
+            }
+        });
+        Ok(Self {
+            child,
+            lines,
+            alerts: Alerts::new(),
+            _files: folder,
+        })
+    }
+
+    /// Reads until that token was seen, for so long at most; true if it was.
+    ///
+    /// # Errors
+    /// The monitor ended.
+    pub fn until(&mut self, token: &str, patience: Duration) -> Result<bool> {
+        let end = Instant::now() + patience;
+        loop {
+            if self.alerts.contains_key(token) {
+                return Ok(true);
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => {
+                    note(&line, &mut self.alerts);
+                }
+                Err(RecvTimeoutError::Timeout) => return Ok(false),
+                Err(RecvTimeoutError::Disconnected) => {
+                    let mut why = String::new();
+                    if let Some(errors) = &mut self.child.stderr {
+                        let _ = errors.read_to_string(&mut why);
+                    }
+                    bail!("the monitor ended: {}", why.trim());
+                }
+            }
+        }
+    }
+
+    /// What it said so far, and its end.
+    #[must_use]
+    pub fn stop(mut self) -> Alerts {
+        if let Some(id) = rustix::process::Pid::from_raw(self.child.id().cast_signed()) {
+            let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
+        }
+        while let Ok(line) = self.lines.recv_timeout(Duration::from_secs(10)) {
+            note(&line, &mut self.alerts);
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        std::mem::take(&mut self.alerts)
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The alerts of a capture.
+///
+/// # Errors
+/// The program cannot be started, or refuses the rules or the file.
+pub fn replay(plan: &Plan, capture: &Path) -> Result<Alerts> {
+    let folder = tempfile::tempdir()?;
+    let files = prepare(plan, folder.path())?;
+    let rest = command(plan, folder.path(), &files);
+    let output = Command::new(&plan.program)
+        .arg("replay")
+        .arg(capture)
+        .args(rest.get_args())
+        .env("TZ", "UTC")
+        .env("NO_COLOR", "1")
+        .output()
+        .with_context(|| format!("cannot start {}", plan.program.display()))?;
+    if !output.status.success() {
+        bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    let mut alerts = Alerts::new();
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        note(line, &mut alerts);
+    }
+    Ok(alerts)
+}
+
+fn note(line: &str, alerts: &mut Alerts) {
+    let Ok(alert) = serde_json::from_str::<Value>(line) else {
+        return;
+    };
+    let rule = alert["rule"].as_str().unwrap_or_default();
+    if let Some(token) = alert["output_fields"]["case"].as_str() {
+        if !token.is_empty() {
+            alerts
+                .entry(token.to_owned())
+                .or_default()
+                .insert(rule.to_owned());
+        }
+    }
+}

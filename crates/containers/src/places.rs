@@ -1,0 +1,142 @@
+//! A task for each socket: list, follow the events, come back when the connection breaks.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::client::{Client, Events};
+use crate::counters::count;
+use crate::docker::{Change, What};
+use crate::error::Error;
+use crate::hub::Hub;
+use crate::sockets::{self, Place, Runtime};
+
+/// Between two looks for sockets that have appeared.
+const LOOK: Duration = Duration::from_millis(500);
+/// First wait before another attempt.
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+/// A connection that held so long was a good one.
+const GOOD: Duration = Duration::from_secs(10);
+
+/// Starts a task for each socket that there is or will be.
+pub(crate) async fn watch_all(hub: Arc<Hub>) {
+    loop {
+        let settings = hub.settings.clone();
+        let looked = tokio::task::spawn_blocking(move || sockets::present(&settings)).await;
+        for place in looked.unwrap_or_default() {
+            if hub.has_client(&place) {
+                continue;
+            }
+            hub.unlisted.fetch_add(1, Ordering::AcqRel);
+            hub.add_client(&place, Client::new(&place, &hub.settings));
+            tokio::spawn(watch(Arc::clone(&hub), place));
+        }
+        hub.looked.store(true, Ordering::Release);
+        sleep(LOOK).await;
+    }
+}
+
+async fn watch(hub: Arc<Hub>, place: Place) {
+    let client = Client::new(&place, &hub.settings);
+    let mut first = true;
+    let mut wait = FIRST_WAIT;
+    loop {
+        let begin = Instant::now();
+        let ended = follow(&hub, &place, &client, &mut first).await;
+        if let Err(error) = &ended {
+            hub.tally.fault(error);
+        }
+        listed(&hub, &mut first);
+        if begin.elapsed() >= GOOD {
+            wait = FIRST_WAIT;
+        }
+        // Who refuses the protocol does so for good: a containerd without Kubernetes' side.
+        if matches!(ended, Err(Error::Refused { .. })) && place.runtime == Runtime::Cri {
+            wait = hub.settings.retry;
+        }
+        sleep(wait).await;
+        wait = (wait * 2).min(hub.settings.retry);
+        if !place.path.exists() {
+            hub.remove_client(&place);
+            return;
+        }
+    }
+}
+
+fn listed(hub: &Hub, first: &mut bool) {
+    if std::mem::take(first) {
+        hub.unlisted.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Follows one connection to its end.
+async fn follow(
+    hub: &Arc<Hub>,
+    place: &Place,
+    client: &Client,
+    first: &mut bool,
+) -> Result<(), Error> {
+    // The stream is opened before the list is asked for: what happens in between is in it.
+    let mut events = client.events().await?;
+    count(&hub.tally.connections);
+    let ids = client.list().await?;
+    hub.keep_only(place, &ids);
+    for id in ids {
+        if hub.knows(id.as_bytes()) && client.rank() == 1 {
+            continue;
+        }
+        match client.inspect(&id).await {
+            Ok(container) => hub.publish(container, client.rank(), Some(place), false),
+            Err(Error::NotFound) => {}
+            Err(error) => hub.tally.fault(&error),
+        }
+    }
+    listed(hub, first);
+    if matches!(events, Events::None) {
+        return still_there(client).await;
+    }
+    while let Some(change) = events.next().await? {
+        count(&hub.tally.events);
+        changed(hub, place, client, change).await;
+    }
+    Ok(())
+}
+
+/// Where there are no events, asking shows that the runtime is still the same.
+async fn still_there(client: &Client) -> Result<(), Error> {
+    loop {
+        sleep(Duration::from_secs(30)).await;
+        client.list().await?;
+    }
+}
+
+async fn changed(hub: &Arc<Hub>, place: &Place, client: &Client, change: Change) {
+    let hooks = hub.settings.hooks;
+    let id = change.full_id.as_str();
+    let hook = match change.what {
+        What::Removed => return hub.removed(id),
+        // Without this hook a container is told of when it starts.
+        What::Created if !hooks.create => return,
+        What::Created => true,
+        What::Started => hooks.start,
+        What::Changed => false,
+    };
+    let container = match client.inspect(id).await {
+        Ok(container) => container,
+        Err(error) => {
+            hub.tally.fault(&error);
+            if hub.knows(id.as_bytes()) || change.what == What::Changed {
+                return;
+            }
+            change.reduced
+        }
+    };
+    // Kubernetes' side says more of the same container, only later.
+    let refine = client.rank() == 1;
+    hub.publish(container, client.rank(), Some(place), hook);
+    if refine {
+        hub.refine(change.full_id);
+    }
+}

@@ -1,0 +1,190 @@
+//! Containers that were seen and of which nothing is known yet.
+//!
+//! The state asks nobody. It notes each unknown container once, for whoever watches the machine to
+//! take ([`crate::State::take_sightings`]), and remembers how the question ended. In a capture
+//! nobody answers but the capture itself, so nothing is waited for, unless its recorder did.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::{Container, Family, Identity};
+
+/// What is known of a container (`container.metadata`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metadata {
+    /// There is a record; or it is the host.
+    Complete,
+    /// Somebody is asking.
+    Pending,
+    /// Nobody knew, or nobody was asked.
+    Unknown,
+}
+
+impl Metadata {
+    /// The field's text.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Pending => "pending",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A container, and the first process that was seen in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sighting {
+    /// Who it says it is.
+    pub identity: Identity,
+    /// The control group's path.
+    pub path: Box<[u8]>,
+    /// A process in it.
+    pub pid: i64,
+    /// Whether there was a record already.
+    pub is_known: bool,
+    /// Whether the process runs a program of the container's: then its root is the container's too.
+    pub runs: bool,
+    /// The record, where the path itself says all that there is.
+    pub own: Option<Arc<Container>>,
+}
+
+/// How far a question is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Asked,
+    /// Nobody knew.
+    Failed,
+    /// Nobody knew, and the path is one that anybody could have made: it is the host.
+    Disowned,
+}
+
+/// Most sightings that wait to be taken.
+const QUEUE_MAX: usize = 4096;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Sightings {
+    /// Whether somebody answers.
+    pub(crate) awaited: bool,
+    queue: Vec<Sighting>,
+    phases: BTreeMap<Box<[u8]>, (Family, Phase)>,
+    seen: BTreeSet<Box<[u8]>>,
+    /// Containers in which something was executed, and whether their accounts are still being read.
+    ran: BTreeMap<Box<[u8]>, bool>,
+}
+
+impl Sightings {
+    /// Notes a container when its first process is seen. `max`: most that are remembered.
+    pub(crate) fn note(&mut self, sighting: Sighting, max: usize) {
+        let id = &sighting.identity.id;
+        if !self.awaited
+            || self.seen.contains(id)
+            || self.queue.len() >= QUEUE_MAX
+            || self.seen.len() >= max
+        {
+            return;
+        }
+        self.seen.insert(id.clone());
+        if !sighting.is_known {
+            let phase = (sighting.identity.family, Phase::Asked);
+            self.phases.insert(id.clone(), phase);
+        }
+        self.queue.push(sighting);
+    }
+
+    /// Notes the first process of a container that runs a program of its own: before, it may still
+    /// be in the host's root.
+    pub(crate) fn note_program(&mut self, identity: &Identity, pid: i64, max: usize) {
+        if !self.awaited
+            || self.ran.contains_key(&identity.id)
+            || self.queue.len() >= QUEUE_MAX
+            || self.ran.len() >= max
+        {
+            return;
+        }
+        self.ran.insert(identity.id.clone(), true);
+        self.queue.push(Sighting {
+            identity: identity.clone(),
+            path: Box::default(),
+            pid,
+            is_known: true,
+            runs: true,
+            own: None,
+        });
+    }
+
+    /// Whether a container's accounts are being read.
+    pub(crate) fn is_read(&self, id: &[u8]) -> bool {
+        self.ran.get(id) == Some(&true)
+    }
+
+    /// A container's accounts have been read, as far as it has any.
+    pub(crate) fn have_read(&mut self, id: &[u8]) {
+        if let Some(reading) = self.ran.get_mut(id) {
+            *reading = false;
+        }
+    }
+
+    /// Marks a container's accounts as being read.
+    pub(crate) fn expect_accounts(&mut self, id: &[u8]) {
+        self.ran.insert(id.into(), true);
+    }
+
+    /// Marks a container as asked for.
+    pub(crate) fn expect(&mut self, id: &[u8]) {
+        self.phases
+            .insert(id.into(), (Family::Runtime, Phase::Asked));
+    }
+
+    pub(crate) fn take(&mut self) -> Vec<Sighting> {
+        std::mem::take(&mut self.queue)
+    }
+
+    pub(crate) fn any(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// A record came.
+    pub(crate) fn settle(&mut self, id: &[u8]) {
+        self.phases.remove(id);
+    }
+
+    /// The container went.
+    pub(crate) fn forget(&mut self, id: &[u8]) {
+        self.phases.remove(id);
+        self.seen.remove(id);
+        self.ran.remove(id);
+    }
+
+    /// Nobody knows the container. True: then it is none.
+    pub(crate) fn fail(&mut self, id: &[u8]) -> bool {
+        let family = self
+            .phases
+            .get(id)
+            .map_or(Family::Runtime, |(family, _)| *family);
+        let disowned = family == Family::Namespaced;
+        let phase = if disowned {
+            Phase::Disowned
+        } else {
+            Phase::Failed
+        };
+        self.phases.insert(id.into(), (family, phase));
+        disowned
+    }
+
+    pub(crate) fn is_disowned(&self, id: &[u8]) -> bool {
+        matches!(self.phases.get(id), Some((_, Phase::Disowned)))
+    }
+
+    pub(crate) fn is_pending(&self, id: &[u8]) -> bool {
+        matches!(self.phases.get(id), Some((_, Phase::Asked)))
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.queue.clear();
+        self.phases.clear();
+        self.seen.clear();
+        self.ran.clear();
+    }
+}

@@ -1,0 +1,474 @@
+//! Which container a thread is in, and what events say of containers.
+//!
+//! Names of asynchronous events: `container` and `container_removed` are those of the original;
+//! the others are this engine's own, which other readers pass over:
+//!
+//! | name | says |
+//! |---|---|
+//! | `container` | a container is known now |
+//! | `container_updated` | more is known of it, or it is called otherwise |
+//! | `container_removed` | it has gone |
+//! | `container_unknown` | nobody knows it: nobody need wait any more |
+//! | `container_accounts` | its users and groups have been told, as far as it has any |
+//! | `container_wait` | the recorder asked the runtimes, and alerts waited so many milliseconds |
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use event::Record;
+
+use crate::container::{Cgroups, Container, Family, Identity, Metadata, Sighting, is_list, parse};
+use crate::context::Context;
+use crate::state::State;
+use crate::thread::ThreadIx;
+
+/// Name of the event that says that alerts wait for metadata.
+pub const WAIT_EVENT: &str = "container_wait";
+/// Name of the event that says that nobody knows a container.
+pub const UNKNOWN_EVENT: &str = "container_unknown";
+
+/// Name of the event that says that a container's accounts have been read.
+pub const ACCOUNTS_EVENT: &str = "container_accounts";
+
+/// Longest wait that an event may ask for.
+const WAIT_MAX_MS: u64 = 60_000;
+
+impl State {
+    /// Control groups, with the container that they name.
+    pub(crate) fn cgroups_of(&mut self, raw: &[u8], pid: i64) -> Rc<Cgroups> {
+        let cgroups = Cgroups::new(raw);
+        let found = {
+            let known =
+                |id: &[u8]| self.containers.contains_key(id) || self.sightings.is_pending(id);
+            let paths = cgroups.iter().map(|(_, path)| path);
+            let found = self.options.engines.identify(paths, &known);
+            found.map(|(identity, path)| (identity, path.to_vec()))
+        };
+        let Some((identity, path)) = found else {
+            return Rc::new(cgroups);
+        };
+        if self.sightings.is_disowned(&identity.id) {
+            return Rc::new(cgroups);
+        }
+        if self.is_claimed_falsely(&identity, &path) {
+            self.counters.identities_refused += 1;
+            return Rc::new(cgroups);
+        }
+        self.sighted(&identity, &path, pid);
+        Rc::new(cgroups.with(Some(identity)))
+    }
+
+    /// The groups' `Rc` if they say the same, else new ones.
+    pub(crate) fn cgroups_like(&mut self, old: &Rc<Cgroups>, raw: &[u8], pid: i64) -> Rc<Cgroups> {
+        if old.has(raw) || !is_list(raw) {
+            old.clone()
+        } else {
+            self.cgroups_of(raw, pid)
+        }
+    }
+
+    /// A known container lives in one control group. Who is in another one of that name made it
+    /// himself.
+    fn is_claimed_falsely(&mut self, identity: &Identity, path: &[u8]) -> bool {
+        let own = plain(&path[..identity.end.min(path.len())]);
+        if own.is_empty() || identity.family != Family::Runtime {
+            return false;
+        }
+        match self.groups.get(&*identity.id) {
+            // A reader in a namespace of control groups sees less of the path than the kernel does.
+            Some(first) => !first.ends_with(own) && !own.ends_with(first),
+            None => {
+                if self.groups.len() < self.options.max_containers {
+                    self.groups.insert(identity.id.clone(), own.into());
+                }
+                false
+            }
+        }
+    }
+
+    pub(crate) fn sighted(&mut self, identity: &Identity, path: &[u8], pid: i64) {
+        let known = self.containers.contains_key(&*identity.id);
+        let own = match identity.family.own_kind() {
+            Some(kind) if !known => Some(Arc::new(self.own_record(identity, kind))),
+            _ => None,
+        };
+        let sighting = Sighting {
+            identity: identity.clone(),
+            path: path.into(),
+            pid,
+            is_known: known || own.is_some(),
+            runs: false,
+            own: own.clone(),
+        };
+        self.sightings.note(sighting, self.options.max_containers);
+        if let Some(own) = own {
+            self.keep_container(own);
+        }
+    }
+
+    /// A thread runs another program.
+    pub(crate) fn runs_program(&mut self, ix: ThreadIx) {
+        self.identify_by_helper(ix);
+        if !self.sightings.awaited {
+            return;
+        }
+        let thread = self.threads.at(ix);
+        let (cgroups, pid) = (thread.cgroups.clone(), thread.pid);
+        if let Some(identity) = cgroups.identity() {
+            self.sightings
+                .note_program(identity, pid, self.options.max_containers);
+        }
+    }
+
+    /// The record of a container of which the path says all that there is.
+    fn own_record(&self, identity: &Identity, kind: u32) -> Container {
+        let (mut name, mut image) = (identity.id.to_vec(), Vec::new());
+        if let (Family::Fixed, Some(fixed)) = (identity.family, &self.options.engines.fixed) {
+            (name, image) = (fixed.name.clone(), fixed.image.clone());
+        }
+        let (repository, tag, digest) = split_image(&image);
+        Container {
+            id: identity.id.to_vec(),
+            name,
+            kind,
+            image_repository: repository.to_vec(),
+            image_tag: tag.to_vec(),
+            image_digest: digest.to_vec(),
+            image,
+            size: -1,
+            ..Container::default()
+        }
+    }
+
+    fn keep_container(&mut self, container: Arc<Container>) {
+        if self.containers.len() >= self.options.max_containers
+            && !self.containers.contains_key(&container.id)
+        {
+            self.counters.containers_dropped += 1;
+            return;
+        }
+        self.threads.new_epoch();
+        self.containers.insert(container.id.clone(), container);
+    }
+
+    // ---- events ----
+
+    /// A container became known, or more of it.
+    pub(crate) fn container_added(&mut self, cx: &mut Context, json: &[u8]) {
+        if json.is_empty() {
+            return;
+        }
+        let Some(container) = parse(json) else {
+            self.counters.containers_malformed += 1;
+            return;
+        };
+        let container = Arc::new(container);
+        cx.container = Some(container.clone());
+        if container.id.is_empty() {
+            return;
+        }
+        self.sightings.settle(&container.id);
+        self.keep_container(container);
+    }
+
+    /// A message of the engine's own or of a plugin.
+    pub(crate) fn asynchronous(&mut self, cx: &mut Context, r: &Record<'_>) {
+        match r.text(1) {
+            b"container" | b"container_updated" => self.container_added(cx, r.param(2)),
+            b"container_removed" => {
+                let Some(container) = parse(r.param(2)) else {
+                    self.counters.containers_malformed += 1;
+                    return;
+                };
+                self.forget_container(&container.id);
+                cx.container = Some(Arc::new(container));
+            }
+            b"container_unknown" => {
+                cx.visible = false;
+                if let Some(container) = parse(r.param(2)) {
+                    self.container_failed(&container.id);
+                }
+            }
+            b"container_accounts" => {
+                cx.visible = false;
+                self.sightings.have_read(r.text(2));
+            }
+            b"container_wait" => {
+                cx.visible = false;
+                let text = std::str::from_utf8(r.text(2)).unwrap_or_default();
+                if let Ok(ms) = text.trim().parse::<u64>() {
+                    self.await_containers(ms);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn forget_container(&mut self, id: &[u8]) {
+        self.threads.new_epoch();
+        self.containers.remove(id);
+        self.groups.remove(id);
+        self.sightings.forget(id);
+        if self.accounts.has_container(id) {
+            Arc::make_mut(&mut self.accounts).remove_container(id);
+        }
+    }
+
+    /// Nobody knows it.
+    fn container_failed(&mut self, id: &[u8]) {
+        if id.is_empty() || self.containers.contains_key(id) {
+            return;
+        }
+        if self.sightings.fail(id) {
+            self.disown(id);
+        }
+    }
+
+    /// Threads of what turned out to be no container are the host's.
+    pub(crate) fn disown(&mut self, id: &[u8]) {
+        let theirs: Vec<_> = self
+            .threads
+            .iter()
+            .filter(|(_, thread)| thread.container_id() == id)
+            .map(|(ix, _)| ix)
+            .collect();
+        for ix in theirs {
+            let thread = self.threads.at_mut(ix);
+            thread.cgroups = Rc::new(thread.cgroups.with(None));
+        }
+    }
+
+    // ---- for those who watch a machine ----
+
+    /// From now on unknown containers are noted and somebody answers; `ms`: how long alerts wait.
+    pub fn await_containers(&mut self, ms: u64) {
+        self.sightings.awaited = true;
+        self.container_wait_ns = ms.min(WAIT_MAX_MS) * 1_000_000;
+    }
+
+    /// How long an alert waits for what is pending, nanoseconds; 0: not at all.
+    #[must_use]
+    #[inline]
+    pub fn container_wait(&self) -> u64 {
+        self.container_wait_ns
+    }
+
+    /// Whether the users and groups of a container are being read from its own files.
+    #[must_use]
+    pub fn accounts_pending(&self, id: &[u8]) -> bool {
+        self.sightings.is_read(id)
+    }
+
+    /// Whether [`State::take_sightings`] has any.
+    #[must_use]
+    #[inline]
+    pub fn has_sightings(&self) -> bool {
+        self.sightings.any()
+    }
+
+    /// Containers that nobody has been asked about yet.
+    pub fn take_sightings(&mut self) -> Vec<Sighting> {
+        self.sightings.take()
+    }
+
+    /// Users of containers' own, with their container.
+    pub fn container_users(&self) -> impl Iterator<Item = (&[u8], &crate::User)> {
+        self.accounts.users_of_containers()
+    }
+
+    /// Groups of containers' own, with their container.
+    pub fn container_groups(&self) -> impl Iterator<Item = (&[u8], &crate::Group)> {
+        self.accounts.groups_of_containers()
+    }
+
+    /// What is known of a container; the empty id is the host.
+    #[must_use]
+    pub fn container_metadata(&self, id: &[u8]) -> Metadata {
+        if id.is_empty() || self.containers.contains_key(id) {
+            Metadata::Complete
+        } else if self.sightings.is_pending(id) {
+            Metadata::Pending
+        } else {
+            Metadata::Unknown
+        }
+    }
+}
+
+/// A path without what a namespace of control groups shows of the way to it.
+fn plain(path: &[u8]) -> &[u8] {
+    let mut path = path;
+    while let Some(rest) = path.strip_prefix(b"/..") {
+        path = rest;
+    }
+    path
+}
+
+/// Repository, tag and digest of an image's name, each empty where there is none.
+///
+/// `HOST:PORT/NAME:TAG@sha256:...`: a colon is a tag's only behind the last slash.
+#[must_use]
+pub fn split_image(image: &[u8]) -> (&[u8], &[u8], &[u8]) {
+    let (name, digest) = match image.iter().position(|&b| b == b'@') {
+        Some(at) => (&image[..at], &image[at + 1..]),
+        None => (image, &b""[..]),
+    };
+    let last = name.iter().rposition(|&b| b == b'/').map_or(0, |at| at + 1);
+    match name[last..].iter().rposition(|&b| b == b':') {
+        Some(at) => (&name[..last + at], &name[last + at + 1..], digest),
+        None => (name, b"", digest),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use event::{EventCode, RecordBuilder, RecordFlags, codes};
+
+    use super::*;
+    use crate::Options;
+
+    const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    const SHORT: &[u8] = b"0123456789ab";
+
+    fn live() -> State {
+        let mut state = State::new(Options::default());
+        state.await_containers(500);
+        state
+    }
+
+    fn message(state: &mut State, name: &str, json: &str) -> Context {
+        let bytes = RecordBuilder::new(EventCode::new(codes::ASYNCEVENT_E), 1, 0)
+            .u32(0)
+            .text(name)
+            .text(json)
+            .finish();
+        let record = Record::parse(&bytes, 0, RecordFlags::default()).unwrap();
+        state.process(&record)
+    }
+
+    fn group(path: &str) -> Vec<u8> {
+        format!("cpuset={}\0", path.replace("ID", ID)).into_bytes()
+    }
+
+    #[test]
+    fn a_container_is_asked_for_once() {
+        let mut state = live();
+        let cgroups = state.cgroups_of(&group("/docker/ID"), 7);
+        assert_eq!(cgroups.container_id(), SHORT);
+        assert_eq!(state.container_metadata(SHORT), Metadata::Pending);
+        let sightings = state.take_sightings();
+        assert_eq!((sightings.len(), sightings[0].pid), (1, 7));
+        assert_eq!(*sightings[0].identity.full_id, *ID.as_bytes());
+        state.cgroups_of(&group("/docker/ID/below"), 8);
+        assert!(!state.has_sightings());
+        message(
+            &mut state,
+            "container",
+            r#"{"container":{"id":"0123456789ab","name":"x"}}"#,
+        );
+        assert_eq!(state.container_metadata(SHORT), Metadata::Complete);
+        message(
+            &mut state,
+            "container_updated",
+            r#"{"container":{"id":"0123456789ab","name":"y"}}"#,
+        );
+        assert_eq!(state.container(SHORT).unwrap().name, b"y");
+        message(
+            &mut state,
+            "container_removed",
+            r#"{"container":{"id":"0123456789ab"}}"#,
+        );
+        assert_eq!(state.container_metadata(SHORT), Metadata::Unknown);
+        assert!(state.groups.is_empty());
+    }
+
+    #[test]
+    fn in_a_capture_nobody_waits() {
+        let mut state = State::new(Options::default());
+        state.cgroups_of(&group("/docker/ID"), 7);
+        assert!(!state.has_sightings());
+        assert_eq!(state.container_metadata(SHORT), Metadata::Unknown);
+        let cx = message(&mut state, WAIT_EVENT, "250");
+        assert!(!cx.visible);
+        assert_eq!(state.container_wait(), 250_000_000);
+        state.cgroups_of(&group("/docker/ID"), 7);
+        assert_eq!(state.container_metadata(SHORT), Metadata::Pending);
+        let cx = message(
+            &mut state,
+            UNKNOWN_EVENT,
+            r#"{"container":{"id":"0123456789ab"}}"#,
+        );
+        assert!(!cx.visible);
+        assert_eq!(state.container_metadata(SHORT), Metadata::Unknown);
+    }
+
+    #[test]
+    fn anybody_s_group_is_the_host_when_nobody_knows_it() {
+        let mut state = live();
+        let process = event::snapshot::Process {
+            tid: 5,
+            pid: 5,
+            cgroups: b"memory=/some/thing\0",
+            ..event::snapshot::Process::default()
+        };
+        state.load_process(&process);
+        let ix = state.by_tid(5).unwrap();
+        assert_eq!(state.thread(ix).container_id(), b"thing");
+        message(&mut state, UNKNOWN_EVENT, r#"{"container":{"id":"thing"}}"#);
+        assert_eq!(state.thread(ix).container_id(), b"");
+        assert_eq!(
+            state.cgroups_of(b"memory=/some/thing\0", 6).container_id(),
+            b""
+        );
+        message(&mut state, "container", r#"{"container":{"id":"thing"}}"#);
+        assert_eq!(
+            state.cgroups_of(b"memory=/some/thing\0", 6).container_id(),
+            b"thing"
+        );
+    }
+
+    #[test]
+    fn a_group_of_the_same_name_elsewhere_is_no_container() {
+        let mut state = live();
+        state.cgroups_of(&group("/docker/ID"), 7);
+        let forged = state.cgroups_of(&group("/user.slice/user-1000.slice/docker-ID.scope"), 8);
+        assert_eq!(forged.container_id(), b"");
+        assert_eq!(state.counters().identities_refused, 1);
+        for same in ["/docker/ID", "/docker/ID/x", "/../docker/ID", "/../../ID"] {
+            assert_eq!(
+                state.cgroups_of(&group(same), 9).container_id(),
+                SHORT,
+                "{same}"
+            );
+        }
+    }
+
+    #[test]
+    fn named_containers_have_a_record_at_once() {
+        let mut state = live();
+        let cgroups = state.cgroups_of(b"name=systemd=/lxc.payload.web\0", 3);
+        assert_eq!(cgroups.container_id(), b"web");
+        assert_eq!(state.container(b"web").unwrap().kind_name(), "lxc");
+        assert_eq!(state.container_metadata(b"web"), Metadata::Complete);
+        assert_eq!(state.take_sightings().len(), 1);
+        state.cgroups_of(b"name=systemd=/lxc.payload.web/x\0", 4);
+        assert!(!state.has_sightings());
+    }
+
+    #[test]
+    fn images() {
+        type Parts<'a> = (&'a str, &'a str, &'a str);
+        let parts = |image: &'static str| -> Parts<'_> {
+            let (a, b, c) = split_image(image.as_bytes());
+            let text = |t| std::str::from_utf8(t).unwrap();
+            (text(a), text(b), text(c))
+        };
+        assert_eq!(parts("nginx"), ("nginx", "", ""));
+        assert_eq!(parts("nginx:1.2"), ("nginx", "1.2", ""));
+        assert_eq!(parts("r.io:5000/a/nginx"), ("r.io:5000/a/nginx", "", ""));
+        assert_eq!(
+            parts("r.io:5000/a/n:1@sha256:ab"),
+            ("r.io:5000/a/n", "1", "sha256:ab")
+        );
+        assert_eq!(parts(""), ("", "", ""));
+    }
+}
