@@ -2,6 +2,7 @@
 //! scan of `/proc`.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use event::snapshot::{self, Interface, MachineInfo, NamedKind, Process, Target, UserList};
 use event::sock::Endpoint;
