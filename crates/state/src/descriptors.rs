@@ -16,7 +16,8 @@ type Slots = [Option<Rc<Descriptor>>; CHUNK as usize];
 #[derive(Clone, Debug, Default)]
 pub struct DescriptorTable {
     /// Sorted by key (number / 32).
-    chunks: Vec<(i64, Rc<Slots>)>,
+    /// The last number has a bit for each descriptor that is settled.
+    chunks: Vec<(i64, Rc<Slots>, u32)>,
     count: u32,
     /// A chunk that was empty when it was last looked at.
     idle: Option<i64>,
@@ -40,12 +41,12 @@ impl DescriptorTable {
     #[inline]
     fn chunk(&self, key: i64) -> Result<usize, usize> {
         if let Ok(at) = usize::try_from(key)
-            && let Some((found, _)) = self.chunks.get(at)
+            && let Some((found, _, _)) = self.chunks.get(at)
             && *found == key
         {
             return Ok(at);
         }
-        self.chunks.binary_search_by_key(&key, |(k, _)| *k)
+        self.chunks.binary_search_by_key(&key, |(k, _, _)| *k)
     }
 
     #[inline]
@@ -61,11 +62,28 @@ impl DescriptorTable {
         self.shared(fd).map(|d| &**d)
     }
 
+    /// Whether it was found that data which goes over this descriptor changes nothing about it, and
+    /// it has not been changed since. Known without a look at the descriptor itself, which is far
+    /// away in a process with thousands of them.
+    #[inline]
+    pub(crate) fn is_settled(&self, fd: i64) -> bool {
+        self.chunk(fd.div_euclid(CHUNK))
+            .is_ok_and(|at| self.chunks[at].2 >> fd.rem_euclid(CHUNK) & 1 == 1)
+    }
+
+    /// Notes that; the descriptor must be there.
+    pub(crate) fn settle(&mut self, fd: i64) {
+        if let Ok(at) = self.chunk(fd.div_euclid(CHUNK)) {
+            self.chunks[at].2 |= 1 << fd.rem_euclid(CHUNK);
+        }
+    }
+
     /// For changing; copies what is shared.
     pub(crate) fn find_mut(&mut self, fd: i64) -> Option<&mut Descriptor> {
         let at = self.chunk(fd.div_euclid(CHUNK)).ok()?;
         let slot = fd.rem_euclid(CHUNK) as usize;
         self.chunks[at].1[slot].as_ref()?;
+        self.chunks[at].2 &= !(1 << slot);
         Rc::make_mut(&mut self.chunks[at].1)[slot]
             .as_mut()
             .map(Rc::make_mut)
@@ -77,10 +95,11 @@ impl DescriptorTable {
         let at = match self.chunk(key) {
             Ok(at) => at,
             Err(at) => {
-                self.chunks.insert(at, (key, Rc::new(Slots::default())));
+                self.chunks.insert(at, (key, Rc::new(Slots::default()), 0));
                 at
             }
         };
+        self.chunks[at].2 &= !(1 << fd.rem_euclid(CHUNK));
         let slot = &mut Rc::make_mut(&mut self.chunks[at].1)[fd.rem_euclid(CHUNK) as usize];
         let old = slot.replace(d);
         self.count += u32::from(old.is_none());
@@ -92,6 +111,7 @@ impl DescriptorTable {
         let at = self.chunk(fd.div_euclid(CHUNK)).ok()?;
         let slot = fd.rem_euclid(CHUNK) as usize;
         self.chunks[at].1[slot].as_ref()?;
+        self.chunks[at].2 &= !(1 << slot);
         let old = Rc::make_mut(&mut self.chunks[at].1)[slot].take();
         self.count -= u32::from(old.is_some());
         if at > 0 && self.chunks[at].1.iter().all(Option::is_none) {
@@ -123,7 +143,7 @@ impl DescriptorTable {
         mut goes: impl FnMut(&Descriptor) -> bool,
     ) {
         for at in (0..self.chunks.len()).rev() {
-            let (key, slots) = &self.chunks[at];
+            let (key, slots, _) = &self.chunks[at];
             let start = key * CHUNK;
             if start > last || start + (CHUNK - 1) < first {
                 continue;
@@ -142,6 +162,7 @@ impl DescriptorTable {
                 continue;
             }
             self.count -= doomed.count_ones();
+            self.chunks[at].2 &= !doomed;
             let slots = Rc::make_mut(&mut self.chunks[at].1);
             for (i, slot) in slots.iter_mut().enumerate() {
                 if doomed & (1 << i) != 0 {
@@ -156,7 +177,7 @@ impl DescriptorTable {
 
     /// Like [`Self::iter`], to be kept.
     pub(crate) fn iter_shared(&self) -> impl Iterator<Item = (i64, &Rc<Descriptor>)> {
-        self.chunks.iter().flat_map(|(key, slots)| {
+        self.chunks.iter().flat_map(|(key, slots, _)| {
             slots
                 .iter()
                 .enumerate()
@@ -166,7 +187,7 @@ impl DescriptorTable {
 
     /// All open descriptors, by rising number.
     pub fn iter(&self) -> impl Iterator<Item = (i64, &Descriptor)> {
-        self.chunks.iter().flat_map(|(key, slots)| {
+        self.chunks.iter().flat_map(|(key, slots, _)| {
             slots
                 .iter()
                 .enumerate()

@@ -236,15 +236,22 @@ impl State {
             return;
         }
         let tuple = tuple.map_or(&[][..], |at| r.param(at));
+        if tuple.is_empty() && self.descriptors(ix).is_some_and(|t| t.is_settled(fd)) {
+            return;
+        }
         match self.descriptor(ix, fd) {
             Some(d) => {
                 let is_connection = matches!(d.kind, Kind::Ipv4 | Kind::Ipv6);
-                if !is_connection && tuple.is_empty() {
-                    return;
-                }
                 let connects = is_connection && !d.flags.contains(DescriptorFlags::CONNECTED);
                 let is_new = !tuple.is_empty() && (d.name().is_empty() || !is_tcp(d));
                 if !connects && !is_new {
+                    // So it stays for data without addresses until the descriptor changes.
+                    if let Some(owner) = self.owner_of_descriptors(ix)
+                        && let Some(table) =
+                            Rc::get_mut(&mut self.threads.at_unseen(owner).descriptors)
+                    {
+                        table.settle(fd);
+                    }
                     return;
                 }
                 self.ends_told(cx, ix, fd, r, if is_new { tuple } else { &[] });
