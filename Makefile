@@ -16,6 +16,7 @@ run: tools ## build, then watch this machine with the shipped rules, or replay t
 
 test: tools lint ## everything that can be tested here; the last line counts the conformance cases
 	$(CARGO) test --workspace --no-fail-fast
+	benches/instructions
 	@$(MAKE) --no-print-directory conformance
 
 test-kernels: tools ## the probe on Debian's kernels, in an emulator; downloads them once
@@ -25,8 +26,9 @@ conformance: tools ## the binary against the corpus in $$PEREGRINE_CORPUS
 	$(CARGO) build --release --bin peregrine --bin conformance
 	@target/release/conformance --peregrine $(PEREGRINE) $(KINDS)
 
-bench: tools ## figures for every stage
-	$(CARGO) bench --workspace
+bench: tools ## what everything costs, as one table; kept in benches/results
+	$(CARGO) build --release --bin peregrine --bin make-workload --bin make-rules
+	benches/run $(PEREGRINE)
 
 bench-live: tools ## what watching this machine costs (root, a quiet machine); kept in benches/results
 	$(CARGO) build --release --bin peregrine --bin live-bench

@@ -280,6 +280,9 @@ pub(crate) struct Explain {
     /// Watch this machine for so many seconds instead of a capture (root)
     #[arg(long, value_name = "SECONDS", conflicts_with = "what")]
     pub(crate) live: Option<u64>,
+    /// Say what these rules need of the kernel, what is left out, and why no alert is lost with it
+    #[arg(long, conflicts_with_all = ["what", "rule", "event", "why_not", "live"])]
+    pub(crate) kernel: bool,
     #[command(flatten)]
     pub(crate) rules: Rules,
 }

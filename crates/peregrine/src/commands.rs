@@ -4,6 +4,7 @@ mod check;
 mod config;
 mod doctor;
 mod explain;
+mod kernel;
 mod list;
 mod read;
 mod record;
