@@ -97,8 +97,8 @@ pub fn effective(tree: &Node, sources: &SourceMap) -> Vec<Effective> {
 fn origin(at: Option<Span>, sources: &SourceMap) -> Origin {
     match at {
         Some(at) => Origin::File(
-            sources.source(at.file).name.clone(),
-            sources.place(at.file, at.start).line,
+            sources.source(at.source).name.clone(),
+            sources.place(at.source, at.start).line,
         ),
         None => Origin::Option,
     }

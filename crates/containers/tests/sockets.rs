@@ -33,7 +33,7 @@ fn nobody_knows(answer: &Answer) -> containers::Counters {
 
 #[test]
 fn a_socket_that_hangs() {
-    let counters = nobody_knows(&(Arc::new(|_, _| server::hang()) as Answer));
+    let counters = nobody_knows(&(Arc::new(|_: &str, _: &mut dyn Write| server::hang()) as Answer));
     assert!(counters.timeouts > 0, "{counters:?}");
 }
 
@@ -139,7 +139,10 @@ fn a_socket_that_appears_goes_and_comes_back() {
 fn questions_beyond_measure() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("docker.sock");
-    unix(&path, &(Arc::new(|_, _| server::hang()) as Answer));
+    unix(
+        &path,
+        &(Arc::new(|_: &str, _: &mut dyn Write| server::hang()) as Answer),
+    );
     let containers = Containers::start(settings(&path)).unwrap();
     let begin = Instant::now();
     for i in 0..20_000u32 {
