@@ -203,12 +203,9 @@ fn note(line: &str, alerts: &mut Alerts) {
         return;
     };
     let rule = alert["rule"].as_str().unwrap_or_default();
-    if let Some(token) = alert["output_fields"]["case"].as_str() {
-        if !token.is_empty() {
-            alerts
-                .entry(token.to_owned())
-                .or_default()
-                .insert(rule.to_owned());
-        }
+    let token = alert["output_fields"]["case"].as_str().unwrap_or_default();
+    if !token.is_empty() {
+        let fired = alerts.entry(token.to_owned()).or_default();
+        fired.insert(rule.to_owned());
     }
 }
