@@ -78,15 +78,6 @@ impl Wanted {
         self
     }
 
-    /// With every system call, so that other rules can come into force while it runs.
-    pub(crate) fn with_all(&self) -> Self {
-        let calls = Self::everything().calls;
-        Self {
-            calls: self.calls.or(&calls),
-            ..self.clone()
-        }
-    }
-
     /// System calls that this wants and `loaded` does not have.
     pub(crate) fn beyond(&self, loaded: &Self) -> Vec<&'static str> {
         names(&self.calls.minus(&loaded.calls))
@@ -123,7 +114,7 @@ fn select(of_rules: &CodeSet, base: &BaseSyscalls) -> CodeSet {
     };
     selected = selected.minus(&removed);
     if !base.all {
-        selected = selected.minus(&with(|info| ignored::is_ignored(info)));
+        selected = selected.minus(&with(ignored::is_ignored));
     }
     if base.repair && !base.custom_set.is_empty() {
         selected = repaired(&selected);
