@@ -66,6 +66,8 @@ pub(crate) struct LoopEnd {
     pub(crate) fault: Option<anyhow::Error>,
     /// A signal ended it.
     pub(crate) stopped: bool,
+    /// The source came to its own end, or failed: other sources may go on.
+    pub(crate) exhausted: bool,
     /// Events that came.
     pub(crate) events: u64,
 }
@@ -139,9 +141,13 @@ pub(crate) fn drive<S: Source>(
                 end.stopped = times.stopping;
                 return end;
             }
-            Ok(Next::End) => return end,
+            Ok(Next::End) => {
+                end.exhausted = true;
+                return end;
+            }
             Err(fault) => {
                 end.fault = Some(fault);
+                end.exhausted = true;
                 return end;
             }
         };
