@@ -208,7 +208,11 @@ fn what_run_alerts_replay_alerts() {
     let rules = rules(place.mark(), port);
     let file = place.path("recorded.scap");
     let recording = recorder(&file, &[]);
-    let watch = Watch::start(&place, &rules, &["-o", "base_syscalls.all=true", "-o", ROOMY]);
+    let watch = Watch::start(
+        &place,
+        &rules,
+        &["-o", "base_syscalls.all=true", "-o", ROOMY],
+    );
     perform_with(&place, &listener, port);
     let (alerts, said, _) = watch.stop();
     finish(recording);
