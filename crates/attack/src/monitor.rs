@@ -74,13 +74,23 @@ fn command(plan: &Plan, folder: &Path, files: &[PathBuf]) -> Command {
 }
 
 impl Monitor {
-    /// Starts to watch this machine.
+    /// Starts to watch this machine; a container runtime may be asked at that socket.
     ///
     /// # Errors
     /// The program cannot be started.
-    pub fn start(plan: &Plan) -> Result<Self> {
+    pub fn start(plan: &Plan, runtime: Option<&Path>) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let files = prepare(plan, folder.path())?;
+        if let Some(socket) = runtime {
+            let asked = format!(
+                "plugins:\n  - name: container\n    library_path: libcontainer.so\n    init_config:\n      engines:\n        \
+                 docker: {{enabled: true, sockets: [{}]}}\n",
+                socket.display()
+            );
+            let configuration = folder.path().join("peregrine.yaml");
+            let text = fs::read_to_string(&configuration)? + &asked;
+            fs::write(&configuration, text)?;
+        }
         let mut first = Command::new(&plan.program);
         first.arg("run");
         let rest = command(plan, folder.path(), &files);
