@@ -10,13 +10,14 @@
 
 #![forbid(unsafe_code)]
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::case::Case;
+use crate::case::{Case, Place};
 use crate::monitor::{Alerts, Monitor, Plan};
 use crate::performance::{Performance, token};
 
@@ -27,6 +28,7 @@ pub mod monitor;
 pub mod mutation;
 pub mod performance;
 pub mod products;
+pub mod runtime;
 pub mod script;
 pub mod stage;
 pub mod verdict;
@@ -77,16 +79,18 @@ pub fn live(plan: &Plan, cases: &[Case]) -> Result<(Vec<bool>, Alerts)> {
 /// Without root, or if the recording cannot be made.
 pub fn record(program: &Path, cases: &[Case], file: &Path) -> Result<Vec<bool>> {
     let _ = std::fs::remove_file(file);
+    let folder = tempfile::tempdir()?;
+    let raw = folder.path().join("raw.scap");
     let mut recorder = Command::new(program)
         .args(["record", "-q"])
-        .arg(file)
+        .arg(&raw)
         .arg("proc.exepath contains peregrine-attack or proc.aexepath contains peregrine-attack")
         .stdin(Stdio::null())
         .spawn()
         .with_context(|| format!("cannot start {}", program.display()))?;
     // The file is begun when the machine is being watched and what stands was read.
     for _ in 0..600 {
-        if std::fs::metadata(file).is_ok_and(|about| about.len() > 0) {
+        if std::fs::metadata(&raw).is_ok_and(|about| about.len() > 0) {
             break;
         }
         std::thread::sleep(Duration::from_millis(100));
@@ -96,7 +100,8 @@ pub fn record(program: &Path, cases: &[Case], file: &Path) -> Result<Vec<bool>> 
         let mut performance = Performance::open(cases)?;
         let complete = performance.all()?;
         performance.sentinel()?;
-        Ok(complete)
+        let id = performance.container(Place::Privileged);
+        anyhow::Ok((complete, id.map(str::to_owned)))
     })();
     std::thread::sleep(Duration::from_secs(1));
     if let Some(id) = rustix::process::Pid::from_raw(recorder.id().cast_signed()) {
@@ -106,7 +111,14 @@ pub fn record(program: &Path, cases: &[Case], file: &Path) -> Result<Vec<bool>> 
     if !status.success() {
         bail!("the recorder ended: {status}");
     }
-    result
+    let (complete, id) = result?;
+    match id {
+        Some(id) => runtime::describe(&raw, file, &id)?,
+        None => {
+            std::fs::copy(&raw, file).context("cannot write the recording")?;
+        }
+    }
+    Ok(complete)
 }
 
 /// Of each case, whether its rule fired.
@@ -118,9 +130,14 @@ pub fn fired(cases: &[Case], alerts: &Alerts) -> Vec<bool> {
         .map(|(index, case)| {
             alerts
                 .get(&token(index))
-                .is_some_and(|rules| rules.contains(&case.rule))
+                .is_some_and(|rules| concerns(rules, case))
         })
         .collect()
+}
+
+/// True if the rules that fired are against what the case says: its own, or any for a case that concerns all.
+pub(crate) fn concerns(fired: &BTreeSet<String>, case: &Case) -> bool {
+    fired.contains(&case.rule) || (case.rule == case::ANY_RULE && !fired.is_empty())
 }
 
 /// The table that sets Falco's rules beside ours, from a recording.

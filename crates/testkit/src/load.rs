@@ -143,7 +143,8 @@ impl Load {
         match kind {
             Kind::Files => {
                 let mut buffer = [0; 64];
-                File::open(self.dir.path().join("file"))?.read(&mut buffer)?;
+                let read = File::open(self.dir.path().join("file"))?.read(&mut buffer)?;
+                std::hint::black_box(read);
             }
             Kind::Openat2 => {
                 let missing = c"/no/such/file";
