@@ -142,7 +142,7 @@ pub(crate) fn load(options: &Options) -> Result<Loaded, Error> {
 
     let shared = Arc::new(Shared::map(map_named(&object, ".data.shared")?.as_fd())?);
     fill_dispatch_table(&object, &plan)?;
-    shared.set_wanted(&options.syscalls);
+    shared.set_wanted(&options.syscalls, &options.unread);
     set_own(&object, &shared, options.own_events)?;
     let doorbell = map_named(&object, "doorbell")?
         .as_fd()
