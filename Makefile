@@ -4,7 +4,7 @@ CARGO ?= cargo
 FUZZ_SECONDS ?= 60
 PEREGRINE := target/release/peregrine
 
-.PHONY: run test conformance bench fuzz lint fmt tools clean
+.PHONY: run test test-kernels conformance bench fuzz lint fmt tools clean
 
 run: tools ## build, then watch this machine with the shipped rules, or replay the sample where that cannot be
 	$(CARGO) build --release --bin peregrine
@@ -18,6 +18,9 @@ test: tools lint ## everything that can be tested here; the last line counts the
 	$(CARGO) test --workspace --no-fail-fast
 	benches/instructions
 	@$(MAKE) --no-print-directory conformance
+
+test-kernels: tools ## the probe on Debian's kernels, in an emulator; downloads them once
+	crates/probe/tests/kernels/run
 
 conformance: tools ## the binary against the corpus in $$PEREGRINE_CORPUS
 	$(CARGO) build --release --bin peregrine --bin conformance

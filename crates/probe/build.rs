@@ -11,11 +11,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Object name and the macro that selects its way of attaching.
-const FLAVOURS: [(&str, &str); 3] = [
-    ("dispatch", "ATTACH_DISPATCH"),
-    ("tracepoint", "ATTACH_TRACEPOINT"),
-    ("fexit", "ATTACH_FEXIT"),
+/// Object name and the macros that select its way of attaching.
+const FLAVOURS: [(&str, &[&str]); 4] = [
+    ("dispatch", &["-DATTACH_DISPATCH"]),
+    ("tracepoint", &["-DATTACH_TRACEPOINT"]),
+    ("fexit", &["-DATTACH_FEXIT"]),
+    // For kernels before 5.17.
+    ("old", &["-DATTACH_DISPATCH", "-DWITHOUT_CALLBACKS"]),
 ];
 
 fn main() {
@@ -33,13 +35,13 @@ fn main() {
         other => panic!("the kernel programs know no {other}"),
     };
     let children =
-        FLAVOURS.map(|(name, flavour)| {
+        FLAVOURS.map(|(name, flavour): (&str, &[&str])| {
             let object = out.join(format!("{name}.bpf.o"));
             let child = Command::new(&clang)
             .args(["-g", "-O2", "-target", "bpf", "-mcpu=v3", "-Wall", "-Werror"])
             .args(["-Wno-unused-function", "-Wno-pass-failed"])
             .arg(format!("-D__TARGET_ARCH_{target}"))
-            .arg(format!("-D{flavour}"))
+            .args(flavour)
             .args(["-I", "bpf/include", "-I"])
             .arg(&out)
             .arg("-I")

@@ -78,7 +78,11 @@ static int by_handle(const char *path, int flags)
 	int mount_id;
 	if (name_to_handle_at(AT_FDCWD, path, &handle.head, &mount_id, 0) < 0)
 		return -1;
-	int mount = directory("/tmp");
+	/* Any descriptor of its file system will do. */
+	char folder[1024];
+	snprintf(folder, sizeof(folder), "%s", path);
+	*strrchr(folder, '/') = 0;
+	int mount = directory(folder);
 	int result = closed(open_by_handle_at(mount, &handle.head, flags));
 	int why = errno;
 	close(mount);

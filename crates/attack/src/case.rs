@@ -35,6 +35,9 @@ const PRODUCTS: (&str, &str) = (
     include_str!("../attacks/products.attacks"),
 );
 
+/// The name under which a case concerns every rule: all of them should be silent.
+pub const ANY_RULE: &str = "*";
+
 /// Where a case is performed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {

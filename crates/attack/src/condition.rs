@@ -247,7 +247,11 @@ pub fn mutants(original: &[Word]) -> Vec<(String, String)> {
                     format!("{value} -> {other}"),
                 );
             }
-            Word::Sign(_) | Word::Name(_) => {}
+            Word::Name(name) => put(
+                vec![Word::Logic("not".to_owned()), word.clone()],
+                format!("not {name}"),
+            ),
+            Word::Sign(_) => {}
         }
     }
     all

@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -118,9 +119,14 @@ pub fn fired(cases: &[Case], alerts: &Alerts) -> Vec<bool> {
         .map(|(index, case)| {
             alerts
                 .get(&token(index))
-                .is_some_and(|rules| rules.contains(&case.rule))
+                .is_some_and(|rules| concerns(rules, case))
         })
         .collect()
+}
+
+/// True if the rules that fired are against what the case says: its own, or any for a case that concerns all.
+pub(crate) fn concerns(fired: &BTreeSet<String>, case: &Case) -> bool {
+    fired.contains(&case.rule) || (case.rule == case::ANY_RULE && !fired.is_empty())
 }
 
 /// The table that sets Falco's rules beside ours, from a recording.

@@ -1,5 +1,5 @@
-//! Does the suite notice if a rule changes? Each rule's condition, macros put in, is changed in one word at a time; a
-//! change is caught if a case of that rule then ends otherwise.
+//! Does the suite notice if the rules change? Each word of each rule's condition, and of each macro, is changed by itself;
+//! a change is caught if a case then ends otherwise. A macro's change is made in every rule that uses it.
 //!
 //! All changed rules are loaded beside each other, some hundreds at a time, over one recording of the suite: a run over
 //! thousands of them takes a minute or two.
@@ -13,23 +13,23 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::case::Case;
-use crate::condition::{expanded, mutants, text};
+use crate::case::{ANY_RULE, Case};
+use crate::condition::{expanded, mutants, text, words};
 use crate::monitor::Plan;
 use crate::performance::token;
 use crate::{CASE_VARIABLE, TUNING};
 
-/// A rule that was changed in one word.
+/// One word changed, with all the rules that it changes.
 #[derive(Clone, Debug)]
 pub struct Mutant {
-    /// The rule.
-    pub rule: String,
+    /// The rule or macro that has the word.
+    pub owner: String,
     /// What was changed.
     pub change: String,
-    condition: String,
+    conditions: Vec<(String, String)>,
 }
 
-/// How many of a rule's changes were caught.
+/// How many changes of a rule or macro were caught.
 #[derive(Clone, Debug, Default)]
 pub struct Share {
     /// Changes that load.
@@ -40,18 +40,30 @@ pub struct Share {
     pub escaped: Vec<String>,
 }
 
-/// Shares by rule.
+/// Shares by owner.
 pub type Shares = BTreeMap<String, Share>;
 
-const AT_ONCE: usize = 400;
+/// Conditions by name.
+type Conditions = BTreeMap<String, String>;
+
+/// So many changed rules are loaded beside each other.
+const AT_ONCE: usize = 500;
+
+/// What changes are tried on.
+struct Trial<'a> {
+    plan: &'a Plan,
+    capture: &'a Path,
+    folder: &'a Path,
+    cases: &'a [Case],
+    fired: &'a [bool],
+}
 
 /// Conditions of the rules, and those of the macros, as they are after the suite's own changes.
-fn conditions(
-    plan: &Plan,
-    folder: &Path,
-) -> Result<(BTreeMap<String, String>, BTreeMap<String, String>)> {
+fn conditions(plan: &Plan, folder: &Path) -> Result<(Conditions, Conditions)> {
+    let configuration = folder.join("listing.yaml");
+    fs::write(&configuration, "rules_files: []\njson_output: true\n")?;
     let mut command = Command::new(&plan.program);
-    command.args(["-o", "json_output=true", "-o", "rules_files=[]"]);
+    command.arg("-c").arg(&configuration);
     for file in &plan.rules {
         command.arg("-r").arg(file);
     }
@@ -64,23 +76,19 @@ fn conditions(
     let json: Value = serde_json::from_slice(&output.stdout)
         .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
     let named = |kind: &str| {
-        json[kind]
-            .as_array()
-            .into_iter()
-            .flatten()
+        let items = json[kind].as_array().into_iter().flatten();
+        items
             .filter_map(|item| {
                 let about = &item["info"];
-                Some((
-                    about["name"].as_str()?.to_owned(),
-                    about["condition"].as_str()?.to_owned(),
-                ))
+                let name = about["name"].as_str()?.to_owned();
+                Some((name, about["condition"].as_str()?.to_owned()))
             })
-            .collect::<BTreeMap<_, _>>()
+            .collect::<Conditions>()
     };
     Ok((named("rules"), named("macros")))
 }
 
-/// Changes every rule that has a case, and says what the suite noticed in that recording.
+/// Changes every rule that has a case, and every macro of them, and says what the suite noticed in that recording.
 ///
 /// `fired` says of each case whether its rule fires as shipped.
 ///
@@ -91,63 +99,98 @@ pub fn run(plan: &Plan, capture: &Path, cases: &[Case], fired: &[bool]) -> Resul
     fs::write(folder.path().join("tuning.yaml"), TUNING)?;
     let (rules, macros) = conditions(plan, folder.path())?;
     let wanted: BTreeSet<&str> = cases.iter().map(|case| case.rule.as_str()).collect();
-    let mut all = Vec::new();
-    for (rule, condition) in &rules {
-        if !wanted.contains(rule.as_str()) {
-            continue;
+    let trial = Trial {
+        plan,
+        capture,
+        folder: folder.path(),
+        cases,
+        fired,
+    };
+    let mut shares = Shares::new();
+    let mut batch: Vec<Mutant> = Vec::new();
+    let mut held = 0;
+    for mutant in changes(&rules, &macros, &wanted) {
+        held += mutant.conditions.len();
+        batch.push(mutant);
+        if held >= AT_ONCE {
+            judge(&trial, &batch, &mut shares)?;
+            batch.clear();
+            held = 0;
         }
-        let words = expanded(condition, &macros);
-        let original = text(&words);
-        let mut seen = BTreeSet::from([original]);
-        for (condition, change) in mutants(&words) {
-            if seen.insert(condition.clone()) {
+    }
+    judge(&trial, &batch, &mut shares)?;
+    Ok(shares)
+}
+
+/// Every change of one word.
+fn changes(rules: &Conditions, macros: &Conditions, wanted: &BTreeSet<&str>) -> Vec<Mutant> {
+    let whole = |condition: &str, macros: &Conditions| text(&expanded(condition, macros));
+    let originals: Conditions = rules
+        .iter()
+        .filter(|(rule, _)| wanted.contains(rule.as_str()))
+        .map(|(rule, condition)| (rule.clone(), whole(condition, macros)))
+        .collect();
+    let mut all = Vec::new();
+    for (rule, original) in &originals {
+        for (changed, change) in mutants(&words(&rules[rule])) {
+            let changed = whole(&changed, macros);
+            if changed != *original {
                 all.push(Mutant {
-                    rule: rule.clone(),
+                    owner: rule.clone(),
                     change,
-                    condition,
+                    conditions: vec![(rule.clone(), changed)],
                 });
             }
         }
     }
-    let mut shares = Shares::new();
-    for batch in all.chunks(AT_ONCE) {
-        judge(
-            plan,
-            capture,
-            folder.path(),
-            batch,
-            cases,
-            fired,
-            &mut shares,
-        )?;
+    for (name, condition) in macros {
+        for (changed, change) in mutants(&words(condition)) {
+            let mut others = macros.clone();
+            others.insert(name.clone(), changed);
+            let conditions: Vec<(String, String)> = originals
+                .iter()
+                .map(|(rule, original)| (rule, original, whole(&rules[rule], &others)))
+                .filter(|(_, original, changed)| changed != *original)
+                .map(|(rule, _, changed)| (rule.clone(), changed))
+                .collect();
+            if !conditions.is_empty() {
+                all.push(Mutant {
+                    owner: format!("macro {name}"),
+                    change,
+                    conditions,
+                });
+            }
+        }
     }
-    Ok(shares)
+    all
 }
 
 /// One load of many. If it is refused, the halves are tried: what does not load by itself is no change that counts.
-fn judge(
-    plan: &Plan,
-    capture: &Path,
-    folder: &Path,
-    batch: &[Mutant],
-    cases: &[Case],
-    fired: &[bool],
-    shares: &mut Shares,
-) -> Result<()> {
-    let Some(seen) = replay(plan, capture, folder, batch, cases)? else {
+fn judge(trial: &Trial<'_>, batch: &[Mutant], shares: &mut Shares) -> Result<()> {
+    if batch.is_empty() {
+        return Ok(());
+    }
+    let Some(seen) = replay(trial, batch)? else {
         if batch.len() > 1 {
             let (one, other) = batch.split_at(batch.len() / 2);
-            judge(plan, capture, folder, one, cases, fired, shares)?;
-            judge(plan, capture, folder, other, cases, fired, shares)?;
+            judge(trial, one, shares)?;
+            judge(trial, other, shares)?;
         }
         return Ok(());
     };
-    for (number, mutant) in batch.iter().enumerate() {
-        let share = shares.entry(mutant.rule.clone()).or_default();
+    let mut number = 0;
+    for mutant in batch {
+        let share = shares.entry(mutant.owner.clone()).or_default();
+        let mut caught = false;
+        for (rule, _) in &mutant.conditions {
+            caught |= trial.cases.iter().enumerate().any(|(index, case)| {
+                let own = case.rule == *rule;
+                let should = own && trial.fired[index];
+                (own || case.rule == ANY_RULE) && seen.contains(&(number, index)) != should
+            });
+            number += 1;
+        }
         share.all += 1;
-        let caught = cases.iter().enumerate().any(|(index, case)| {
-            case.rule == mutant.rule && seen.contains(&(number, index)) != fired[index]
-        });
         if caught {
             share.caught += 1;
         } else {
@@ -158,22 +201,18 @@ fn judge(
 }
 
 /// Which of the batch fired in which case; nothing if they do not load.
-fn replay(
-    plan: &Plan,
-    capture: &Path,
-    folder: &Path,
-    batch: &[Mutant],
-    cases: &[Case],
-) -> Result<Option<BTreeSet<(usize, usize)>>> {
+fn replay(trial: &Trial<'_>, batch: &[Mutant]) -> Result<Option<BTreeSet<(usize, usize)>>> {
     let mut rules = String::new();
-    for (number, mutant) in batch.iter().enumerate() {
-        let tokens: Vec<String> = cases
+    let conditions = batch.iter().flat_map(|mutant| &mutant.conditions);
+    for (number, (rule, condition)) in conditions.enumerate() {
+        let tokens: Vec<String> = trial
+            .cases
             .iter()
             .enumerate()
-            .filter(|(_, case)| case.rule == mutant.rule)
+            .filter(|(_, case)| case.rule == *rule || case.rule == ANY_RULE)
             .map(|(index, _)| token(index))
             .collect();
-        let condition = mutant.condition.replace('\'', "''");
+        let condition = condition.replace('\'', "''");
         let _ = write!(
             rules,
             "- rule: changed {number}\n  desc: d\n  priority: DEBUG\n  warn_evttypes: false\n  \
@@ -182,27 +221,28 @@ fn replay(
             tokens.join(", ")
         );
     }
-    let file = folder.join("changed.yaml");
+    let file = trial.folder.join("changed.yaml");
     fs::write(&file, rules)?;
-    let configuration = folder.join("changed-configuration.yaml");
+    let configuration = trial.folder.join("changed-configuration.yaml");
     fs::write(
         &configuration,
-        "rules_files: []\nrule_matching: all\npriority: debug\ntime_format_iso_8601: false\nstdout_output:\n  enabled: true\n\
-         syslog_output:\n  enabled: false\nrules:\n  - disable:\n      rule: \"*\"\n  - enable:\n      rule: \"changed *\"\n",
+        "rules_files: []\nrule_matching: all\npriority: debug\nstdout_output:\n  enabled: true\n\
+         syslog_output:\n  enabled: false\nrules:\n  - disable:\n      rule: \"*\"\n  - enable:\n      \
+         rule: \"changed *\"\n",
     )?;
-    let mut command = Command::new(&plan.program);
+    let mut command = Command::new(&trial.plan.program);
     command
         .arg("replay")
-        .arg(capture)
+        .arg(trial.capture)
         .arg("-c")
         .arg(&configuration)
         .arg("-q");
-    for rules in &plan.rules {
+    for rules in &trial.plan.rules {
         command.arg("-r").arg(rules);
     }
     let output = command
         .arg("-r")
-        .arg(folder.join("tuning.yaml"))
+        .arg(trial.folder.join("tuning.yaml"))
         .arg("-r")
         .arg(&file)
         .output()
@@ -231,15 +271,15 @@ fn replay(
     Ok(Some(seen))
 }
 
-/// A line for each rule, what escaped, and the share of all.
+/// A line for each owner, what escaped, and the share of all.
 #[must_use]
 pub fn report(shares: &Shares, everything: bool) -> String {
     let mut report = String::new();
     let (mut all, mut caught) = (0, 0);
-    for (rule, share) in shares {
+    for (owner, share) in shares {
         all += share.all;
         caught += share.caught;
-        let _ = writeln!(report, "{:>5} of {:>5}  {rule}", share.caught, share.all);
+        let _ = writeln!(report, "{:>5} of {:>5}  {owner}", share.caught, share.all);
         if everything {
             for change in &share.escaped {
                 let _ = writeln!(report, "{:16}{change}", "");

@@ -48,7 +48,7 @@ pub fn judge(cases: &[Case], complete: &[bool], alerts: &Alerts) -> Vec<Outcome>
         .map(|(index, case)| {
             let fired = alerts
                 .get(&token(index))
-                .is_some_and(|rules| rules.contains(&case.rule));
+                .is_some_and(|rules| crate::concerns(rules, case));
             match (case.fires, fired, complete[index]) {
                 (true, true, _) => Outcome::Fired,
                 (false, true, _) => Outcome::False,

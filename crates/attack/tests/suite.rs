@@ -47,7 +47,11 @@ fn every_rule_has_an_attack_and_a_near_miss() {
         }
     }
     for case in cases {
-        assert!(names.contains(&case.rule), "there is no rule {}", case.rule);
+        assert!(
+            case.rule == case::ANY_RULE || names.contains(&case.rule),
+            "there is no rule {}",
+            case.rule
+        );
     }
 }
 

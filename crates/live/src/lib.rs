@@ -37,7 +37,7 @@ use std::time::Duration;
 
 use event::Record;
 use host::Host;
-use probe::{Attached, Backend, Counters, Probe};
+use probe::{Attached, Backend, Counters, LossMeter, Probe, SETTLE};
 
 pub use facts::{Change, Facts};
 pub use lookup::{LookupCounters, ProcLookup};
@@ -89,6 +89,11 @@ pub struct Event<'a> {
 pub struct Live {
     probe: Probe,
     host: Host,
+    /// Takes over when all older events were handed out.
+    successor: Option<Probe>,
+    /// Time of the boot clock from which the successor's events count.
+    handover: u64,
+    meter: LossMeter,
     spill: Spill,
     opened: Duration,
     /// Time of events from which on everything is captured.
@@ -109,6 +114,9 @@ impl Live {
         }
         Ok(Self {
             began: probe.now(),
+            meter: probe.loss_meter(),
+            successor: None,
+            handover: 0,
             probe,
             host,
             spill: Spill::default(),
@@ -153,8 +161,48 @@ impl Live {
 
     /// A way to read the losses from elsewhere.
     #[must_use]
-    pub fn loss_meter(&self) -> probe::LossMeter {
-        self.probe.loss_meter()
+    pub fn loss_meter(&self) -> LossMeter {
+        self.meter.clone()
+    }
+
+    /// Watches what `options` say from now on, with programs that are loaded for it. No event is
+    /// missed or comes twice in between.
+    ///
+    /// # Errors
+    /// [`Error::Probe`]; then everything goes on as before.
+    pub fn turn_to(&mut self, options: &probe::Options) -> Result<(), Error> {
+        let successor = Probe::open(options)?;
+        self.meter.join(&successor.loss_meter());
+        // From here on it has everything.
+        self.handover = successor.now() - successor.boot_time();
+        self.successor = Some(successor);
+        Ok(())
+    }
+
+    /// Whether the probe has no event any more that happened before its successor took over. Then
+    /// it has gone.
+    #[cold]
+    fn has_handed_over(&mut self) -> Result<bool, Error> {
+        let until = self.handover + self.probe.boot_time();
+        loop {
+            match self.probe.next_time() {
+                Some(time) if time < until => return Ok(false),
+                Some(_) => break,
+                // What happened before is in the buffers and old enough by then.
+                None if self.probe.now() > until + 10 * SETTLE.as_nanos() as u64 => break,
+                None => {
+                    self.probe.wait(SETTLE)?;
+                }
+            }
+        }
+        if let Some(mut successor) = self.successor.take() {
+            let from = self.handover + successor.boot_time();
+            while successor.next_time().is_some_and(|time| time < from) {
+                successor.next();
+            }
+            self.probe = successor;
+        }
+        Ok(true)
     }
 
     /// The clock that events' times are taken from.
@@ -181,7 +229,13 @@ impl Live {
     /// When waiting fails, which no healthy machine lets happen.
     #[inline]
     pub fn wait(&mut self, timeout: Duration) -> Result<bool, Error> {
-        Ok(!self.spill.is_empty() || self.probe.ready() || self.probe.wait(timeout)?)
+        if !self.spill.is_empty() {
+            return Ok(true);
+        }
+        if self.successor.is_some() && !self.has_handed_over()? {
+            return Ok(true);
+        }
+        Ok(self.probe.ready() || self.probe.wait(timeout)?)
     }
 
     /// The next event, if there is one now.

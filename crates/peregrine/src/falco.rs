@@ -15,7 +15,6 @@ use fields::listing::{self, Form};
 use crate::daemon::Daemon;
 use crate::pipeline::{self, Compiled, Ending, Origin, Plan};
 use crate::ruleset::{self, Loading, OnError};
-use crate::source::Source as _;
 use crate::watch::{Machine, Wanted};
 use crate::{
     configuration, containers, describe, ignored, log, output, rulefiles, source, support, version,
@@ -172,14 +171,9 @@ fn start(flags: &Flags) -> Result<()> {
             "engine.kind=nodriver takes events from plugins only, and this version has no host for \
              plugins yet"
         ),
-        EngineKind::Kmod | EngineKind::ModernEbpf => {
-            pipeline::serve(&plan, daemon, |state| {
-                // Programs for every call are there, so that a reload can turn to any of them.
-                let mut machine = Machine::open(settings, &wanted.with_all(), state)?;
-                machine.want(&wanted);
-                Ok(machine)
-            })?
-        }
+        EngineKind::Kmod | EngineKind::ModernEbpf => pipeline::serve(&plan, daemon, |state| {
+            Machine::open(settings, &wanted, state)
+        })?,
     };
     if let Some(fault) = ended.fault {
         return Err(fault);

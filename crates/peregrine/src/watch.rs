@@ -43,6 +43,7 @@ pub(crate) struct Machine {
     clock: EventClock,
     /// What there are programs for.
     loaded: Wanted,
+    options: probe::Options,
     start: Start,
     containers: Containers,
     /// The record that was made of what a runtime said last.
@@ -92,6 +93,7 @@ impl Machine {
             facts_read: Instant::now(),
             changes: Vec::new(),
             loaded,
+            options: options.probe,
             containers,
             told: Vec::new(),
             hurry: Some(Instant::now()),
@@ -235,13 +237,22 @@ impl Source for Machine {
 
     fn want(&mut self, wanted: &Wanted) {
         let missing = wanted.beyond(&self.loaded);
-        if !missing.is_empty() {
-            log::warning(&format!(
-                "the new rules look at system calls that are not watched until a restart: {}",
-                missing.join(", ")
-            ));
+        if missing.is_empty() && wanted.tracepoints == self.loaded.tracepoints {
+            self.live.set_syscalls(&wanted.syscalls());
+            return;
         }
-        self.live.set_syscalls(&wanted.syscalls());
+        self.options.syscalls = wanted.syscalls();
+        self.options.tracepoints = wanted.tracepoints;
+        match self.live.turn_to(&self.options) {
+            Ok(()) => {
+                self.loaded = wanted.clone();
+                log::info(&format!("watched from now on: {}", missing.join(", ")));
+            }
+            Err(error) => log::warning(&format!(
+                "the new rules look at system calls that are not watched: {}: {error}",
+                missing.join(", ")
+            )),
+        }
     }
 
     fn losses(&self) -> Option<LossMeter> {

@@ -505,6 +505,41 @@ fn only_what_is_needed_is_watched() {
 }
 
 #[test]
+fn a_reload_that_needs_other_calls_misses_and_doubles_nothing() {
+    if !live() {
+        return;
+    }
+    let place = place();
+    let watcher = Watcher::start(&place, &falco(&[]), "watching after");
+    let script = "n=0; while [ $n -lt 400 ]; do : < a.probe; sleep 0.005; n=$((n+1)); done";
+    let mut load = Command::new("sh")
+        .args(["-c", script])
+        .current_dir(place.path(""))
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    let more = "
+- rule: Made
+  desc: A folder of the test is made.
+  condition: evt.type in (mkdir, mkdirat) and evt.res = SUCCESS and evt.args contains reload-probe
+  output: made by %proc.name
+  priority: WARNING
+";
+    place.write("live.yaml", format!("{}{more}", rules(&place)).as_bytes());
+    watcher.signal("-HUP");
+    assert!(load.wait().unwrap().success());
+    let made = Command::new("mkdir")
+        .arg(place.path("reload-probe"))
+        .status()
+        .unwrap();
+    assert!(made.success());
+    std::thread::sleep(Duration::from_millis(500));
+    let (out, _) = watcher.end("-INT");
+    assert_eq!(out.matches("a.probe by sh under").count(), 400, "{out}");
+    assert_eq!(out.matches("made by mkdir").count(), 1, "{out}");
+}
+
+#[test]
 fn simulated_losses_are_told() {
     if !live() {
         return;

@@ -36,6 +36,13 @@ impl Tracepoints {
     }
 }
 
+/// Whether any type, member, function or constant of the running kernel has this name.
+pub(crate) fn kernel_mentions(name: &str) -> bool {
+    let bytes = std::fs::read("/sys/kernel/btf/vmlinux").unwrap_or_default();
+    let wanted = [b"\0", name.as_bytes(), b"\0"].concat();
+    memchr::memmem::find(&bytes, &wanted).is_some()
+}
+
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
     let four = bytes.get(at..at.checked_add(4)?)?;
     Some(u32::from_ne_bytes(four.try_into().ok()?))

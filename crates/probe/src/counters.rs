@@ -1,6 +1,6 @@
 //! What was received and what was lost.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::layout::CLASSES;
 use crate::shared::Shared;
@@ -119,14 +119,22 @@ impl Losses {
     }
 }
 
-/// Reads what is lost while the probe is busy elsewhere, from any thread.
+/// Reads what is lost while the probe is busy elsewhere, from any thread. It may count for several
+/// probes that took turns.
 #[derive(Clone)]
 pub struct LossMeter {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) probes: Arc<Mutex<Vec<Arc<Shared>>>>,
     pub(crate) cpus: usize,
 }
 
 impl LossMeter {
+    /// Counts for another probe too.
+    pub fn join(&self, other: &Self) {
+        // Never both locked at a time.
+        let probes = other.probes().clone();
+        self.probes().extend(probes);
+    }
+
     /// Losses since the probe was opened, by CPU number.
     #[must_use]
     pub fn by_cpu(&self) -> Vec<Losses> {
@@ -144,12 +152,20 @@ impl LossMeter {
     }
 
     fn of_cpu(&self, cpu: usize) -> Losses {
-        let (full, large, no_buffer) = self.shared.losses(cpu);
-        Losses {
-            full,
-            large,
-            no_buffer,
+        let mut sum = Losses::default();
+        for shared in self.probes().iter() {
+            let (full, large, no_buffer) = shared.losses(cpu);
+            sum.add(&Losses {
+                full,
+                large,
+                no_buffer,
+            });
         }
+        sum
+    }
+
+    fn probes(&self) -> MutexGuard<'_, Vec<Arc<Shared>>> {
+        self.probes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

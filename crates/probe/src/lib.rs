@@ -55,6 +55,6 @@ pub use counters::{Class, Counters, CpuCounters, LossMeter, Losses};
 pub use error::Error;
 pub use loader::{Attached, Attachment};
 pub use options::{Backend, BufferSize, Options, SelfFilter, Syscalls, Tracepoints};
-pub use programs::{ProgramCost, verifier_costs};
+pub use programs::{ProgramCost, refused_programs, verifier_costs};
 pub use reader::{Event, EventClock, Probe, SETTLE};
 pub use support::{Support, support};

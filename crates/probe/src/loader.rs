@@ -94,9 +94,15 @@ pub(crate) fn load(options: &Options) -> Result<Loaded, Error> {
     let support = support::support();
     support.check()?;
     check_options(options)?;
+    if !support.loops && matches!(options.backend, Backend::Tracepoint | Backend::Fexit) {
+        return Err(Error::Kernel {
+            what: "it has no loops in BPF programs, which this way of attaching needs",
+            remedy: "leave the choice of the way to the monitor, or boot Linux 5.17 or later",
+        });
+    }
     keep_libbpf_log();
     let backend = choose_backend(options, &support);
-    let uring = uring::is_wanted(options)
+    let uring = (support.io_uring && uring::is_wanted(options))
         .then(uring::Places::find)
         .flatten();
     let groups = buffer_groups(options)?;
@@ -169,10 +175,14 @@ fn check_options(options: &Options) -> Result<(), Error> {
 }
 
 /// Per-call tracepoints spare all other calls the dispatcher, but do not see 32-bit programs, so
-/// they are chosen only where there can be none.
+/// they are chosen only where there can be none; and the kernel takes 50 ms to let go of each, so
+/// for a few calls only.
 fn choose_backend(options: &Options, support: &Support) -> Backend {
+    let few = options.syscalls.iter().count() <= 16;
     match options.backend {
-        Backend::Auto if support.syscall_tracepoints && !support.ia32 => Backend::Tracepoint,
+        Backend::Auto if support.loops && few && support.syscall_tracepoints && !support.ia32 => {
+            Backend::Tracepoint
+        }
         Backend::Auto => Backend::Dispatch,
         chosen => chosen,
     }

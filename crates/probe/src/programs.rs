@@ -7,7 +7,7 @@ use event::syscalls;
 use libbpf_rs::ObjectBuilder;
 
 use crate::options::{Options, Tracepoints};
-use crate::{Backend, Error};
+use crate::{Backend, Error, btf};
 
 /// An object file whose bytes are aligned as an ELF reader wants them.
 #[repr(align(16))]
@@ -21,13 +21,16 @@ static TRACEPOINT: &Object<
     env!("OUT_DIR"),
     "/tracepoint.bpf.o"
 )));
+static OLD: &Object<{ include_bytes!(concat!(env!("OUT_DIR"), "/old.bpf.o")).len() }> =
+    &Object(*include_bytes!(concat!(env!("OUT_DIR"), "/old.bpf.o")));
 static FEXIT: &Object<{ include_bytes!(concat!(env!("OUT_DIR"), "/fexit.bpf.o")).len() }> =
     &Object(*include_bytes!(concat!(env!("OUT_DIR"), "/fexit.bpf.o")));
 
 /// The object for a way of attaching.
 pub(crate) fn object(backend: Backend) -> &'static [u8] {
     match backend {
-        Backend::Auto | Backend::Dispatch => &DISPATCH.0,
+        Backend::Auto | Backend::Dispatch if btf::kernel_mentions("BPF_FUNC_loop") => &DISPATCH.0,
+        Backend::Auto | Backend::Dispatch => &OLD.0,
         Backend::Tracepoint => &TRACEPOINT.0,
         Backend::Fexit => &FEXIT.0,
     }
@@ -122,6 +125,39 @@ pub fn verifier_costs(backend: Backend) -> Result<Vec<ProgramCost>, Error> {
     }
     costs.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(costs)
+}
+
+/// The programs that this kernel refuses, each with the kernel's reason: for whoever ports them.
+///
+/// # Errors
+/// The kernel refused something else than a program.
+pub fn refused_programs(backend: Backend) -> Result<Vec<(String, String)>, Error> {
+    crate::loader::keep_libbpf_log();
+    let mut refused: Vec<(String, String)> = Vec::new();
+    loop {
+        let mut open = ObjectBuilder::default()
+            .open_memory(object(backend))
+            .map_err(|e| Error::load("open the programs", e))?;
+        for mut program in open.progs_mut() {
+            let name = program.name().to_string_lossy().into_owned();
+            program.set_autoload(refused.iter().all(|(known, _)| *known != name));
+        }
+        crate::loader::size_maps(&mut open, 1, 4096)?;
+        let Err(error) = open.load() else {
+            return Ok(refused);
+        };
+        let log = crate::loader::libbpf_log();
+        let name = log
+            .rsplit_once("libbpf: prog '")
+            .and_then(|(_, rest)| rest.split('\'').next())
+            .map(str::to_owned);
+        match name {
+            Some(name) if refused.iter().all(|(known, _)| *known != name) => {
+                refused.push((name, log));
+            }
+            _ => return Err(Error::load("load the programs", error)),
+        }
+    }
 }
 
 fn verified_instructions(fd: i32) -> u32 {

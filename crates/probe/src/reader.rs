@@ -12,8 +12,8 @@
 //! doorbell. An idle machine thus costs no wake-up at all.
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use event::Record;
@@ -153,7 +153,7 @@ impl Probe {
     #[must_use]
     pub fn loss_meter(&self) -> LossMeter {
         LossMeter {
-            shared: Arc::clone(&self.loaded.shared),
+            probes: Arc::new(Mutex::new(vec![Arc::clone(&self.loaded.shared)])),
             cpus: self.received.len(),
         }
     }
@@ -212,6 +212,18 @@ impl Probe {
                 io_uring: found.flags & FLAG_IO_URING != 0,
             });
         }
+    }
+
+    /// Time of the event that [`Probe::next`] would give.
+    pub fn next_time(&mut self) -> Option<u64> {
+        if !self.ready() {
+            return None;
+        }
+        self.oldest()
+            .and_then(|(ring, _, _)| match self.heads[ring] {
+                Head::Ready { ts, .. } => Some(ts),
+                _ => None,
+            })
     }
 
     /// Whether [`Probe::next`] has an event to give.

@@ -21,6 +21,11 @@ pub struct Support {
     pub tracing: bool,
     /// Whether any program may be loaded by us.
     pub privileged: bool,
+    /// Loops in programs (5.17). Without, all system calls go through the dispatcher, and of
+    /// sendmmsg and recvmmsg only the first message is told.
+    pub loops: bool,
+    /// What io_uring does can be told (6.0).
+    pub io_uring: bool,
     /// Tracepoints of single system calls.
     pub syscall_tracepoints: bool,
     /// Programs of 32-bit x86 can run here.
@@ -44,6 +49,8 @@ pub fn support() -> Support {
         // while typed tracepoints work.
         tracing: ProgramType::RawTracepoint.is_supported().unwrap_or(false),
         privileged: privileged && may_load(),
+        loops: crate::btf::kernel_mentions("BPF_FUNC_loop"),
+        io_uring: crate::uring::Places::find().is_some(),
         syscall_tracepoints: crate::tracefs::Tracefs::open()
             .and_then(|fs| fs.number("syscalls", "sys_exit_getppid"))
             .is_ok_and(|number| number.is_some()),
@@ -144,6 +151,8 @@ mod tests {
             ring_buffer: true,
             tracing: true,
             privileged: true,
+            loops: true,
+            io_uring: true,
             syscall_tracepoints: true,
             ia32: true,
             cpus_online: 1,

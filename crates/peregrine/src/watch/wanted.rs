@@ -78,15 +78,6 @@ impl Wanted {
         self
     }
 
-    /// With every system call, so that other rules can come into force while it runs.
-    pub(crate) fn with_all(&self) -> Self {
-        let calls = Self::everything().calls;
-        Self {
-            calls: self.calls.or(&calls),
-            ..self.clone()
-        }
-    }
-
     /// System calls that this wants and `loaded` does not have.
     pub(crate) fn beyond(&self, loaded: &Self) -> Vec<&'static str> {
         names(&self.calls.minus(&loaded.calls))

@@ -25,8 +25,11 @@ struct kernfs_node___to_6_14 {
 struct kernfs_node___6_15 {
 	struct kernfs_node *__parent;
 };
+struct atomic___to_6_1 {
+	s64 counter;
+};
 struct mm_rss_stat___to_6_1 {
-	s64 count[4];
+	struct atomic___to_6_1 count[4];
 };
 struct mm_struct___to_6_1 {
 	struct mm_rss_stat___to_6_1 rss_stat;
@@ -87,7 +90,7 @@ static inline u64 mm_pages(s64 pages)
 /* A macro: only a written number is scaled by the size that the kernel's element has. */
 #define MM_PAGES(mm, kind)                                                                         \
 	mm_pages(bpf_core_field_exists(((struct mm_struct___to_6_1 *)(mm))->rss_stat.count)        \
-			 ? READ((struct mm_struct___to_6_1 *)(mm), rss_stat.count[kind])           \
+			 ? READ((struct mm_struct___to_6_1 *)(mm), rss_stat.count[kind].counter)           \
 			 : READ(mm, rss_stat[kind].count))
 
 /* Absent where the kernel was built without auditing. */
@@ -99,16 +102,29 @@ static inline u32 task_loginuid(struct task_struct *task)
 	return (u32)-1;
 }
 
-/* 5.17 (e6f2dd0f8067): loops by call-back, beyond what the verifier unrolls. */
+/*
+ * 5.17 (e6f2dd0f8067): loops by call-back, beyond what the verifier unrolls. Before 5.13 the mere
+ * address of a function is refused, used or not: for those kernels there is an object without.
+ */
 static inline bool has_loop_helper(void)
 {
+#ifdef WITHOUT_CALLBACKS
+	return false;
+#else
 	return bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop);
+#endif
 }
 
 /*
  * Calls `step(i, context)` for i from 0 to `turns` - 1, until it gives other than 0. The verifier
  * goes once through a call-back, but through every turn of a loop.
  */
+#ifdef WITHOUT_CALLBACKS
+#define LOOP(turns, step, context)                                                                 \
+	for (u32 _i = 0; _i < (turns); _i++)                                                       \
+		if (step(_i, context))                                                             \
+	break
+#else
 #define LOOP(turns, step, context)                                                                 \
 	do {                                                                                       \
 		if (has_loop_helper()) {                                                           \
@@ -119,6 +135,7 @@ static inline bool has_loop_helper(void)
 					break;                                                     \
 		}                                                                                  \
 	} while (0)
+#endif
 
 /* 5.11 (3ca1032ab7ab): the current task as a pointer with a type. */
 static inline struct task_struct *current(void)

@@ -317,7 +317,10 @@ static inline int out_send(struct out *o)
 	asm volatile("" : "+r"(total));
 	*total = o->at;
 	o->draft->prefix = prefix(cpu, o->code, o->flags);
-	u32 size = (o->at & MASK) + PREFIX_LEN;
+	/* The compiler knows the bound; it must not keep that from the verifier. */
+	u64 size = o->at;
+	asm volatile("" : "+r"(size));
+	size = (size & MASK) + PREFIX_LEN;
 	if (bpf_ringbuf_output(ring, &o->draft->prefix, size, BPF_RB_NO_WAKEUP)) {
 		__sync_fetch_and_add(&cpu_counters(cpu)->lost_full[class_of(o->code)], 1);
 		return 0;

@@ -180,11 +180,15 @@ struct uring_text {
 	u64 which;
 };
 
+struct uring_path {
+	char text[MAX_PATH];
+};
+
 /* Paths beyond SHORT_PATH. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 8192);
 	__type(key, struct uring_text);
-	__uint(value_size, MAX_PATH);
+	__type(value, struct uring_path);
 } uring_texts SEC(".maps");

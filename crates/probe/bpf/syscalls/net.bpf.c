@@ -223,9 +223,11 @@ static inline int messages(const struct call *c, u16 code, bool receive)
 		return out_send(&o);
 	}
 	struct messages m = {.call = *c, .receive = receive};
+#ifndef WITHOUT_CALLBACKS
 	if (has_loop_helper())
 		bpf_loop(MAX_MESSAGES, one_message, &m, 0);
 	else
+#endif
 		one_message(0, &m);
 	return 0;
 }

@@ -115,6 +115,8 @@ static inline bool save_arguments(struct uring_op *op, struct draft *d, struct i
 		return true;
 	}
 	case OP_BIND:
+		if (!bpf_core_type_exists(struct io_bind))
+			return false;
 		op->arg[1] = READ((struct io_bind *)(void *)req, addr_len);
 		save_address(op, req, NULL);
 		return true;
@@ -133,6 +135,8 @@ static inline bool save_arguments(struct uring_op *op, struct draft *d, struct i
 		return true;
 	}
 	case OP_LISTEN:
+		if (!bpf_core_type_exists(struct io_listen))
+			return false;
 		op->arg[1] = READ((struct io_listen *)(void *)req, backlog);
 		return true;
 	case OP_SHUTDOWN:
@@ -160,9 +164,9 @@ static inline void put_text(struct out *o, struct uring_op *op, u64 request, u32
 	const char *text = op->text[which];
 	if (op->is_long[which]) {
 		struct uring_text key = {.request = request, .which = which};
-		const char *saved = bpf_map_lookup_elem(&uring_texts, &key);
+		struct uring_path *saved = bpf_map_lookup_elem(&uring_texts, &key);
 		if (saved)
-			text = saved;
+			text = saved->text;
 	}
 	put_kernel_str(o, text);
 }

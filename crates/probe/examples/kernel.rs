@@ -1,0 +1,407 @@
+//! Checks the probe on whatever kernel this is started on, and prints what it costs there.
+//!
+//! Made for `tests/kernels/run`, which boots kernels in an emulator: needs nothing but the C library,
+//! libelf and zlib, and a `/bin/true`. A line for each way of attaching, and a last line `PASS` or
+//! `FAIL`. Costs are relative: the same loop, watched against unwatched.
+
+#![allow(unsafe_code, reason = "raw system calls")]
+
+use std::ffi::CStr;
+use std::time::{Duration, Instant};
+
+use probe::{Backend, Options, Probe, Syscalls, Tracepoints};
+
+/// A call that the child makes and the event that must come of it: event, whether it succeeds, a
+/// parameter and bytes it must have.
+struct Case {
+    make: fn(),
+    event: &'static str,
+    succeeds: bool,
+    param: &'static str,
+    bytes: &'static [u8],
+}
+
+fn path_call(number: libc::c_long, path: &CStr, a: libc::c_long, b: libc::c_long) {
+    // SAFETY: a NUL-terminated path and numbers.
+    unsafe { libc::syscall(number, path.as_ptr(), a, b) };
+}
+
+fn spawn(program: &CStr) {
+    // SAFETY: the child only replaces itself or ends.
+    unsafe {
+        let child = libc::fork();
+        if child == 0 {
+            let argv = [program.as_ptr(), c"one".as_ptr(), std::ptr::null()];
+            libc::execv(program.as_ptr(), argv.as_ptr());
+            libc::_exit(3);
+        }
+        libc::waitpid(child, std::ptr::null_mut(), 0);
+    }
+}
+
+fn connect() {
+    let to = libc::sockaddr_in {
+        sin_family: libc::AF_INET as u16,
+        sin_port: 9u16.to_be(),
+        sin_addr: libc::in_addr {
+            s_addr: u32::from_ne_bytes([127, 0, 0, 1]),
+        },
+        sin_zero: [0; 8],
+    };
+    // SAFETY: an address of the length that is told.
+    unsafe {
+        let fd = libc::socket(libc::AF_INET, libc::SOCK_DGRAM, 0);
+        libc::connect(fd, (&raw const to).cast(), 16);
+        libc::close(fd);
+    }
+}
+
+fn write_vector() {
+    let (one, two) = (*b"ab", *b"cde");
+    let part = |bytes: &[u8]| libc::iovec {
+        iov_base: bytes.as_ptr().cast_mut().cast(),
+        iov_len: bytes.len(),
+    };
+    let vector = [part(&one), part(&two)];
+    // SAFETY: two buffers; /dev/null takes all.
+    unsafe {
+        let fd = libc::open(c"/dev/null".as_ptr(), libc::O_WRONLY);
+        libc::writev(fd, vector.as_ptr(), 2);
+        libc::close(fd);
+    }
+}
+
+const CASES: &[Case] = &[
+    Case {
+        make: || path_call(libc::SYS_mkdir, c"/kernel-check", 0o755, 0),
+        event: "mkdir",
+        succeeds: true,
+        param: "path",
+        bytes: b"/kernel-check\0",
+    },
+    Case {
+        make: || path_call(libc::SYS_open, c"/kernel-check/file", 0o101, 0o600),
+        event: "open",
+        succeeds: true,
+        param: "name",
+        bytes: b"/kernel-check/file\0",
+    },
+    Case {
+        make: || path_call(libc::SYS_open, c"/kernel-check/none", 0, 0),
+        event: "open",
+        succeeds: false,
+        param: "name",
+        bytes: b"/kernel-check/none\0",
+    },
+    Case {
+        make: || path_call(libc::SYS_unlink, c"/kernel-check/file", 0, 0),
+        event: "unlink",
+        succeeds: true,
+        param: "path",
+        bytes: b"/kernel-check/file\0",
+    },
+    Case {
+        make: || path_call(libc::SYS_rmdir, c"/kernel-check", 0, 0),
+        event: "rmdir",
+        succeeds: true,
+        param: "path",
+        bytes: b"/kernel-check\0",
+    },
+    Case {
+        make: write_vector,
+        event: "writev",
+        succeeds: true,
+        param: "data",
+        bytes: b"abcde",
+    },
+    Case {
+        make: connect,
+        event: "connect",
+        succeeds: true,
+        param: "addr",
+        bytes: &[2, 127, 0, 0, 1, 9, 0],
+    },
+    Case {
+        // SAFETY: sends no signal.
+        make: || unsafe {
+            libc::kill(1, 0);
+        },
+        event: "kill",
+        succeeds: true,
+        param: "pid",
+        bytes: &1u64.to_le_bytes(),
+    },
+    Case {
+        make: || spawn(c"/bin/true"),
+        event: "execve",
+        succeeds: true,
+        param: "filename",
+        bytes: b"/bin/true\0",
+    },
+    Case {
+        make: || spawn(c"/bin/none"),
+        event: "execve",
+        succeeds: false,
+        param: "filename",
+        bytes: b"/bin/none\0",
+    },
+    Case {
+        make: || spawn(c"/bin/true"),
+        event: "procexit",
+        succeeds: true,
+        param: "status",
+        bytes: &0u64.to_le_bytes(),
+    },
+    Case {
+        make: || spawn(c"/bin/none"),
+        event: "procexit",
+        succeeds: true,
+        param: "ret",
+        bytes: &3u64.to_le_bytes(),
+    },
+    Case {
+        // SAFETY: no arguments, no effect.
+        make: || unsafe {
+            libc::syscall(libc::SYS_getppid);
+        },
+        event: "syscall",
+        succeeds: true,
+        param: "nativeID",
+        bytes: &(libc::SYS_getppid as u16).to_le_bytes(),
+    },
+];
+
+/// Runs `work` in a child process (our own work is left out) and waits for its end.
+fn in_child(work: impl FnOnce()) {
+    // SAFETY: the child makes system calls and ends without unwinding.
+    unsafe {
+        let child = libc::fork();
+        if child == 0 {
+            work();
+            libc::_exit(0);
+        }
+        libc::waitpid(child, std::ptr::null_mut(), 0);
+    }
+}
+
+fn options(backend: Backend) -> Options {
+    Options {
+        syscalls: Syscalls::from_names([
+            "mkdir",
+            "open",
+            "unlink",
+            "rmdir",
+            "writev",
+            "connect",
+            "socket",
+            "kill",
+            "execve",
+            "execveat",
+            "clone",
+            "clone3",
+            "fork",
+            "vfork",
+            "getppid",
+            "close",
+            "openat",
+            "sendmmsg",
+            "recvmmsg",
+            "recvmsg",
+            "sendmsg",
+            "prctl",
+            "setuid",
+            "capset",
+            "ptrace",
+            "mmap",
+            "poll",
+            "io_uring_setup",
+            "setsockopt",
+            "openat2",
+            "renameat2",
+            "accept4",
+            "bind",
+            "quotactl",
+        ])
+        .expect("names of system calls"),
+        tracepoints: Tracepoints {
+            signal: true,
+            switch: false,
+            page_fault: false,
+        },
+        backend,
+        ..Options::default()
+    }
+}
+
+/// The cases whose event did not come.
+fn missing(backend: Backend) -> Result<(Vec<String>, Duration), probe::Error> {
+    let begun = Instant::now();
+    let mut probe = Probe::open(&options(backend))?;
+    let opened = begun.elapsed();
+    in_child(|| CASES.iter().for_each(|case| (case.make)()));
+    let until = probe.now();
+    let mut found = vec![false; CASES.len()];
+    'all: loop {
+        while let Some(event) = probe.next() {
+            let record = &event.record;
+            if record.ts > until {
+                break 'all;
+            }
+            for (case, found) in CASES.iter().zip(&mut found) {
+                let param = record.info.param_index(case.param);
+                let same = !record.info.is_enter()
+                    || matches!(record.info.name, "procexit" | "signaldeliver");
+                let result = record.result().is_none_or(|r| (r >= 0) == case.succeeds);
+                *found |= record.info.name == case.event
+                    && same
+                    && result
+                    && param.is_some_and(|i| record.param(i) == case.bytes);
+            }
+        }
+        if !probe.wait(Duration::from_millis(500))? {
+            break;
+        }
+    }
+    let mut missing: Vec<String> = CASES
+        .iter()
+        .zip(&found)
+        .filter(|(_, found)| !**found)
+        .map(|(case, _)| format!("{} ({})", case.event, case.param))
+        .collect();
+    let lost = probe.counters().lost().total();
+    if lost > 0 {
+        missing.push(format!("{lost} lost"));
+    }
+    Ok((missing, opened))
+}
+
+fn turn_getppid() {
+    // SAFETY: no arguments, no effect.
+    unsafe { libc::syscall(libc::SYS_getppid) };
+}
+
+fn turn_open_close() {
+    // SAFETY: a valid path; the descriptor just opened.
+    unsafe {
+        let fd = libc::open(c"/proc/version".as_ptr(), libc::O_RDONLY);
+        libc::close(fd);
+    }
+}
+
+/// Nanoseconds a turn in a child, best of five.
+fn time(turn: fn(), turns: u32) -> f64 {
+    let mut pipe = [0; 2];
+    let mut best = f64::INFINITY;
+    // SAFETY: room for two descriptors.
+    unsafe { libc::pipe(pipe.as_mut_ptr()) };
+    in_child(|| {
+        for _ in 0..5 {
+            let begun = Instant::now();
+            (0..turns).for_each(|_| turn());
+            best = best.min(begun.elapsed().as_nanos() as f64 / f64::from(turns));
+        }
+        // SAFETY: eight bytes of our own.
+        unsafe { libc::write(pipe[1], (&raw const best).cast(), 8) };
+    });
+    // SAFETY: eight bytes of room; descriptors of ours.
+    unsafe {
+        libc::read(pipe[0], (&raw mut best).cast(), 8);
+        libc::close(pipe[0]);
+        libc::close(pipe[1]);
+    }
+    best
+}
+
+/// A call nobody asked for, and one that is: watched against unwatched.
+fn costs(backend: Backend) -> Result<(f64, f64), probe::Error> {
+    let off = (time(turn_getppid, 20_000), time(turn_open_close, 3_000));
+    let _probe = Probe::open(&Options {
+        syscalls: Syscalls::from_names(["openat", "close"]).expect("names of system calls"),
+        enter_events: false,
+        ..options(backend)
+    })?;
+    let on = (time(turn_getppid, 20_000), time(turn_open_close, 3_000));
+    Ok((on.0 / off.0, on.1 / off.1))
+}
+
+/// Locked-down kernels refuse the one, old ones both.
+fn may_be_missing(backend: Backend, support: &probe::Support) -> bool {
+    backend == Backend::Fexit || (backend == Backend::Tracepoint && !support.loops)
+}
+
+/// Which programs the kernel refuses, and why.
+fn explain(backend: Backend) {
+    match probe::refused_programs(backend) {
+        Ok(refused) => {
+            for (name, log) in refused {
+                let lines: Vec<&str> = log.lines().collect();
+                let tail = &lines[lines.len().saturating_sub(12)..];
+                println!("-- {name}:\n{}", tail.join("\n"));
+            }
+        }
+        Err(error) => println!("-- {error}"),
+    }
+}
+
+fn main() {
+    let support = probe::support();
+    println!("{support:?}");
+    let mut works = 0;
+    let mut faults = 0;
+    for backend in [Backend::Dispatch, Backend::Tracepoint, Backend::Fexit] {
+        match missing(backend) {
+            Ok((missing, opened)) if missing.is_empty() => {
+                works += 1;
+                print!(
+                    "{backend:?}: all {} events, opened in {opened:.0?}",
+                    CASES.len()
+                );
+                match costs(backend) {
+                    Ok((other, asked)) => println!(", getppid x{other:.2}, open+close x{asked:.2}"),
+                    Err(error) => println!(", costs: {error}"),
+                }
+            }
+            Ok((missing, _)) => {
+                faults += 1;
+                println!("{backend:?}: missing {}", missing.join(", "));
+            }
+            Err(error) if may_be_missing(backend, &support) => {
+                println!("{backend:?}: not here: {error}");
+            }
+            Err(error) => {
+                faults += 1;
+                println!("{backend:?}: {error}");
+                explain(backend);
+            }
+        }
+    }
+    match Probe::open(&Options::default()) {
+        Ok(probe) => {
+            let uring = probe
+                .attached()
+                .iter()
+                .any(|a| a.program == "t_uring_submit");
+            let said = if uring { "told" } else { "not told" };
+            println!(
+                "all of it: {} attached by {:?}, io_uring {said}",
+                probe.attached().len(),
+                probe.backend()
+            );
+        }
+        Err(error) => {
+            faults += 1;
+            println!("all of it: {error}");
+        }
+    }
+    println!(
+        "{}",
+        if faults == 0 && works > 0 {
+            "PASS"
+        } else {
+            "FAIL"
+        }
+    );
+    if faults > 0 {
+        std::process::exit(1);
+    }
+}
