@@ -320,7 +320,7 @@ fn write_settings(
 pub(crate) fn size_maps(open: &mut OpenObject, cpus: u32, page: u32) -> Result<(), Error> {
     for mut map in open.maps_mut() {
         let entries = match map.name().to_str() {
-            Some("rings") => 2 * cpus,
+            Some("rings") => LANES * cpus,
             Some("drafts") => cpus,
             Some("doorbell") => page,
             _ => continue,
