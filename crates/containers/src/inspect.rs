@@ -82,7 +82,7 @@ pub(crate) fn cpu_count(list: &str) -> i64 {
 /// Seconds since the epoch of a time like `2025-11-06T11:46:17.5Z`; 0 where it is none.
 pub(crate) fn seconds(time: &str) -> i64 {
     time.parse::<jiff::Timestamp>()
-        .map_or(0, |time| time.as_second())
+        .map_or(0, jiff::Timestamp::as_second)
 }
 
 fn number(object: &Value, key: &str) -> i64 {

@@ -126,17 +126,17 @@ fn event(dice: &mut Dice, ts: u64) -> Vec<u8> {
         };
         b = match (param.name, param.ty) {
             ("comm", _) => b.text(name),
-            ("exe", _) => b.text(&format!("/bin/{name}")),
-            ("trusted_exepath", _) => b.text(&format!("/usr/bin/{}", dice.pick(NAMES))),
+            ("exe", _) => b.text(format!("/bin/{name}")),
+            ("trusted_exepath", _) => b.text(format!("/usr/bin/{}", dice.pick(NAMES))),
             ("args", _) => b.bytes(dice.pick(&[&b"-c\0x\0"[..], b"", b"-l\0"])),
             ("env", _) => b.bytes(dice.pick(&[&b"A=1\0B=2\0"[..], b"A=2\0", b""])),
             ("cgroups", _) => b.bytes(dice.pick(GROUPS)),
             ("flags", ParamType::Flags32) => b.u32(dice.pick(FLAGS)),
-            ("json", _) => b.text(&container(dice)),
+            ("json", _) => b.text(container(dice)),
             ("name", _) if code == c::ASYNCEVENT_E => {
                 b.text(dice.pick(&["container", "container_removed"]))
             }
-            ("data", _) if code == c::ASYNCEVENT_E => b.text(&container(dice)),
+            ("data", _) if code == c::ASYNCEVENT_E => b.text(container(dice)),
             ("container_id", _) => b.text(dice.pick(&["", "aaaaaaaaaaaa"])),
             ("path" | "name" | "home" | "shell", _) => {
                 b.text(dice.pick(&["/tmp", "sub", "..", "/root", "root", "ann"]))

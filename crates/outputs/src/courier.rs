@@ -107,6 +107,9 @@ pub(crate) enum Carried {
     Stopped(usize),
 }
 
+/// Takes what a receiver refused.
+pub(crate) type Refused = Box<dyn FnMut(Message<'_>) + Send>;
+
 /// A channel with its manners.
 pub(crate) struct Courier {
     pub(crate) name: Arc<str>,
@@ -118,7 +121,7 @@ pub(crate) struct Courier {
     pub(crate) pulse: Arc<Pulse>,
     pub(crate) listener: Listener,
     /// Where messages go that the receiver refused.
-    pub(crate) dead: Option<Box<dyn FnMut(Message<'_>) + Send>>,
+    pub(crate) dead: Option<Refused>,
     /// It was given up once and has taken nothing since.
     pub(crate) given_up: bool,
     pub(crate) told: Option<Instant>,

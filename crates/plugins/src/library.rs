@@ -42,10 +42,15 @@ macro_rules! symbols {
         $(
             // SAFETY: the handle is open; the name ends with NUL. The interface says that a symbol of this name is
             // a function of this type, or is missing, which is null and so `None`.
-            $place = unsafe {
+            #[allow(
+                clippy::missing_transmute_annotations,
+                reason = "the type is that of the place"
+            )]
+            let symbol = unsafe {
                 let found = libc::dlsym($handle, concat!("plugin_", $name, "\0").as_ptr().cast());
                 std::mem::transmute::<*mut c_void, _>(found)
             };
+            $place = symbol;
         )*
     };
 }

@@ -196,7 +196,7 @@ mod tests {
     /// Whatever a type's parameters hold, its events change no more than [`effect`] admits.
     #[test]
     fn nothing_else_is_changed() {
-        for info in EVENTS.iter() {
+        for info in &EVENTS {
             let code = EventCode::new(info.code);
             let effect = effect(code);
             let old = EventFlags::OLD_VERSION | EventFlags::UNUSED;
