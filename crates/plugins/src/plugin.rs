@@ -140,6 +140,8 @@ pub struct Plugin {
     injected: Arc<Mutex<Injected>>,
     ends: u64,
     pause: Duration,
+    /// When the child that runs, or that ended last, was started.
+    started: Instant,
 }
 
 impl Plugin {
@@ -160,6 +162,7 @@ impl Plugin {
             injected: Arc::default(),
             ends: 0,
             pause: Duration::ZERO,
+            started: Instant::now(),
         })
     }
 
@@ -214,12 +217,7 @@ impl Plugin {
             Backend::Gone(_) => return none(BatchEnd::Later),
         };
         match result {
-            Ok(batch) => {
-                if !batch.events.is_empty() {
-                    self.pause = Duration::ZERO;
-                }
-                batch
-            }
+            Ok(batch) => batch,
             Err(error) if error.is_gone() => {
                 self.trouble(&error);
                 none(BatchEnd::Later)
@@ -370,6 +368,10 @@ impl Plugin {
     /// Notes the end of a child, and when another is started.
     fn trouble(&mut self, error: &Error) {
         self.ends += 1;
+        // A child that has worked for a while is started again at once, one that dies at once is not.
+        if self.started.elapsed() > LONGEST_PAUSE {
+            self.pause = Duration::ZERO;
+        }
         self.backend = Backend::Gone(Instant::now() + self.pause);
         self.pause = (self.pause * 2).clamp(Duration::from_millis(250), LONGEST_PAUSE);
         self.tell(error);
@@ -403,6 +405,7 @@ impl Plugin {
     }
 
     fn restart(&mut self) -> Result<(), Error> {
+        self.started = Instant::now();
         let (mut backend, _) = start(&self.spec)?;
         if let Some(config) = &self.config {
             init(&mut backend, &self.spec, config, &self.info)?;

@@ -380,7 +380,6 @@ pub(crate) fn calls(state: *mut api::ss_plugin_t) {
 
 /// All tables of functions, at addresses that stay.
 pub(crate) struct Functions {
-    pub(crate) fields: api::ss_plugin_table_fields_vtable,
     pub(crate) reader: api::ss_plugin_table_reader_vtable,
     pub(crate) writer: api::ss_plugin_table_writer_vtable,
     pub(crate) fields_ext: api::ss_plugin_table_fields_vtable_ext,
@@ -398,7 +397,6 @@ impl Functions {
             add_table_field: Some(no_field),
         };
         let mut all = Box::new(Self {
-            fields,
             reader: api::ss_plugin_table_reader_vtable {
                 get_table_name: Some(no_name),
                 get_table_size: Some(no_size),

@@ -49,6 +49,7 @@ mod ring;
 mod shared;
 mod support;
 mod tracefs;
+mod unread;
 mod uring;
 
 pub use counters::{Class, Counters, CpuCounters, LossMeter, Losses};
@@ -58,3 +59,4 @@ pub use options::{Backend, BufferSize, Options, SelfFilter, Syscalls, Tracepoint
 pub use programs::{ProgramCost, refused_programs, verifier_costs};
 pub use reader::{Event, EventClock, Probe, SETTLE};
 pub use support::{Support, support};
+pub use unread::Unread;

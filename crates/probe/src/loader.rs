@@ -142,7 +142,7 @@ pub(crate) fn load(options: &Options) -> Result<Loaded, Error> {
 
     let shared = Arc::new(Shared::map(map_named(&object, ".data.shared")?.as_fd())?);
     fill_dispatch_table(&object, &plan)?;
-    shared.set_wanted(&options.syscalls);
+    shared.set_wanted(&options.syscalls, &options.unread);
     set_own(&object, &shared, options.own_events)?;
     let doorbell = map_named(&object, "doorbell")?
         .as_fd()
@@ -320,7 +320,7 @@ fn write_settings(
 pub(crate) fn size_maps(open: &mut OpenObject, cpus: u32, page: u32) -> Result<(), Error> {
     for mut map in open.maps_mut() {
         let entries = match map.name().to_str() {
-            Some("rings") => 2 * cpus,
+            Some("rings") => LANES * cpus,
             Some("drafts") => cpus,
             Some("doorbell") => page,
             _ => continue,
