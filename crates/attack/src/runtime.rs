@@ -40,6 +40,8 @@ pub fn describe(recording: &Path, to: &Path, id: &str) -> Result<()> {
                     writer.event(&Record::parse(&bytes, 0, RecordFlags::default())?)?;
                 }
             }
+            // Lists may come once more behind events; a file has no place for them there, and the first ones do.
+            Item::Interfaces(_) | Item::Users(_) if told || !early.is_empty() => continue,
             // What stands at the start may end with lists: events go behind them.
             Item::Event(record) if !loaded => {
                 early.push(record.bytes().to_vec());
