@@ -20,6 +20,7 @@ use anyhow::{Context, Result, bail};
 use crate::case::{Case, Place};
 use crate::monitor::{Alerts, Monitor, Plan};
 use crate::performance::{Performance, token};
+use crate::runtime::Runtime;
 
 pub mod case;
 pub mod condition;
@@ -52,7 +53,12 @@ pub const RULE_FILES: [&str; 3] = [
 /// Without root, or if the monitor ends or sees nothing.
 pub fn live(plan: &Plan, cases: &[Case]) -> Result<(Vec<bool>, Alerts)> {
     let mut performance = Performance::open(cases)?;
-    let mut monitor = Monitor::start(plan)?;
+    let runtime = performance
+        .container(Place::Privileged)
+        .map(Runtime::serve)
+        .transpose()?;
+    let socket = runtime.as_ref().map(Runtime::socket);
+    let mut monitor = Monitor::start(plan, socket.as_deref())?;
     let mut ready = false;
     for _ in 0..120 {
         let token = performance.sentinel()?;

@@ -76,6 +76,8 @@ fn report(
     Ok(())
 }
 
+/// Callgrind counts what happens in here (`benches/instructions`).
+#[inline(never)]
 fn replay(capture: &[u8], mut engine: Option<&mut Engine>) -> Result<u64, Box<dyn Error>> {
     let mut reader = Reader::new(capture)?;
     let mut state = State::new(state::Options::default());

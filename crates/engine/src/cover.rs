@@ -91,7 +91,7 @@ fn check(predicate: &Predicate) -> Option<(Cover, u32)> {
 fn wanted(operator: Operator, ty: Type, constant: &[u8]) -> Option<Wanted> {
     let text = matches!(ty, Type::CharBuf | Type::FsPath | Type::FsRelPath);
     match operator {
-        Operator::Equal | Operator::In | Operator::Intersects if text => {
+        Operator::Equal | Operator::DoubleEqual | Operator::In | Operator::Intersects if text => {
             Some(Wanted::Text(constant.into()))
         }
         Operator::StartsWith if text && !constant.is_empty() => {
@@ -105,7 +105,7 @@ fn wanted(operator: Operator, ty: Type, constant: &[u8]) -> Option<Wanted> {
             (plain > 0).then(|| Wanted::Prefix(constant[..plain].into()))
         }
         Operator::PMatch if text => path(constant).map(Wanted::Path),
-        Operator::Equal | Operator::In => {
+        Operator::Equal | Operator::DoubleEqual | Operator::In => {
             let constant = std::str::from_utf8(constant).ok()?;
             match ty {
                 Type::IpAddr | Type::Ipv4Addr | Type::Ipv6Addr => {

@@ -26,18 +26,19 @@
 //! ```
 //!
 //! Modules: [`plan`] what each event type does, [`cover`] what a match requires, [`index`] from
-//! values to rules.
+//! values to rules, [`needs`] what all of it asks of the kernel.
 
 #![forbid(unsafe_code)]
 
 pub mod cover;
 pub mod index;
+pub mod needs;
 pub mod plan;
 
 use std::fmt::Write;
 
 use event::EventCode;
-use filter::{FieldSource, Graph, Memo, NodeId, Schema};
+use filter::{FieldSource, Graph, NodeId, Program, Schema, Workspace};
 use rules::RuleSet;
 
 use crate::plan::{Entry, Plan};
@@ -70,7 +71,8 @@ pub type RuleIndex = u32;
 #[derive(Debug)]
 pub struct Engine {
     graph: Graph,
-    memo: Memo,
+    program: Program,
+    workspace: Workspace,
     /// By event code.
     plans: Vec<Plan>,
     matching: Matching,
@@ -106,14 +108,15 @@ impl Engine {
             let index = RuleIndex::try_from(index).expect("fewer than 2^32 rules");
             roots.push((index, root));
         }
-        let plans = plan::build(&mut graph, &roots, |rule, code| {
+        let (plans, program) = plan::build(&mut graph, &roots, |rule, code| {
             rules.rules[rule as usize]
                 .event_codes
                 .contains(code.number())
         });
         Ok(Self {
             graph,
-            memo: Memo::new(),
+            workspace: program.workspace(),
+            program,
             plans,
             matching,
             candidates: Vec::new(),
@@ -141,25 +144,45 @@ impl Engine {
         if plan.is_empty() {
             return &[];
         }
-        self.memo.next_event();
+        self.workspace.next_event();
+        if self.workspace.wants_order() {
+            self.program.reorder(&mut self.workspace);
+        }
         let Self {
             graph,
-            memo,
+            program,
+            workspace,
             candidates,
             fired,
             counts,
             matching,
             ..
         } = self;
-        plan.candidates(source, memo.scratch(), candidates);
-        for &candidate in candidates.iter() {
-            let Entry { rule, root } = plan.entries[candidate as usize];
-            if root.is_none_or(|root| graph.evaluate(root, source, memo)) {
+        let few = plan.few_candidates(source, workspace.scratch());
+        if few.is_none() {
+            plan.candidates(source, workspace.scratch(), candidates);
+        }
+        // Says whether the next candidate is to be asked.
+        let mut ask = |candidate: u32| {
+            let Entry { rule, root, .. } = plan.entries[candidate as usize];
+            let fires = match root {
+                Some(root) => program.evaluate(graph, root, source, workspace),
+                None => true,
+            };
+            if fires {
                 counts[rule as usize] += 1;
                 fired.push(rule);
-                if *matching == Matching::First {
-                    break;
+            }
+            !fires || *matching == Matching::All
+        };
+        match few {
+            Some(mut few) => {
+                while few != 0 && ask(few.trailing_zeros()) {
+                    few &= few - 1;
                 }
+            }
+            None => {
+                let _ = candidates.iter().all(|&candidate| ask(candidate));
             }
         }
         &self.fired

@@ -2,7 +2,7 @@
 
 use bumpalo::Bump;
 use event::{EVENTS, EventCode, EventFlags, Source};
-use filter::{FieldSource, Folded, Graph, NodeId, Predicate, Value};
+use filter::{FieldSource, Folded, Graph, NodeId, Predicate, Program, ProgramOperand, Value};
 
 use crate::RuleIndex;
 use crate::cover::{self, Cover};
@@ -13,8 +13,10 @@ use crate::index::Index;
 pub struct Entry {
     /// Position in the rule set.
     pub rule: RuleIndex,
-    /// What is left of its condition; nothing where the type alone decides.
-    pub root: Option<NodeId>,
+    /// What is left of its condition, as it runs; nothing where the type alone decides.
+    pub root: Option<ProgramOperand>,
+    /// The same in the graph.
+    pub node: Option<NodeId>,
 }
 
 /// The rules of one event type, in order.
@@ -24,8 +26,13 @@ pub struct Plan {
     pub entries: Vec<Entry>,
     /// Entries that must be evaluated whatever the values are, ascending.
     always: Vec<u32>,
+    /// The same as bits, where there are at most [`FEW`] entries.
+    always_bits: u64,
     index: Index,
 }
+
+/// Up to so many entries, a set of them is a word.
+const FEW: usize = 64;
 
 /// Below this number of entries that could be filed, looking values up costs more than it saves.
 const WORTH_AN_INDEX: usize = 1;
@@ -44,6 +51,18 @@ impl Plan {
         &self.always
     }
 
+    /// Entries that can match the event, as bits; `None` where there are too many for that.
+    #[inline]
+    pub fn few_candidates<S: FieldSource>(&self, source: &S, scratch: &Bump) -> Option<u64> {
+        if self.entries.len() > FEW {
+            return None;
+        }
+        let mut bits = self.always_bits;
+        self.index
+            .candidates(source, scratch, &mut |entry| bits |= 1 << entry);
+        Some(bits)
+    }
+
     /// Entries that can match the event, ascending, into `out`.
     #[inline]
     pub fn candidates<S: FieldSource>(&self, source: &S, scratch: &Bump, out: &mut Vec<u32>) {
@@ -52,7 +71,8 @@ impl Plan {
         if self.index.is_empty() {
             return;
         }
-        self.index.candidates(source, scratch, out);
+        self.index
+            .candidates(source, scratch, &mut |entry| out.push(entry));
         if out.len() > self.always.len() {
             out.sort_unstable();
             out.dedup();
@@ -60,13 +80,15 @@ impl Plan {
     }
 }
 
-/// Plans of all event types. `possible` says whether a rule's event codes hold the code.
+/// Plans of all event types, and the program that evaluates what is left of their conditions.
+/// `possible` says whether a rule's event codes hold the code.
 pub fn build(
     graph: &mut Graph,
     roots: &[(RuleIndex, NodeId)],
     possible: impl Fn(RuleIndex, EventCode) -> bool,
-) -> Vec<Plan> {
-    EVENTS
+) -> (Vec<Plan>, Program) {
+    let mut program = Program::new();
+    let plans = EVENTS
         .iter()
         .map(|info| {
             let code = EventCode::new(info.code);
@@ -78,9 +100,11 @@ pub fn build(
                 .copied()
                 .filter(|&(rule, _)| possible(rule, code))
                 .collect();
-            plan(graph, &concerned, code)
+            plan(graph, &mut program, &concerned, code)
         })
-        .collect()
+        .collect();
+    program.finish();
+    (plans, program)
 }
 
 /// Whether rules ever see this type: old types are converted before, and entries of system calls
@@ -95,7 +119,12 @@ fn delivered(code: EventCode) -> bool {
     })
 }
 
-fn plan(graph: &mut Graph, roots: &[(RuleIndex, NodeId)], code: EventCode) -> Plan {
+fn plan(
+    graph: &mut Graph,
+    program: &mut Program,
+    roots: &[(RuleIndex, NodeId)],
+    code: EventCode,
+) -> Plan {
     let mut plan = Plan::default();
     if roots.is_empty() {
         return plan;
@@ -105,17 +134,18 @@ fn plan(graph: &mut Graph, roots: &[(RuleIndex, NodeId)], code: EventCode) -> Pl
         by_type(graph, id, predicate, code)
     });
     for (&(rule, _), folded) in roots.iter().zip(folded) {
-        let root = match folded {
+        let node = match folded {
             Folded::Never => continue,
             Folded::Always => None,
             Folded::Node(id) => Some(id),
         };
-        plan.entries.push(Entry { rule, root });
+        let root = node.map(|node| program.add(graph, node));
+        plan.entries.push(Entry { rule, root, node });
     }
     let covers: Vec<Option<Cover>> = plan
         .entries
         .iter()
-        .map(|entry| cover::of(graph, entry.root?))
+        .map(|entry| cover::of(graph, entry.node?))
         .collect();
     let worth = covers.iter().flatten().count() >= WORTH_AN_INDEX;
     for (position, cover) in covers.into_iter().enumerate() {
@@ -125,11 +155,19 @@ fn plan(graph: &mut Graph, roots: &[(RuleIndex, NodeId)], code: EventCode) -> Pl
             _ => plan.always.push(position),
         }
     }
+    if plan.entries.len() <= FEW {
+        plan.always_bits = plan.always.iter().fold(0, |bits, one| bits | 1 << one);
+    }
     plan
 }
 
 /// Result of a check that the event type alone decides.
-fn by_type(graph: &Graph, id: NodeId, predicate: &Predicate, code: EventCode) -> Option<bool> {
+pub(crate) fn by_type(
+    graph: &Graph,
+    id: NodeId,
+    predicate: &Predicate,
+    code: EventCode,
+) -> Option<bool> {
     let field = predicate.left.as_ref()?;
     if predicate.fields.len() > 1 {
         return None;

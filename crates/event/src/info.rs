@@ -130,6 +130,8 @@ pub struct EventInfo {
     pub fd_param: Option<u8>,
     /// Its parameters, in order.
     pub params: &'static [ParamInfo],
+    /// Width in bytes of the return value, parameter 0 of an exit; 0: it has none.
+    pub(crate) result_width: u8,
 }
 
 impl EventInfo {
@@ -137,6 +139,12 @@ impl EventInfo {
     #[must_use]
     pub const fn is_enter(&self) -> bool {
         self.code & 1 == 0
+    }
+
+    /// Whether its events tell what the call returned.
+    #[must_use]
+    pub const fn has_result(&self) -> bool {
+        self.result_width != 0
     }
 
     /// Index of the parameter with this name.
@@ -256,6 +264,20 @@ pub(crate) const fn event(
             Some(fd_param as u8)
         },
         params,
+        result_width: match params {
+            [first, ..] if code & 1 == 1 => result_width(first.ty),
+            _ => 0,
+        },
+    }
+}
+
+/// Calls that cannot fail return what they were asked for: an id, an address.
+const fn result_width(ty: ParamType) -> u8 {
+    use ParamType as T;
+    match ty {
+        T::Errno | T::Fd | T::Pid | T::Int64 | T::Uint64 => 8,
+        T::Fd32 | T::Pid32 | T::Int32 | T::Uint32 | T::Uid | T::Gid => 4,
+        _ => 0,
     }
 }
 

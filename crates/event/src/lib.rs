@@ -30,7 +30,7 @@ pub mod types;
 
 pub use build::RecordBuilder;
 pub use info::{Category, EventFlags, EventInfo, ParamInfo, Source};
-pub use record::{EventCode, Record, RecordError, RecordFlags};
+pub use record::{EventCode, Record, RecordError, RecordFlags, Spread};
 pub use sock::{SockAddr, SockTuple};
 pub use table::{codes, constants, events::EVENTS, flags, syscalls};
 pub use types::{ParamType, Print};

@@ -136,8 +136,7 @@ impl<'a> Record<'a> {
         let wide = info.flags.contains(EventFlags::LARGE_PAYLOAD);
         let bytes = &bytes[..len];
         let start = HEADER_LEN + stored * if wide { 4 } else { 2 };
-        let lengths = bytes.get(HEADER_LEN..start).ok_or(RecordError::Params)?;
-        if sum(lengths, wide) > (len - start) as u64 {
+        if start > len || sum(&bytes[HEADER_LEN..], stored, wide) > (len - start) as u64 {
             return Err(RecordError::Params);
         }
         let count = stored.min(info.params.len()) as u8;
@@ -181,14 +180,29 @@ impl<'a> Record<'a> {
 
     /// Bytes of parameter `index`: empty where it is absent or beyond the end.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn param(&self, index: usize) -> &'a [u8] {
         if index >= usize::from(self.count) {
             return &[];
         }
+        // Nearly always one of the first four: their lengths fit a word.
+        if index < 4
+            && !self.wide
+            && let Some(lengths) = self.bytes[HEADER_LEN..].first_chunk()
+        {
+            let lengths = u64::from_le_bytes(*lengths);
+            let len = usize::from((lengths >> (16 * index)) as u16);
+            let from = add_up(lengths & ((1 << (16 * index)) - 1)) as usize;
+            return &self.bytes[self.start as usize + from..][..len];
+        }
+        self.far_param(index)
+    }
+
+    #[inline(never)]
+    fn far_param(&self, index: usize) -> &'a [u8] {
         // Summing a few lengths is cheaper than keeping 33 offsets with every record: most
         // parameters that anyone asks for are among the first.
-        let lengths = &self.bytes[HEADER_LEN..self.start as usize];
+        let lengths = &self.bytes[HEADER_LEN..];
         let (from, len) = if self.wide {
             let lengths = lengths.as_chunks::<4>().0;
             (
@@ -196,13 +210,39 @@ impl<'a> Record<'a> {
                 u32::from_le_bytes(lengths[index]) as usize,
             )
         } else {
-            let lengths = lengths.as_chunks::<2>().0;
+            let len = [lengths[index * 2], lengths[index * 2 + 1]];
             (
-                sum_narrow(&lengths[..index]) as usize,
-                usize::from(u16::from_le_bytes(lengths[index])),
+                sum_first(lengths, index) as usize,
+                usize::from(u16::from_le_bytes(len)),
             )
         };
         &self.bytes[self.start as usize + from..][..len]
+    }
+
+    /// All parameters, each found at once: for those who want many of them.
+    #[must_use]
+    pub fn spread(&self) -> Spread<'a> {
+        let mut ends = [self.start; MAX_PARAMS + 1];
+        let mut end = self.start;
+        let lengths = &self.bytes[HEADER_LEN..self.start as usize];
+        let count = usize::from(self.count);
+        if self.wide {
+            for (slot, length) in ends[1..=count].iter_mut().zip(lengths.as_chunks().0) {
+                end += u32::from_le_bytes(*length);
+                *slot = end;
+            }
+        } else {
+            for (slot, length) in ends[1..=count].iter_mut().zip(lengths.as_chunks().0) {
+                end += u32::from(u16::from_le_bytes(*length));
+                *slot = end;
+            }
+        }
+        // Absent parameters are empty: they begin and end where the last one ends.
+        ends[count + 1..].fill(end);
+        Spread {
+            bytes: self.bytes,
+            ends,
+        }
     }
 
     /// Bytes of the parameter with this name.
@@ -261,42 +301,131 @@ impl<'a> Record<'a> {
     #[must_use]
     #[inline]
     pub fn text(&self, index: usize) -> &'a [u8] {
-        let raw = self.param(index);
-        if raw.is_empty() || raw == b"(NULL)\0" {
-            return b"<NA>";
-        }
-        raw.split(|&b| b == 0).next().unwrap_or(raw)
+        text(self.param(index))
     }
 
     /// Return value: parameter 0 of a system call's exit, 32 or 64 bits wide, if it is a result.
     #[must_use]
     #[inline]
     pub fn result(&self) -> Option<i64> {
-        use crate::types::ParamType as T;
-        if self.code.is_enter() || self.count == 0 {
-            return None;
-        }
-        // Calls that cannot fail return what they were asked for: an id, an address.
-        match self.info.params[0].ty {
-            T::Errno | T::Fd | T::Pid | T::Int64 | T::Uint64 => self.i64(0),
-            T::Fd32 | T::Pid32 | T::Int32 | T::Uint32 | T::Uid | T::Gid => {
-                self.i32(0).map(i64::from)
-            }
+        match self.info.result_width {
+            8 => self.i64(0),
+            4 => self.i32(0).map(i64::from),
             _ => None,
         }
     }
 }
 
-fn sum(lengths: &[u8], wide: bool) -> u64 {
-    if wide {
-        sum_wide(lengths.as_chunks().0)
-    } else {
-        u64::from(sum_narrow(lengths.as_chunks().0))
+/// The parameters of a record, each found in constant time. Reads like [`Record`].
+#[derive(Clone, Debug)]
+pub struct Spread<'a> {
+    bytes: &'a [u8],
+    /// Where each parameter begins in `bytes`, and where the last one ends.
+    ends: [u32; MAX_PARAMS + 1],
+}
+
+impl<'a> Spread<'a> {
+    /// Bytes of parameter `index`: empty where it is absent or beyond the end.
+    #[must_use]
+    #[inline]
+    pub fn param(&self, index: usize) -> &'a [u8] {
+        match self.ends.get(index..=index + 1) {
+            Some(&[from, to]) => &self.bytes[from as usize..to as usize],
+            _ => &[],
+        }
+    }
+
+    /// An 8-byte signed value; `None` for any other width.
+    #[must_use]
+    #[inline]
+    pub fn i64(&self, index: usize) -> Option<i64> {
+        self.param(index).try_into().ok().map(i64::from_le_bytes)
+    }
+
+    /// An 8-byte unsigned value; `None` for any other width.
+    #[must_use]
+    #[inline]
+    pub fn u64(&self, index: usize) -> Option<u64> {
+        self.param(index).try_into().ok().map(u64::from_le_bytes)
+    }
+
+    /// A 4-byte unsigned value; `None` for any other width.
+    #[must_use]
+    #[inline]
+    pub fn u32(&self, index: usize) -> Option<u32> {
+        self.param(index).try_into().ok().map(u32::from_le_bytes)
+    }
+
+    /// Text up to its first NUL; absent or `(NULL)` reads as `<NA>`.
+    #[must_use]
+    #[inline]
+    pub fn text(&self, index: usize) -> &'a [u8] {
+        text(self.param(index))
     }
 }
 
-/// At most 32 lengths: no overflow.
+/// The text of a parameter.
 #[inline]
+fn text(raw: &[u8]) -> &[u8] {
+    if raw.is_empty() || raw == b"(NULL)\0" {
+        return b"<NA>";
+    }
+    &raw[..first_nul(raw)]
+}
+
+/// Position of the first NUL, the length if there is none: eight bytes at a time, for most texts
+/// are a few dozen bytes long and end with the only one.
+#[inline]
+fn first_nul(raw: &[u8]) -> usize {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let (words, rest) = raw.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let nul = word.wrapping_sub(LOW) & !word & HIGH;
+        if nul != 0 {
+            return at * 8 + (nul.trailing_zeros() / 8) as usize;
+        }
+    }
+    let at = rest.iter().position(|&b| b == 0).unwrap_or(rest.len());
+    raw.len() - rest.len() + at
+}
+
+fn sum(lengths: &[u8], count: usize, wide: bool) -> u64 {
+    if wide {
+        sum_wide(&lengths.as_chunks().0[..count])
+    } else {
+        u64::from(sum_first(lengths, count))
+    }
+}
+
+/// Sum of the first `count` lengths of 16 bits, at most 32 of them: no overflow. Four at a time,
+/// and what lies behind the last one masked away: how many there are differs from event to event,
+/// and a loop over single ones would be guessed wrong each time.
+#[inline]
+fn sum_first(lengths: &[u8], count: usize) -> u32 {
+    let fours = count / 4;
+    let mut total = 0;
+    let (words, _) = lengths.as_chunks::<8>();
+    let Some(last) = words.get(fours) else {
+        return sum_narrow(&lengths.as_chunks().0[..count]);
+    };
+    for word in &words[..fours] {
+        total += add_up(u64::from_le_bytes(*word));
+    }
+    total + add_up(u64::from_le_bytes(*last) & ((1 << (16 * (count % 4))) - 1))
+}
+
+/// Sum of four lengths of 16 bits.
+#[inline]
+fn add_up(lengths: u64) -> u32 {
+    const EVEN: u64 = 0x0000_ffff_0000_ffff;
+    let pairs = (lengths & EVEN) + (lengths >> 16 & EVEN);
+    (pairs + (pairs >> 32)) as u32
+}
+
+/// The same where the record ends soon after.
+#[cold]
 fn sum_narrow(lengths: &[[u8; 2]]) -> u32 {
     lengths
         .iter()

@@ -203,3 +203,32 @@ fn socket_tuples() {
     }
     assert_eq!(SockTuple::parse(&[9, 1, 2]), Some(SockTuple::Other(9)));
 }
+
+#[test]
+fn parameters_lie_where_their_lengths_say() {
+    // Types with few and many parameters, lengths of either width, values of all sizes.
+    for info in event::EVENTS {
+        for count in 0..=info.params.len() {
+            let mut builder = RecordBuilder::new(EventCode::new(info.code), 1, 1);
+            let values: Vec<Vec<u8>> = (0..count)
+                .map(|i| vec![i as u8 + 1; (i * 37 + count * 11) % 70])
+                .collect();
+            for value in &values {
+                builder = builder.bytes(value);
+            }
+            let bytes = builder.finish();
+            let record = parse(&bytes).unwrap();
+            let spread = record.spread();
+            for i in 0..=MAX_PARAMS + 1 {
+                let expected = values.get(i).map_or(&b""[..], |v| v);
+                assert_eq!(record.param(i), expected, "{} {i}", info.id);
+                assert_eq!(spread.param(i), expected, "{} {i}", info.id);
+                assert_eq!(spread.text(i), record.text(i), "{} {i}", info.id);
+                assert_eq!(spread.u64(i), record.u64(i), "{} {i}", info.id);
+            }
+            for cut in HEADER_LEN..bytes.len() {
+                assert!(parse(&bytes[..cut]).is_err());
+            }
+        }
+    }
+}

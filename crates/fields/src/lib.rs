@@ -31,6 +31,7 @@
 pub mod catalogue;
 mod extract;
 pub mod listing;
+pub mod reach;
 pub mod render;
 pub mod view;
 

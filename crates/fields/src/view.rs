@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bumpalo::Bump;
 use event::{Record, Source};
-use filter::{FieldRef, FieldSource, Purpose, Value};
+use filter::{FieldRef, FieldSource, Keep, Purpose, Value};
 use jiff::tz::TimeZone;
 use state::{Container, Context, Descriptor, Metadata, State, Thread, ThreadIx};
 
@@ -167,6 +167,19 @@ impl<'a> EventView<'a> {
 }
 
 impl FieldSource for EventView<'_> {
+    #[inline]
+    fn keep(&self) -> Option<Keep> {
+        // The container that an event brings along is not the thread's.
+        if self.context.container.is_some() {
+            return None;
+        }
+        Some(Keep {
+            slot: self.thread_ix?.slot(),
+            own: self.thread?.generation,
+            shared: self.state.epoch(),
+        })
+    }
+
     #[inline]
     fn extract<'s>(
         &'s self,

@@ -108,6 +108,7 @@ pub mod parser;
 mod pathmatch;
 mod pattern;
 mod print;
+pub mod program;
 pub mod render;
 pub mod schema;
 pub mod span;
@@ -117,6 +118,7 @@ mod term;
 pub mod trace;
 mod transform;
 pub mod value;
+mod workspace;
 
 pub use ast::{Ast, Check, Expr, ExprId, ExprKind, Field, Literal, Operand, Right, Transformer};
 pub use compile::check;
@@ -130,10 +132,12 @@ pub use operator::{Function, Modifier, Operator};
 pub use parser::{ParseOptions, parse, parse_with};
 pub use span::{Position, SourceId, Span};
 
+pub use program::{Operand as ProgramOperand, Program};
 pub use schema::{
-    Argument, FieldDef, FieldRef, FieldSource, Format, Lifetime, Purpose, Quantifier, ResolveError,
-    Schema,
+    Argument, FieldDef, FieldRef, FieldSource, Format, Keep, Lifetime, Purpose, Quantifier,
+    ResolveError, Schema,
 };
 pub use template::{Rendering, Template, TemplateError, TemplateErrorKind};
 pub use trace::Tracer;
 pub use value::{Type, Value};
+pub use workspace::Workspace;

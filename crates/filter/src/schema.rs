@@ -52,18 +52,20 @@ pub enum Quantifier {
     Within,
 }
 
-/// How long a value stays the same.
+/// How long a value stays the same: until something changes of what the name says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Lifetime {
-    /// Until configuration changes.
+    /// Configuration.
     Host,
-    /// As long as the container's metadata.
-    Container,
-    /// Until the next exec, credential change, change of directory or re-parenting.
+    /// The process itself: by exec, credentials, session.
     Process,
-    /// As long as the descriptor is not changed.
+    /// The process, or its container's metadata.
+    Container,
+    /// The process or its relatives: ancestors, the thread that leads it, users and groups.
+    Lineage,
+    /// The descriptor, or any of the above.
     Descriptor,
-    /// One event.
+    /// The event.
     Event,
 }
 
@@ -157,8 +159,26 @@ pub enum Purpose {
     Json,
 }
 
+/// Under what results are kept from one event of a thread to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// Where the thread lies in a table: small numbers, which threads have one after the other.
+    pub slot: usize,
+    /// Another one whenever the slot holds another thread or a value of [`Lifetime::Process`] may
+    /// have changed; never 0.
+    pub own: u64,
+    /// Another one whenever a value of [`Lifetime::Container`] or [`Lifetime::Lineage`] may have
+    /// changed other than with `own`.
+    pub shared: u64,
+}
+
 /// Values of the fields of one event.
 pub trait FieldSource {
+    /// Under what results that hang on the event's thread may be kept; `None`: not at all.
+    fn keep(&self) -> Option<Keep> {
+        None
+    }
+
     /// The value, or `None` where the event has none. What must be composed lives in `scratch`.
     fn extract<'a>(
         &'a self,

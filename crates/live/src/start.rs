@@ -1,6 +1,5 @@
 //! What stands when the watch begins.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use host::{Seen, Summary};
@@ -25,55 +24,47 @@ pub struct Start {
 }
 
 impl Live {
-    /// Reads what stands into `state`, on a thread of its own, while events wait in memory.
+    /// Reads what stands into `state`. Events wait in memory meanwhile: their buffers are emptied
+    /// between two looks at `/proc`. (Not on a thread of its own: a state stays where it was made.)
     ///
     /// # Errors
-    /// When the thread cannot be started or waiting for events fails.
+    /// When waiting for events fails.
     pub fn start(&mut self, state: &mut State) -> Result<Start, Error> {
         let begun = Instant::now();
-        let opened = self.opened;
         let clock = self.probe.clock();
         let host = self.host.clone();
-        let done = AtomicBool::new(false);
-        let (boot_time, began) = (clock.boot_time(), self.began);
-        let mut waited = 0;
-        let summary = std::thread::scope(|scope| {
-            let scan = || {
-                let mut machine = host.machine();
-                // The kernel's own note of it is in whole seconds.
-                machine.boot_time = boot_time;
-                state.load_machine(&machine);
-                state.load_interfaces(&host.interfaces());
-                state.load_users(&host.users());
-                state.begin_scan(began);
-                let mut looked = clock.now();
-                let summary = host.scan(&mut |seen| {
-                    match seen {
-                        Seen::Process(process) => state.load_seen(process, looked),
-                        Seen::Descriptor(descriptor) => state.load_descriptor(descriptor),
-                    }
-                    looked = clock.now();
-                });
-                state.finish_load();
-                done.store(true, Ordering::Release);
-                summary
-            };
-            let scan = std::thread::Builder::new()
-                .name("scan".into())
-                .spawn_scoped(scope, scan)
-                .map_err(Error::Thread)?;
-            while !done.load(Ordering::Acquire) && !scan.is_finished() {
-                waited += self.drain()?;
-                std::thread::sleep(DRAIN);
+        let mut machine = host.machine();
+        // The kernel's own note of it is in whole seconds.
+        machine.boot_time = clock.boot_time();
+        state.load_machine(&machine);
+        state.load_interfaces(&host.interfaces());
+        state.load_users(&host.users());
+        state.begin_scan(self.began);
+        let mut waited = self.drain()?;
+        let mut drained = Instant::now();
+        let mut fault = None;
+        let mut looked = clock.now();
+        let summary = host.scan(&mut |seen| {
+            match seen {
+                Seen::Process(process) => state.load_seen(process, looked),
+                Seen::Descriptor(descriptor) => state.load_descriptor(descriptor),
             }
-            // A scan that panicked would have been a fault of this program: it goes on its way up.
-            Ok::<_, Error>(match scan.join() {
-                Ok(summary) => summary,
-                Err(panic) => std::panic::resume_unwind(panic),
-            })
-        })?;
+            if drained.elapsed() >= DRAIN {
+                match self.drain() {
+                    Ok(taken) => waited += taken,
+                    Err(error) => fault = Some(error),
+                }
+                drained = Instant::now();
+            }
+            looked = clock.now();
+        });
+        state.finish_load();
+        waited += self.drain()?;
+        if let Some(fault) = fault {
+            return Err(fault);
+        }
         Ok(Start {
-            open: opened,
+            open: self.opened,
             scan: begun.elapsed(),
             summary,
             waited,

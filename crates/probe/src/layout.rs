@@ -10,6 +10,10 @@ pub(crate) const MAX_SYSCALLS: usize = 512;
 pub(crate) const WANTED_NATIVE: u8 = 1;
 /// The 32-bit call of that number is wanted.
 pub(crate) const WANTED_IA32: u8 = 2;
+/// Nobody reads the calls that succeed.
+pub(crate) const UNREAD_SUCCESS: u8 = 4;
+/// Nobody reads the calls that fail.
+pub(crate) const UNREAD_FAILURE: u8 = 8;
 /// The 32-bit call that makes any network call.
 pub(crate) const IA32_SOCKETCALL: usize = 102;
 /// Classes of events, by which losses are counted.
@@ -48,7 +52,8 @@ pub(crate) struct RawCounters {
     pub lost_full: [u64; CLASSES],
     pub lost_large: u64,
     pub lost_other: u64,
-    pub pad: [u64; 16 - CLASSES - 2],
+    pub unread: [u64; 2],
+    pub pad: [u64; 16 - CLASSES - 4],
 }
 
 /// What both sides write while the programs run.

@@ -2,6 +2,8 @@
 
 use event::syscalls;
 
+use crate::unread::Unread;
+
 /// A set of system calls, by the native 64-bit number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Syscalls([u64; 8]);
@@ -164,6 +166,8 @@ pub struct Options {
     pub io_uring: bool,
     /// Bytes of data buffers that are kept; at most 65,000.
     pub snaplen: u32,
+    /// Outcomes that nobody reads, and that the kernel side leaves out therefore.
+    pub unread: Unread,
     /// Leave out calls that failed.
     pub drop_failed: bool,
     /// Size of a buffer of bulk events.
@@ -191,6 +195,7 @@ impl Default for Options {
             enter_openat: false,
             io_uring: true,
             snaplen: 80,
+            unread: Unread::default(),
             drop_failed: false,
             buffer: BufferSize::default(),
             cpus_per_buffer: 2,

@@ -23,6 +23,7 @@ use crate::layout::{CLASSES, FLAG_IO_URING, MAX_CPUS};
 use crate::loader::{self, Attached, Loaded, clock};
 use crate::options::{Backend, Options, Syscalls};
 use crate::ring::{Head, Ring, entry};
+use crate::unread::Unread;
 use crate::{Error, support};
 
 /// How old an event is before it is handed out.
@@ -73,6 +74,7 @@ pub struct Probe {
     /// Nothing came since the last nap.
     idle: bool,
     received: Vec<[u64; CLASSES]>,
+    unread: Unread,
     stray: [u64; CLASSES],
 }
 
@@ -105,6 +107,7 @@ impl Probe {
             current: None,
             watermark: 0,
             idle: false,
+            unread: options.unread,
             received: vec![[0; CLASSES]; cpus],
             stray: [0; CLASSES],
         })
@@ -146,7 +149,7 @@ impl Probe {
     /// Reports only these calls from now on. Only calls that were asked for when the probe was
     /// opened have programs; others are ignored.
     pub fn set_syscalls(&mut self, syscalls: &Syscalls) {
-        self.loaded.shared.set_wanted(syscalls);
+        self.loaded.shared.set_wanted(syscalls, &self.unread);
     }
 
     /// A way to read the losses from elsewhere.
@@ -175,6 +178,12 @@ impl Probe {
             })
             .collect();
         Counters { cpus }
+    }
+
+    /// Calls that were left out as [`Options::unread`] says: those that succeeded, those that failed.
+    #[must_use]
+    pub fn left_out(&self) -> [u64; 2] {
+        self.loaded.shared.unread()
     }
 
     /// Bytes that wait in the buffers, as of the last look.

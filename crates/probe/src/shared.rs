@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use event::syscalls::IA32_TO_X86_64;
 
 use crate::layout::{
-    CLASSES, IA32_SOCKETCALL, MAX_CPUS, MAX_SYSCALLS, SharedMemory, WANTED_IA32, WANTED_NATIVE,
+    CLASSES, IA32_SOCKETCALL, MAX_CPUS, MAX_SYSCALLS, SharedMemory, UNREAD_FAILURE, UNREAD_SUCCESS,
+    WANTED_IA32, WANTED_NATIVE,
 };
-use crate::{Error, Syscalls};
+use crate::{Error, Syscalls, Unread};
 
 /// A mapping of the programs' `.data.shared`. All access is by atomics: the kernel writes too.
 pub(crate) struct Shared {
@@ -55,10 +56,16 @@ impl Shared {
     }
 
     /// Says which calls are reported.
-    pub(crate) fn set_wanted(&self, wanted: &Syscalls) {
+    pub(crate) fn set_wanted(&self, wanted: &Syscalls, unread: &Unread) {
         let mut marks = [0; MAX_SYSCALLS];
         for number in wanted.iter() {
             marks[usize::from(number)] |= WANTED_NATIVE;
+        }
+        for number in unread.successes().iter() {
+            marks[usize::from(number)] |= UNREAD_SUCCESS;
+        }
+        for number in unread.failures().iter() {
+            marks[usize::from(number)] |= UNREAD_FAILURE;
         }
         for (narrow, native) in IA32_TO_X86_64 {
             if let (Some(mark), Ok(native)) =
@@ -115,6 +122,22 @@ impl Shared {
                 load(&raw const (*raw).lost_other),
             )
         }
+    }
+}
+
+impl Shared {
+    /// What the programs left out because nobody reads it: that succeeded, that failed.
+    pub(crate) fn unread(&self) -> [u64; 2] {
+        let mut sum = [0; 2];
+        for cpu in 0..MAX_CPUS {
+            for (i, sum) in sum.iter_mut().enumerate() {
+                // SAFETY: in bounds; an aligned 64-bit load of memory that the kernel adds to.
+                let at = unsafe { &raw const (*self.raw()).counters[cpu].unread[i] };
+                // SAFETY: as above.
+                *sum += unsafe { &*at.cast::<AtomicU64>() }.load(Ordering::Relaxed);
+            }
+        }
+        sum
     }
 }
 

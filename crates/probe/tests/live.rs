@@ -12,7 +12,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use probe::{Backend, BufferSize, Class, Options, Probe, SelfFilter, Syscalls, Tracepoints};
+use probe::{
+    Backend, BufferSize, Class, Options, Probe, SelfFilter, Syscalls, Tracepoints, Unread,
+};
 
 /// One probe at a time: they would count each other's work.
 static ONE: Mutex<()> = Mutex::new(());
@@ -150,6 +152,54 @@ fn failed_calls_can_be_left_out() {
             failed += u32::from(record.tid == me && record.result() == Some(-9));
         });
         assert_eq!(failed, u32::from(!drop_failed));
+    }
+}
+
+#[test]
+fn unread_outcomes_are_left_out_and_counted() {
+    let Some(_one) = live() else { return };
+    let me = own_tid();
+    let calls = Syscalls::from_names(["unlink", "openat"]).unwrap();
+    for backend in [Backend::Dispatch, Backend::Tracepoint] {
+        for (successes, failures) in [
+            (Syscalls::none(), calls),
+            (calls, Syscalls::none()),
+            (calls, calls),
+        ] {
+            let mut probe = Probe::open(&Options {
+                unread: Unread::new(&successes, &failures),
+                backend,
+                ..options(&["unlink", "openat"])
+            })
+            .unwrap();
+            let dir = tempfile::tempdir().unwrap();
+            let there = dir.path().join("file");
+            std::fs::write(&there, "").unwrap();
+            std::fs::remove_file(&there).unwrap();
+            std::fs::remove_file(&there).unwrap_err();
+            std::fs::File::open(&there).unwrap_err();
+            let mut seen = Vec::new();
+            drain(&mut probe, |event| {
+                let record = &event.record;
+                let path = there.as_os_str().as_encoded_bytes();
+                let ours = (1..3).any(|i| record.text(i) == path);
+                if record.tid == me && ours {
+                    seen.push((record.info.name, record.result().is_some_and(|r| r >= 0)));
+                }
+            });
+            // Making the file is what the descriptors are known by: it stays.
+            let mut wanted = vec![("openat", true)];
+            if successes == Syscalls::none() {
+                wanted.push(("unlink", true));
+            }
+            if failures == Syscalls::none() {
+                wanted.extend([("unlink", false), ("openat", false)]);
+            }
+            assert_eq!(seen, wanted, "{backend:?}");
+            let [succeeded, failed] = probe.left_out();
+            assert!(succeeded >= u64::from(successes != Syscalls::none()));
+            assert!(failed >= 2 * u64::from(failures != Syscalls::none()));
+        }
     }
 }
 

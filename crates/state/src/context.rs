@@ -1,5 +1,6 @@
 //! What goes into a state at its making, what an event's processing says, and what is counted.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use event::snapshot::{self, Group, Process, User};
@@ -56,7 +57,7 @@ pub struct Context {
     pub fd: Option<i64>,
     /// The descriptor as it was found before the event changed the table, where the table no
     /// longer says; see [`crate::State::event_descriptor`].
-    pub descriptor: Option<Arc<Descriptor>>,
+    pub descriptor: Option<Rc<Descriptor>>,
     /// The event changed the addresses of its socket.
     pub name_changed: bool,
     /// Record that a container event brought.

@@ -13,19 +13,12 @@ fn succeeded(r: &Record<'_>) -> bool {
 }
 
 impl State {
-    /// Bumps what results that hang on a thread are kept by.
-    pub(crate) fn touch(&mut self, ix: ThreadIx) {
-        let generation = self.next_generation();
-        self.threads.at_mut(ix).generation = generation;
-    }
-
     pub(crate) fn user_changed(&mut self, ix: ThreadIx, r: &Record<'_>, effective: usize) {
         if r.result() == Some(0)
             && let Some(uid) = r.u32(effective)
             && self.threads.at(ix).uid != uid
         {
             self.threads.at_mut(ix).uid = uid;
-            self.touch(ix);
         }
     }
 
@@ -35,14 +28,12 @@ impl State {
             && self.threads.at(ix).gid != gid
         {
             self.threads.at_mut(ix).gid = gid;
-            self.touch(ix);
         }
     }
 
     pub(crate) fn session_made(&mut self, ix: ThreadIx, r: &Record<'_>) {
         if let Some(sid) = r.result().filter(|&ret| ret >= 0) {
             self.threads.at_mut(ix).sid = sid;
-            self.touch(ix);
         }
     }
 
@@ -56,7 +47,6 @@ impl State {
                 permitted,
                 effective,
             };
-            self.touch(ix);
         }
     }
 
@@ -68,7 +58,6 @@ impl State {
                 permitted: ALL_CAPABILITIES,
                 effective: ALL_CAPABILITIES,
             };
-            self.touch(ix);
         }
     }
 
@@ -109,27 +98,27 @@ impl State {
         if let Some(limit) = limit.filter(|&l| l != -1)
             && let Some(main) = self.threads.main_of(ix)
         {
-            self.threads.at_mut(main).fdlimit = limit;
+            self.threads.at_unseen(main).fdlimit = limit;
         }
     }
 
     pub(crate) fn memory_changed(&mut self, ix: ThreadIx, r: &Record<'_>) {
         if let (Some(size), Some(rss), Some(swap)) = (r.u32(1), r.u32(2), r.u32(3)) {
-            let memory = &mut self.threads.at_mut(ix).memory;
+            let memory = &mut self.threads.at_unseen(ix).memory;
             (memory.size_kb, memory.rss_kb, memory.swap_kb) = (size, rss, swap);
         }
     }
 
     /// A thread leaves the processor: its own page faults, its process' memory.
     pub(crate) fn switched(&mut self, ix: ThreadIx, r: &Record<'_>) {
-        let memory = &mut self.threads.at_mut(ix).memory;
+        let memory = &mut self.threads.at_unseen(ix).memory;
         if let (Some(major), Some(minor)) = (r.u64(1), r.u64(2)) {
             (memory.faults_major, memory.faults_minor) = (major, minor);
         }
         let Some(main) = self.threads.main_of(ix) else {
             return;
         };
-        let memory = &mut self.threads.at_mut(main).memory;
+        let memory = &mut self.threads.at_unseen(main).memory;
         if let (Some(size), Some(rss), Some(swap)) = (r.u32(3), r.u32(4), r.u32(5)) {
             (memory.size_kb, memory.rss_kb, memory.swap_kb) = (size, rss, swap);
         }

@@ -4,20 +4,23 @@
 //! change copies one chunk and the list of chunks, whatever the parent had open. Sparse numbers
 //! cost a chunk each, found by binary search; dense ones (nearly all) are found at their place.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use crate::descriptor::Descriptor;
 
 const CHUNK: i64 = 32;
 
-type Slots = [Option<Arc<Descriptor>>; CHUNK as usize];
+type Slots = [Option<Rc<Descriptor>>; CHUNK as usize];
 
 /// Descriptor table of a process.
 #[derive(Clone, Debug, Default)]
 pub struct DescriptorTable {
     /// Sorted by key (number / 32).
-    chunks: Vec<(i64, Arc<Slots>)>,
+    /// The last number has a bit for each descriptor that is settled.
+    chunks: Vec<(i64, Rc<Slots>, u32)>,
     count: u32,
+    /// A chunk that was empty when it was last looked at.
+    idle: Option<i64>,
     /// Some descriptor may have the close-on-exec mark; false: none has.
     pub(crate) may_close_on_exec: bool,
 }
@@ -38,16 +41,16 @@ impl DescriptorTable {
     #[inline]
     fn chunk(&self, key: i64) -> Result<usize, usize> {
         if let Ok(at) = usize::try_from(key)
-            && let Some((found, _)) = self.chunks.get(at)
+            && let Some((found, _, _)) = self.chunks.get(at)
             && *found == key
         {
             return Ok(at);
         }
-        self.chunks.binary_search_by_key(&key, |(k, _)| *k)
+        self.chunks.binary_search_by_key(&key, |(k, _, _)| *k)
     }
 
     #[inline]
-    pub(crate) fn shared(&self, fd: i64) -> Option<&Arc<Descriptor>> {
+    pub(crate) fn shared(&self, fd: i64) -> Option<&Rc<Descriptor>> {
         let at = self.chunk(fd.div_euclid(CHUNK)).ok()?;
         self.chunks[at].1[fd.rem_euclid(CHUNK) as usize].as_ref()
     }
@@ -59,45 +62,77 @@ impl DescriptorTable {
         self.shared(fd).map(|d| &**d)
     }
 
+    /// Whether it was found that data which goes over this descriptor changes nothing about it, and
+    /// it has not been changed since. Known without a look at the descriptor itself, which is far
+    /// away in a process with thousands of them.
+    #[inline]
+    pub(crate) fn is_settled(&self, fd: i64) -> bool {
+        self.chunk(fd.div_euclid(CHUNK))
+            .is_ok_and(|at| self.chunks[at].2 >> fd.rem_euclid(CHUNK) & 1 == 1)
+    }
+
+    /// Notes that; the descriptor must be there.
+    pub(crate) fn settle(&mut self, fd: i64) {
+        if let Ok(at) = self.chunk(fd.div_euclid(CHUNK)) {
+            self.chunks[at].2 |= 1 << fd.rem_euclid(CHUNK);
+        }
+    }
+
     /// For changing; copies what is shared.
     pub(crate) fn find_mut(&mut self, fd: i64) -> Option<&mut Descriptor> {
         let at = self.chunk(fd.div_euclid(CHUNK)).ok()?;
         let slot = fd.rem_euclid(CHUNK) as usize;
         self.chunks[at].1[slot].as_ref()?;
-        Arc::make_mut(&mut self.chunks[at].1)[slot]
+        self.chunks[at].2 &= !(1 << slot);
+        Rc::make_mut(&mut self.chunks[at].1)[slot]
             .as_mut()
-            .map(Arc::make_mut)
+            .map(Rc::make_mut)
     }
 
     /// Puts it in; gives back what was there.
-    pub(crate) fn insert(&mut self, fd: i64, d: Arc<Descriptor>) -> Option<Arc<Descriptor>> {
+    pub(crate) fn insert(&mut self, fd: i64, d: Rc<Descriptor>) -> Option<Rc<Descriptor>> {
         let key = fd.div_euclid(CHUNK);
         let at = match self.chunk(key) {
             Ok(at) => at,
             Err(at) => {
-                self.chunks.insert(at, (key, Arc::new(Slots::default())));
+                self.chunks.insert(at, (key, Rc::new(Slots::default()), 0));
                 at
             }
         };
-        let slot = &mut Arc::make_mut(&mut self.chunks[at].1)[fd.rem_euclid(CHUNK) as usize];
+        self.chunks[at].2 &= !(1 << fd.rem_euclid(CHUNK));
+        let slot = &mut Rc::make_mut(&mut self.chunks[at].1)[fd.rem_euclid(CHUNK) as usize];
         let old = slot.replace(d);
         self.count += u32::from(old.is_none());
         old
     }
 
     /// Takes it out.
-    pub(crate) fn remove(&mut self, fd: i64) -> Option<Arc<Descriptor>> {
+    pub(crate) fn remove(&mut self, fd: i64) -> Option<Rc<Descriptor>> {
         let at = self.chunk(fd.div_euclid(CHUNK)).ok()?;
         let slot = fd.rem_euclid(CHUNK) as usize;
         self.chunks[at].1[slot].as_ref()?;
-        let old = Arc::make_mut(&mut self.chunks[at].1)[slot].take();
+        self.chunks[at].2 &= !(1 << slot);
+        let old = Rc::make_mut(&mut self.chunks[at].1)[slot].take();
         self.count -= u32::from(old.is_some());
-        // An emptied chunk of a sparse number goes, so that a process which opens and closes at
-        // ever new numbers stays small; the first chunk stays, it will be used again.
         if at > 0 && self.chunks[at].1.iter().all(Option::is_none) {
-            self.chunks.remove(at);
+            self.emptied(at);
         }
         old
+    }
+
+    /// An emptied chunk goes, so that a process which opens and closes at ever new numbers stays
+    /// small; but only when the next one is emptied, for most processes use the same number again.
+    /// The first chunk always stays.
+    fn emptied(&mut self, at: usize) {
+        let key = self.chunks[at].0;
+        if let Some(idle) = self.idle.replace(key)
+            && idle != key
+            && let Ok(at) = self.chunk(idle)
+            && at > 0
+            && self.chunks[at].1.iter().all(Option::is_none)
+        {
+            self.chunks.remove(at);
+        }
     }
 
     /// Removes what `goes` says of all descriptors from `first` to `last`.
@@ -108,7 +143,7 @@ impl DescriptorTable {
         mut goes: impl FnMut(&Descriptor) -> bool,
     ) {
         for at in (0..self.chunks.len()).rev() {
-            let (key, slots) = &self.chunks[at];
+            let (key, slots, _) = &self.chunks[at];
             let start = key * CHUNK;
             if start > last || start + (CHUNK - 1) < first {
                 continue;
@@ -127,7 +162,8 @@ impl DescriptorTable {
                 continue;
             }
             self.count -= doomed.count_ones();
-            let slots = Arc::make_mut(&mut self.chunks[at].1);
+            self.chunks[at].2 &= !doomed;
+            let slots = Rc::make_mut(&mut self.chunks[at].1);
             for (i, slot) in slots.iter_mut().enumerate() {
                 if doomed & (1 << i) != 0 {
                     *slot = None;
@@ -140,8 +176,8 @@ impl DescriptorTable {
     }
 
     /// Like [`Self::iter`], to be kept.
-    pub(crate) fn iter_shared(&self) -> impl Iterator<Item = (i64, &Arc<Descriptor>)> {
-        self.chunks.iter().flat_map(|(key, slots)| {
+    pub(crate) fn iter_shared(&self) -> impl Iterator<Item = (i64, &Rc<Descriptor>)> {
+        self.chunks.iter().flat_map(|(key, slots, _)| {
             slots
                 .iter()
                 .enumerate()
@@ -151,7 +187,7 @@ impl DescriptorTable {
 
     /// All open descriptors, by rising number.
     pub fn iter(&self) -> impl Iterator<Item = (i64, &Descriptor)> {
-        self.chunks.iter().flat_map(|(key, slots)| {
+        self.chunks.iter().flat_map(|(key, slots, _)| {
             slots
                 .iter()
                 .enumerate()
@@ -168,7 +204,7 @@ mod tests {
     fn table(fds: &[i64]) -> DescriptorTable {
         let mut t = DescriptorTable::default();
         for &fd in fds {
-            t.insert(fd, Arc::new(Descriptor::new(Kind::File)));
+            t.insert(fd, Rc::new(Descriptor::new(Kind::File)));
         }
         t
     }
@@ -187,7 +223,7 @@ mod tests {
             assert!(t.remove(fd).is_none());
         }
         assert!(t.is_empty());
-        assert!(t.chunks.len() <= 1);
+        assert!(t.chunks.len() <= 2);
     }
 
     #[test]
@@ -198,7 +234,7 @@ mod tests {
         a.find_mut(2).unwrap().kind = Kind::Fifo;
         assert_eq!((a.len(), b.len()), (3, 4));
         assert_eq!(b.find(2).unwrap().kind, Kind::File);
-        assert!(Arc::ptr_eq(a.shared(100).unwrap(), b.shared(100).unwrap()));
+        assert!(Rc::ptr_eq(a.shared(100).unwrap(), b.shared(100).unwrap()));
     }
 
     #[test]

@@ -92,12 +92,13 @@ impl State {
                 (new.members, new.alive) = (group.members, group.alive);
             }
         }
-        part.threads.at_mut(there).links.children = children;
+        part.threads.at_unseen(there).links.children = children;
         Some(there)
     }
 
     /// Takes what `all` knows of containers now, and of their users.
     pub fn take_containers(&mut self, all: &State) {
+        self.threads.new_epoch();
         self.accounts = all.accounts.clone();
         self.sightings.awaited = all.sightings.awaited;
         let ids: Vec<Vec<u8>> = self

@@ -20,11 +20,11 @@ impl State {
     /// Finds group and parent of a thread that became known.
     pub(crate) fn relate(&mut self, ix: ThreadIx) {
         let thread = self.threads.at(ix);
-        if thread.is_invalid() || thread.links.group.is_some() {
-            return;
+        if !thread.is_invalid() && thread.links.group.is_none() {
+            self.threads.join_group(ix);
+            self.find_parent(ix);
         }
-        self.threads.join_group(ix);
-        self.find_parent(ix);
+        self.threads.note_loose(ix);
     }
 
     pub(crate) fn find_parent(&mut self, ix: ThreadIx) {
@@ -43,7 +43,7 @@ impl State {
     /// A thread exits. Rules still see it; it goes with the next event.
     pub(crate) fn exits(&mut self, ix: ThreadIx, r: &Record<'_>) {
         self.threads.mark_dead(ix);
-        let thread = self.threads.at_mut(ix);
+        let thread = self.threads.at_unseen(ix);
         if thread.links.first_child.is_some() {
             thread.reaper_tid = r.i64(4).unwrap_or(-1);
         }
@@ -90,7 +90,7 @@ impl State {
 
     /// Takes a thread out whatever depends on it.
     pub(crate) fn erase(&mut self, ix: ThreadIx) {
-        if let Some(enter) = self.threads.at_mut(ix).enter.take() {
+        if let Some(enter) = self.threads.at_unseen(ix).enter.take() {
             self.spare_enter(enter);
         }
         while let Some(child) = self.threads.at(ix).links.first_child {
@@ -121,9 +121,7 @@ impl State {
         }
         while let Some(child) = self.threads.at(dying).links.first_child {
             self.threads.leave_parent(child);
-            let generation = self.next_generation();
             let thread = self.threads.at_mut(child);
-            thread.generation = generation;
             thread.ptid = reaper_tid;
             if let Some(reaper) = reaper.filter(|&r| r != child) {
                 self.threads.join_parent(child, reaper);

@@ -1,12 +1,12 @@
 //! Opening, closing, duplicating: descriptors that are not sockets, and the current directory.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use event::{Record, codes as c, constants as k};
 
 use crate::context::Context;
 use crate::descriptor::{DescriptorFlags, Kind};
-use crate::paths::concat;
+use crate::paths::{concat, stands_alone};
 use crate::state::State;
 use crate::thread::{ThreadFlags, ThreadIx};
 
@@ -16,12 +16,7 @@ const UNKNOWN: &[u8] = b"<NA>";
 const ROOT_MAX: usize = 4096;
 
 /// Sets a current directory: `path` seen from `base`, ending in `/`. Says whether it changed.
-pub(crate) fn set_cwd(
-    cwd: &mut Arc<[u8]>,
-    base: &[u8],
-    path: &[u8],
-    scratch: &mut Vec<u8>,
-) -> bool {
+pub(crate) fn set_cwd(cwd: &mut Rc<[u8]>, base: &[u8], path: &[u8], scratch: &mut Vec<u8>) -> bool {
     concat(scratch, base, path);
     if scratch.last() != Some(&b'/') {
         scratch.push(b'/');
@@ -128,26 +123,29 @@ impl State {
                 }
             }
         }
-        let mut base = std::mem::take(&mut self.scratch);
-        let mut path = std::mem::take(&mut self.path);
-        base.clear();
-        // An absolute path ignores the directory; its length still counts for the limit.
-        if name.first() == Some(&b'/') {
-            base.push(b'.');
-        } else if shape.dirfd.is_some() {
-            self.directory(Some(ix), dirfd, &mut base);
-        } else if code != c::SYSCALL_OPEN_BY_HANDLE_AT_X {
-            base.extend_from_slice(self.cwd(ix));
+        let stands_alone = stands_alone(name);
+        if !stands_alone {
+            let mut base = std::mem::take(&mut self.scratch);
+            base.clear();
+            // An absolute path ignores the directory; its length still counts for the limit.
+            if name.first() == Some(&b'/') {
+                base.push(b'.');
+            } else if shape.dirfd.is_some() {
+                self.directory(Some(ix), dirfd, &mut base);
+            } else if code != c::SYSCALL_OPEN_BY_HANDLE_AT_X {
+                base.extend_from_slice(self.cwd(ix));
+            }
+            concat(&mut self.path, &base, name);
+            self.scratch = base;
         }
-        concat(&mut path, &base, name);
 
         let kind = if flags & k::O_DIRECTORY != 0 {
             Kind::Directory
         } else {
             Kind::File
         };
-        let mut arc = self.fresh(kind);
-        let d = Arc::get_mut(&mut arc).expect("just made");
+        let mut rc = self.fresh(kind);
+        let d = Rc::get_mut(&mut rc).expect("just made");
         d.open_flags = flags;
         d.dev = r.u32(shape.dev).unwrap_or(0);
         d.ino = r.u64(shape.ino).unwrap_or(0);
@@ -157,11 +155,10 @@ impl State {
         if flags & k::FD_LOWER_LAYER != 0 {
             d.flags |= DescriptorFlags::LOWER_LAYER;
         }
-        d.set_names(&path, name);
+        let path = if stands_alone { name } else { &self.path };
+        d.set_names(path, name);
         cx.name_changed = !path.is_empty();
-        self.scratch = base;
-        self.path = path;
-        self.add_descriptor(ix, fd, arc);
+        self.add_descriptor(ix, fd, rc);
         cx.fd = Some(fd);
     }
 
@@ -187,7 +184,7 @@ impl State {
         }
         let only_mark = r.u32(3).unwrap_or(0) & k::CLOSE_RANGE_CLOEXEC != 0;
         let (first, last) = (i64::from(first), i64::from(last));
-        let table = Arc::make_mut(&mut self.threads.at_mut(owner).descriptors);
+        let table = Rc::make_mut(&mut self.threads.at_unseen(owner).descriptors);
         if only_mark {
             let marked: Vec<i64> = table
                 .iter()
@@ -211,11 +208,11 @@ impl State {
         }
         for at in [1, 2] {
             let Some(fd) = r.i64(at) else { continue };
-            let mut arc = self.fresh(Kind::Fifo);
-            let d = Arc::get_mut(&mut arc).expect("just made");
+            let mut rc = self.fresh(Kind::Fifo);
+            let d = Rc::get_mut(&mut rc).expect("just made");
             d.ino = r.u64(3).unwrap_or(0);
             d.open_flags = r.u32(4).unwrap_or(0);
-            self.add_descriptor(ix, fd, arc);
+            self.add_descriptor(ix, fd, rc);
             cx.fd = Some(fd);
         }
     }
@@ -235,8 +232,8 @@ impl State {
         if kind == Kind::Bpf && !makes_descriptor(r.u32(1)) {
             return;
         }
-        let mut arc = self.fresh(kind);
-        let d = Arc::get_mut(&mut arc).expect("just made");
+        let mut rc = self.fresh(kind);
+        let d = Rc::get_mut(&mut rc).expect("just made");
         d.open_flags = flags.map_or(0, |at| match r.param(at).len() {
             1 => r.u8(at).map_or(0, u32::from),
             2 => r.u16(at).map_or(0, u32::from),
@@ -254,7 +251,7 @@ impl State {
             _ => {}
         }
         cx.name_changed = !d.name().is_empty();
-        self.add_descriptor(ix, fd, arc);
+        self.add_descriptor(ix, fd, rc);
         cx.fd = Some(fd);
     }
 
@@ -263,7 +260,7 @@ impl State {
         let Some(fd) = r.result().filter(|&fd| fd >= 0) else {
             return;
         };
-        let thread = self.threads.at_mut(ix);
+        let thread = self.threads.at_unseen(ix);
         match fd {
             0 => thread.flags |= ThreadFlags::PIPE_DST,
             1 => thread.flags |= ThreadFlags::PIPE_SRC,
@@ -278,11 +275,15 @@ impl State {
     fn copy_descriptor(&mut self, cx: &mut Context, ix: ThreadIx, fd: i64, close_on_exec: bool) {
         let Some(old) = cx.fd else { return };
         let Some(shared) = self.descriptors(ix).and_then(|t| t.shared(old)) else {
+            // Nothing is known of the new one but that it is no longer what it was.
+            if fd != old {
+                self.remove_descriptor(ix, fd);
+            }
             return;
         };
         let mut copy = shared.clone();
         if copy.closes_on_exec() != close_on_exec {
-            Arc::make_mut(&mut copy).set_close_on_exec(close_on_exec);
+            Rc::make_mut(&mut copy).set_close_on_exec(close_on_exec);
         }
         // A copy onto itself leaves everything as it is.
         if fd == old || self.add_descriptor(ix, fd, copy) {
@@ -310,8 +311,8 @@ impl State {
                     d.set_close_on_exec(on);
                 }
                 if on && let Some(owner) = self.owner_of_descriptors(ix) {
-                    let table = &mut self.threads.at_mut(owner).descriptors;
-                    Arc::make_mut(table).may_close_on_exec = true;
+                    let table = &mut self.threads.at_unseen(owner).descriptors;
+                    Rc::make_mut(table).may_close_on_exec = true;
                 }
             }
             _ => {}
@@ -337,7 +338,7 @@ impl State {
                     .cloned()
             });
         let Some(mut copy) = copy else { return };
-        Arc::make_mut(&mut copy).set_close_on_exec(true);
+        Rc::make_mut(&mut copy).set_close_on_exec(true);
         self.add_descriptor(ix, fd, copy);
         cx.fd = Some(fd);
     }
@@ -378,10 +379,10 @@ impl State {
             return;
         };
         let mut scratch = std::mem::take(&mut self.scratch);
-        let thread = self.threads.at_mut(main);
-        let base = thread.cwd.clone();
-        if set_cwd(&mut thread.cwd, &base, path, &mut scratch) {
-            self.touch(main);
+        let base = self.threads.at(main).cwd.clone();
+        let mut cwd = base.clone();
+        if set_cwd(&mut cwd, &base, path, &mut scratch) {
+            self.threads.at_mut(main).cwd = cwd;
         }
         self.scratch = scratch;
     }

@@ -7,7 +7,7 @@
 //! Anybody can call a program like that. So it counts only for processes in a pid namespace of
 //! their own whose control group says nothing, and never for a container that has a control group.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use crate::container::{Family, Identity};
 use crate::state::State;
@@ -45,10 +45,8 @@ impl State {
         };
         let (cgroups, pid) = (self.threads.at(ix).cgroups.clone(), self.threads.at(ix).pid);
         self.sighted(&identity, b"", pid);
-        let generation = self.next_generation();
         let thread = self.threads.at_mut(ix);
-        thread.cgroups = Arc::new(cgroups.with(Some(identity)));
-        thread.generation = generation;
+        thread.cgroups = Rc::new(cgroups.with(Some(identity)));
     }
 
     fn helper_above(&self, ix: ThreadIx) -> Option<Box<[u8]>> {

@@ -12,6 +12,7 @@
 //! | `container_accounts` | its users and groups have been told, as far as it has any |
 //! | `container_wait` | the recorder asked the runtimes, and alerts waited so many milliseconds |
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use event::Record;
@@ -34,7 +35,7 @@ const WAIT_MAX_MS: u64 = 60_000;
 
 impl State {
     /// Control groups, with the container that they name.
-    pub(crate) fn cgroups_of(&mut self, raw: &[u8], pid: i64) -> Arc<Cgroups> {
+    pub(crate) fn cgroups_of(&mut self, raw: &[u8], pid: i64) -> Rc<Cgroups> {
         let cgroups = Cgroups::new(raw);
         let found = {
             let known =
@@ -44,26 +45,21 @@ impl State {
             found.map(|(identity, path)| (identity, path.to_vec()))
         };
         let Some((identity, path)) = found else {
-            return Arc::new(cgroups);
+            return Rc::new(cgroups);
         };
         if self.sightings.is_disowned(&identity.id) {
-            return Arc::new(cgroups);
+            return Rc::new(cgroups);
         }
         if self.is_claimed_falsely(&identity, &path) {
             self.counters.identities_refused += 1;
-            return Arc::new(cgroups);
+            return Rc::new(cgroups);
         }
         self.sighted(&identity, &path, pid);
-        Arc::new(cgroups.with(Some(identity)))
+        Rc::new(cgroups.with(Some(identity)))
     }
 
-    /// The groups' `Arc` if they say the same, else new ones.
-    pub(crate) fn cgroups_like(
-        &mut self,
-        old: &Arc<Cgroups>,
-        raw: &[u8],
-        pid: i64,
-    ) -> Arc<Cgroups> {
+    /// The groups' `Rc` if they say the same, else new ones.
+    pub(crate) fn cgroups_like(&mut self, old: &Rc<Cgroups>, raw: &[u8], pid: i64) -> Rc<Cgroups> {
         if old.has(raw) || !is_list(raw) {
             old.clone()
         } else {
@@ -151,6 +147,7 @@ impl State {
             self.counters.containers_dropped += 1;
             return;
         }
+        self.threads.new_epoch();
         self.containers.insert(container.id.clone(), container);
     }
 
@@ -194,7 +191,10 @@ impl State {
             }
             b"container_accounts" => {
                 cx.visible = false;
-                self.sightings.have_read(r.text(2));
+                match r.text(2).strip_prefix(b"?") {
+                    Some(id) => self.sightings.too_late(id),
+                    None => self.sightings.have_read(r.text(2)),
+                }
             }
             b"container_wait" => {
                 cx.visible = false;
@@ -208,6 +208,7 @@ impl State {
     }
 
     fn forget_container(&mut self, id: &[u8]) {
+        self.threads.new_epoch();
         self.containers.remove(id);
         self.groups.remove(id);
         self.sightings.forget(id);
@@ -235,10 +236,8 @@ impl State {
             .map(|(ix, _)| ix)
             .collect();
         for ix in theirs {
-            let generation = self.next_generation();
             let thread = self.threads.at_mut(ix);
-            thread.cgroups = Arc::new(thread.cgroups.with(None));
-            thread.generation = generation;
+            thread.cgroups = Rc::new(thread.cgroups.with(None));
         }
     }
 

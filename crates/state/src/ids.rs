@@ -19,9 +19,12 @@ pub(crate) struct IdMap {
     small: bool,
 }
 
+#[inline]
 fn place(id: i64) -> Option<(usize, usize)> {
-    let id = usize::try_from(id).ok()?;
-    (id < PAGE * PAGES).then_some((id / PAGE, id % PAGE))
+    // A negative number becomes a large one.
+    let id = id as u64;
+    let found = (id as usize / PAGE, id as usize % PAGE);
+    (id < (PAGE * PAGES) as u64).then_some(found)
 }
 
 impl IdMap {

@@ -10,7 +10,7 @@
 //!                  \______ command line ____/
 //! ```
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 /// A program as a process runs it.
 #[derive(Debug)]
@@ -159,21 +159,41 @@ impl Image {
         self.comm() == cut(texts.comm, NAME_MAX)
             && self.exe() == cut(texts.exe, NAME_MAX)
             && self.exepath() == cut(texts.exepath, NAME_MAX)
-            && self.args().eq(items(cut(texts.args, ARGS_MAX)))
+            && self.has_args(cut(texts.args, ARGS_MAX))
     }
 
-    pub(crate) fn empty() -> Arc<Self> {
-        Arc::new(Self::new(0, &ImageTexts::default(), ImageFile::default()))
+    /// Whether the arguments are those of a NUL-separated block.
+    fn has_args(&self, block: &[u8]) -> bool {
+        let mut rest = block.strip_suffix(&[0]).unwrap_or(block);
+        if rest.is_empty() || self.arg_ends.is_empty() {
+            return rest.is_empty() && self.arg_ends.is_empty();
+        }
+        for (at, arg) in self.args().enumerate() {
+            let separated = if at == 0 {
+                Some(rest)
+            } else {
+                rest.strip_prefix(&[0])
+            };
+            match separated.and_then(|rest| rest.strip_prefix(arg)) {
+                Some(behind) => rest = behind,
+                None => return false,
+            }
+        }
+        rest.is_empty()
+    }
+
+    pub(crate) fn empty() -> Rc<Self> {
+        Rc::new(Self::new(0, &ImageTexts::default(), ImageFile::default()))
     }
 
     /// Of a thread of which nothing is known. All such share generation `u64::MAX`.
-    pub(crate) fn unknown() -> Arc<Self> {
+    pub(crate) fn unknown() -> Rc<Self> {
         let texts = ImageTexts {
             comm: b"<NA>",
             exe: b"<NA>",
             ..ImageTexts::default()
         };
-        Arc::new(Self::new(u64::MAX, &texts, ImageFile::default()))
+        Rc::new(Self::new(u64::MAX, &texts, ImageFile::default()))
     }
 }
 

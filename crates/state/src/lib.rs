@@ -30,7 +30,7 @@
 //! Bounds: every table has a limit, what does not fit is counted in [`Counters`]; every text has a
 //! longest length; walks up the ancestors end after [`MAX_ANCESTORS`].
 //!
-//! Modules: [`paths`] joins paths; `table` holds threads and their relations, `descriptors` the
+//! Modules: [`paths`] joins paths; [`needs`] says what is taken from each event type; `table` holds threads and their relations, `descriptors` the
 //! numbers of one process; `life` is the order of steps for one event, `process`, `files`,
 //! `sockets`, `credentials` what each kind of event does; `scan` brings a look at a running machine and its events together.
 
@@ -58,6 +58,7 @@ mod life;
 mod live;
 mod load;
 mod messages;
+pub mod needs;
 pub mod paths;
 mod process;
 mod save;

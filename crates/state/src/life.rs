@@ -1,9 +1,9 @@
 //! The steps of one event: what the event before left to do, numbering, finding the thread and its
 //! descriptor, then what the event does.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
-use event::{EventCode, EventFlags, Record, RecordFlags, codes as c};
+use event::{EVENTS, EventCode, EventFlags, EventInfo, Record, RecordFlags, codes as c};
 
 use crate::context::{Context, Lookup, NoLookup};
 use crate::descriptor::{Descriptor, Kind};
@@ -23,7 +23,7 @@ pub(crate) struct Deferred {
 /// Memory that is used again instead of being given back.
 #[derive(Debug, Default)]
 pub(crate) struct Spare {
-    descriptors: Vec<Arc<Descriptor>>,
+    descriptors: Vec<Rc<Descriptor>>,
     #[allow(
         clippy::vec_box,
         reason = "threads hold the boxes; they move between both"
@@ -36,33 +36,53 @@ const SPARE_MAX: usize = 256;
 /// Most enter events that wait for their exits at one time.
 const ENTERS_MAX: usize = 32_768;
 
-/// How an event's thread is found.
-enum Wanted {
-    /// Whoever is known by that number, if anybody.
-    Known,
-    /// A stand-in is made of an unknown number.
-    Somebody,
+/// Properties of an event type that its processing asks for, in one byte.
+mod step {
+    /// An exit whose thread is made known, and which nothing below makes special.
+    pub(super) const ORDINARY: u8 = 1;
+    /// It makes, uses or closes a descriptor.
+    pub(super) const ABOUT_FD: u8 = 2;
 }
 
-fn wanted(record: &Record<'_>) -> Wanted {
-    match record.code.number() {
+static STEPS: [u8; EVENTS.len()] = {
+    let mut steps = [0; EVENTS.len()];
+    let mut at = 0;
+    while at < EVENTS.len() {
+        let info = &EVENTS[at];
+        if !info.is_enter() && makes_known(info.code, info) {
+            steps[at] |= step::ORDINARY;
+        }
+        // Events that make or use a descriptor have -1 where there is none.
+        let about_fd = EventFlags::CREATES_FD
+            .union(EventFlags::USES_FD)
+            .union(EventFlags::DESTROYS_FD);
+        if info.flags.intersects(about_fd) {
+            steps[at] |= step::ABOUT_FD;
+        }
+        at += 1;
+    }
+    steps
+};
+
+/// Whether a stand-in is made of an unknown number, if it is a thread's. Otherwise the thread is
+/// whoever is known by that number, if anybody.
+const fn makes_known(code: u16, info: &EventInfo) -> bool {
+    match code {
         c::PROCINFO_E
         | c::SCHEDSWITCH_6_E
         | c::PROCEXIT_1_E
         | c::SYSCALL_CLONE_20_X
         | c::SYSCALL_CLONE3_X
         | c::SYSCALL_FORK_20_X
-        | c::SYSCALL_VFORK_20_X => Wanted::Known,
+        | c::SYSCALL_VFORK_20_X => false,
         c::CONTAINER_JSON_2_E
         | c::USER_ADDED_E
         | c::USER_DELETED_E
         | c::GROUP_ADDED_E
         | c::GROUP_DELETED_E
         | c::PLUGINEVENT_E
-        | c::ASYNCEVENT_E => Wanted::Known,
-        _ if record.info.flags.contains(EventFlags::SKIP_PARSE_RESET) => Wanted::Known,
-        _ if record.tid < 0 => Wanted::Known,
-        _ => Wanted::Somebody,
+        | c::ASYNCEVENT_E => false,
+        _ => !info.flags.contains(EventFlags::SKIP_PARSE_RESET),
     }
 }
 
@@ -92,9 +112,10 @@ fn is_kept_enter(code: EventCode) -> bool {
 #[inline]
 fn used_descriptor(record: &Record<'_>) -> Option<i64> {
     let at = usize::from(record.info.fd_param?);
-    match record.param(at).len() {
-        8 => record.i64(at),
-        4 => record.i32(at).map(i64::from),
+    let raw = record.param(at);
+    match raw.len() {
+        8 => raw.try_into().ok().map(i64::from_le_bytes),
+        4 => raw.try_into().ok().map(i32::from_le_bytes).map(i64::from),
         _ => None,
     }
 }
@@ -108,7 +129,7 @@ impl State {
     /// Takes in the next event; what is unknown is asked of `lookup`.
     pub fn process_live(&mut self, record: &Record<'_>, lookup: &mut dyn Lookup) -> Context {
         self.number += 1;
-        if self.first_ts.is_none() {
+        if self.first_ts.is_none() && record.ts != u64::MAX {
             self.first_ts = Some(record.ts);
         }
         if self.deferred.exited.is_some() || self.deferred.closed.is_some() {
@@ -122,35 +143,63 @@ impl State {
             visible: !record.flags.contains(RecordFlags::STATE_ONLY),
             ..Context::default()
         };
-        context.thread = match wanted(record) {
-            Wanted::Known => self.threads.find_again(record.tid),
-            Wanted::Somebody => self.find_or_stand_in(record.tid, lookup),
+        let steps = STEPS[usize::from(record.code.number())];
+        if steps & step::ORDINARY != 0 && record.tid >= 0 {
+            context.thread = self.find_or_stand_in(record.tid, lookup);
+            if let Some(ix) = context.thread {
+                let thread = self.threads.at_unseen(ix);
+                thread.prev_event_ts = thread.last_event_ts;
+                thread.last_event_ts = record.ts;
+                self.apply_exit(&mut context, ix, record, steps, lookup);
+            }
+            return context;
+        }
+        self.process_special(&mut context, record, steps, lookup);
+        context
+    }
+
+    /// Enter events, births, events that are about no thread.
+    #[inline(never)]
+    fn process_special(
+        &mut self,
+        context: &mut Context,
+        record: &Record<'_>,
+        steps: u8,
+        lookup: &mut dyn Lookup,
+    ) {
+        let somebody = record.tid >= 0 && makes_known(record.code.number(), record.info);
+        context.thread = if somebody {
+            self.find_or_stand_in(record.tid, lookup)
+        } else {
+            self.threads.find_again(record.tid)
         };
         if record.code.is_enter() {
             if is_kept_enter(record.code) {
                 context.visible = false;
-                self.keep_enter(&mut context, record);
+                self.keep_enter(context, record);
             } else {
-                self.apply_enter(&mut context, record);
+                self.apply_enter(context, record);
             }
-        } else {
-            self.apply_exit(&mut context, record, lookup);
+        } else if let Some(ix) = context.thread {
+            self.apply_exit(context, ix, record, steps, lookup);
+        } else if is_birth(record.code) {
+            // A thread that is not known yet, or the table is full.
+            self.apply_clone(context, record, lookup);
         }
         if record.code.number() != c::SCHEDSWITCH_6_E
             && let Some(ix) = context.thread
         {
-            let thread = self.threads.at_mut(ix);
+            let thread = self.threads.at_unseen(ix);
             thread.prev_event_ts = thread.last_event_ts;
             thread.last_event_ts = record.ts;
         }
-        context
     }
 
     /// Does what the event before left to do.
-    #[cold]
+    #[inline(never)]
     fn settle(&mut self, lookup: &mut dyn Lookup) {
         if let Some((tid, fd)) = self.deferred.closed.take()
-            && let Some(ix) = self.threads.find(tid)
+            && let Some(ix) = self.threads.find_again(tid)
         {
             self.remove_descriptor(ix, fd);
         }
@@ -226,23 +275,29 @@ impl State {
     fn look_up_descriptors(&mut self, ix: ThreadIx, lookup: &mut dyn Lookup) {
         let pid = self.threads.at(ix).tid;
         lookup.descriptors(pid, &mut |found| {
-            let d = Arc::new(self.descriptor_of(found));
+            let d = Rc::new(self.descriptor_of(found));
             self.add_descriptor(ix, found.fd, d);
         });
     }
 
     /// A descriptor that is used and unknown: its opening was lost, or it came in a way that no event
     /// shows.
-    #[cold]
     fn meet_descriptor(
         &mut self,
+        context: &Context,
         ix: ThreadIx,
-        fd: i64,
         record: &Record<'_>,
         lookup: &mut dyn Lookup,
     ) {
         const EBADF: i64 = -9;
-        if record.result() == Some(EBADF) {
+        let uses = EventFlags::USES_FD | EventFlags::CREATES_FD | EventFlags::DESTROYS_FD;
+        let Some(fd) = context.fd.filter(|&fd| fd >= 0) else {
+            return;
+        };
+        if record.info.flags & uses != EventFlags::USES_FD
+            || self.descriptor(ix, fd).is_some()
+            || record.result() == Some(EBADF)
+        {
             return;
         }
         let Some(owner) = self.owner_of_descriptors(ix) else {
@@ -250,7 +305,7 @@ impl State {
         };
         let pid = self.threads.at(owner).tid;
         if let Some(found) = lookup.descriptor(pid, fd) {
-            let descriptor = Arc::new(self.descriptor_of(&found));
+            let descriptor = Rc::new(self.descriptor_of(&found));
             self.counters.descriptors_met += 1;
             self.add_descriptor(ix, fd, descriptor);
         }
@@ -261,7 +316,7 @@ impl State {
     fn keep_enter(&mut self, context: &mut Context, record: &Record<'_>) {
         let Some(ix) = context.thread else { return };
         self.drop_enter(ix);
-        let thread = self.threads.at_mut(ix);
+        let thread = self.threads.at_unseen(ix);
         thread.flags |= ThreadFlags::ACTIVE;
         if record.code.number() == c::SOCKET_CONNECT_E {
             context.fd = record.i64(0);
@@ -280,12 +335,12 @@ impl State {
             .pop()
             .unwrap_or_else(|| Box::new(Enter::new()));
         enter.store(record);
-        self.threads.at_mut(ix).enter = Some(enter);
+        self.threads.at_unseen(ix).enter = Some(enter);
         self.spare.waiting_enters += 1;
     }
 
     fn drop_enter(&mut self, ix: ThreadIx) {
-        if let Some(enter) = self.threads.at_mut(ix).enter.take() {
+        if let Some(enter) = self.threads.at_unseen(ix).enter.take() {
             self.spare_enter(enter);
         }
     }
@@ -327,17 +382,41 @@ impl State {
 
     // ---- exit events ----
 
-    fn apply_exit(&mut self, context: &mut Context, record: &Record<'_>, lookup: &mut dyn Lookup) {
-        let Some(ix) = context.thread else {
-            // A thread that is not known yet: its birth, or the table is full.
-            if is_birth(record.code) {
-                self.apply_clone(context, record, lookup);
-            }
-            return;
-        };
-        let thread = self.threads.at_mut(ix);
+    #[inline]
+    fn apply_exit(
+        &mut self,
+        context: &mut Context,
+        ix: ThreadIx,
+        record: &Record<'_>,
+        steps: u8,
+        lookup: &mut dyn Lookup,
+    ) {
+        let thread = self.threads.at_unseen(ix);
         thread.flags |= ThreadFlags::ACTIVE;
-        let enter = thread.enter.take();
+        if thread.enter.is_some() {
+            self.apply_with_enter(context, ix, record, steps, lookup);
+            return;
+        }
+        if steps & step::ABOUT_FD != 0 {
+            context.fd = used_descriptor(record).or(Some(-1));
+            if self.live {
+                self.meet_descriptor(context, ix, record, lookup);
+            }
+        }
+        self.apply(context, ix, record, None, lookup);
+    }
+
+    /// An exit before whose enter event, or that of another call, was kept.
+    #[inline(never)]
+    fn apply_with_enter(
+        &mut self,
+        context: &mut Context,
+        ix: ThreadIx,
+        record: &Record<'_>,
+        steps: u8,
+        lookup: &mut dyn Lookup,
+    ) {
+        let enter = self.threads.at_unseen(ix).enter.take();
         let valid = enter.as_ref().and_then(|e| e.record());
         let valid = valid.filter(|e| enter::belongs(e.code, record.code));
         // Where an enter event was kept, its descriptor is the one that was meant.
@@ -345,18 +424,10 @@ impl State {
             Some(e) if e.code.number() == c::SOCKET_CONNECT_E => e.i64(0).filter(|&fd| fd != -1),
             _ => None,
         };
-        // Events that make or use a descriptor have -1 where there is none.
-        let about_fd = EventFlags::CREATES_FD | EventFlags::USES_FD | EventFlags::DESTROYS_FD;
-        if record.info.flags.intersects(about_fd) {
+        if steps & step::ABOUT_FD != 0 {
             context.fd = fd.or_else(|| used_descriptor(record)).or(Some(-1));
-            let uses = EventFlags::USES_FD | EventFlags::CREATES_FD | EventFlags::DESTROYS_FD;
-            if self.live
-                && record.info.flags & uses == EventFlags::USES_FD
-                && let Some(fd) = context.fd
-                && fd >= 0
-                && self.descriptor(ix, fd).is_none()
-            {
-                self.meet_descriptor(ix, fd, record, lookup);
+            if self.live {
+                self.meet_descriptor(context, ix, record, lookup);
             }
         }
         self.apply(context, ix, record, valid.as_ref(), lookup);
@@ -464,30 +535,30 @@ impl State {
     // ---- descriptors of the table ----
 
     /// An empty descriptor, made of one that was closed if there is one.
-    pub(crate) fn fresh(&mut self, kind: Kind) -> Arc<Descriptor> {
-        if let Some(mut arc) = self.spare.descriptors.pop() {
-            Arc::get_mut(&mut arc)
+    pub(crate) fn fresh(&mut self, kind: Kind) -> Rc<Descriptor> {
+        if let Some(mut rc) = self.spare.descriptors.pop() {
+            Rc::get_mut(&mut rc)
                 .expect("only unshared ones are kept")
                 .clear(kind);
-            return arc;
+            return rc;
         }
-        Arc::new(Descriptor::new(kind))
+        Rc::new(Descriptor::new(kind))
     }
 
-    pub(crate) fn recycle(&mut self, mut old: Arc<Descriptor>) {
-        if self.spare.descriptors.len() < SPARE_MAX && Arc::get_mut(&mut old).is_some() {
+    pub(crate) fn recycle(&mut self, mut old: Rc<Descriptor>) {
+        if self.spare.descriptors.len() < SPARE_MAX && Rc::get_mut(&mut old).is_some() {
             self.spare.descriptors.push(old);
         }
     }
 
     /// Puts a descriptor into the thread's process. Negative numbers and what is too many are not
     /// added.
-    pub(crate) fn add_descriptor(&mut self, ix: ThreadIx, fd: i64, d: Arc<Descriptor>) -> bool {
+    pub(crate) fn add_descriptor(&mut self, ix: ThreadIx, fd: i64, d: Rc<Descriptor>) -> bool {
         let Some(owner) = self.owner_of_descriptors(ix) else {
             return false;
         };
         let max = self.options.max_descriptors;
-        let table = &mut self.threads.at_mut(owner).descriptors;
+        let table = &mut self.threads.at_unseen(owner).descriptors;
         if fd < 0 {
             return false;
         }
@@ -495,7 +566,7 @@ impl State {
             self.counters.descriptors_dropped += 1;
             return false;
         }
-        let table = Arc::make_mut(table);
+        let table = Rc::make_mut(table);
         table.may_close_on_exec |= d.closes_on_exec();
         if let Some(old) = table.insert(fd, d) {
             self.recycle(old);
@@ -507,10 +578,12 @@ impl State {
         let Some(owner) = self.owner_of_descriptors(ix) else {
             return;
         };
-        let table = &mut self.threads.at_mut(owner).descriptors;
-        if table.find(fd).is_some()
-            && let Some(old) = Arc::make_mut(table).remove(fd)
-        {
+        let table = &mut self.threads.at_unseen(owner).descriptors;
+        // A table that a fork shares is copied only where there is something to change.
+        if Rc::get_mut(table).is_none() && table.find(fd).is_none() {
+            return;
+        }
+        if let Some(old) = Rc::make_mut(table).remove(fd) {
             self.recycle(old);
         }
     }
@@ -518,9 +591,9 @@ impl State {
     /// For changing; copies what a fork shares.
     pub(crate) fn descriptor_mut(&mut self, ix: ThreadIx, fd: i64) -> Option<&mut Descriptor> {
         let owner = self.owner_of_descriptors(ix)?;
-        let table = &mut self.threads.at_mut(owner).descriptors;
+        let table = &mut self.threads.at_unseen(owner).descriptors;
         table.find(fd)?;
-        Arc::make_mut(table).find_mut(fd)
+        Rc::make_mut(table).find_mut(fd)
     }
 }
 

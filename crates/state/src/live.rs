@@ -1,7 +1,7 @@
 //! What only a live machine can tell: descriptors that came through a socket, and which threads
 //! are gone without a word. A capture's [`crate::NoLookup`] answers nothing here.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use event::Record;
 
@@ -69,7 +69,7 @@ impl State {
         let pid = self.threads.at(ix).pid;
         for fd in passed_in(control) {
             if let Some(found) = lookup.descriptor(pid, fd) {
-                let d = Arc::new(self.descriptor_of(&found));
+                let d = Rc::new(self.descriptor_of(&found));
                 self.add_descriptor(ix, fd, d);
             }
         }

@@ -1,6 +1,7 @@
 //! What stood when a capture began: the same constructors serve a capture's leading blocks and a
 //! scan of `/proc`.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use event::snapshot::{self, Interface, MachineInfo, NamedKind, Process, Target, UserList};
@@ -39,6 +40,7 @@ impl State {
     /// fill what the list lacks. A capture without a list has no names at all: not even the
     /// reading machine's are used then.
     pub fn load_users(&mut self, list: &UserList) {
+        self.threads.new_epoch();
         let accounts = Arc::make_mut(&mut self.accounts);
         accounts.remove_container(b"");
         accounts.known = true;
@@ -70,7 +72,6 @@ impl State {
 
     /// A thread with nothing known but its number.
     pub(crate) fn blank_thread(&mut self, tid: i64) -> Thread {
-        let generation = self.next_generation();
         Thread {
             tid,
             pid: -1,
@@ -97,7 +98,7 @@ impl State {
             prev_event_ts: 0,
             root: self.shared.text.clone(),
             cgroups: self.shared.cgroups.clone(),
-            generation,
+            generation: 0,
             cwd: self.shared.text.clone(),
             env: self.shared.text.clone(),
             descriptors: self.shared.descriptors.clone(),
@@ -106,8 +107,8 @@ impl State {
         }
     }
 
-    pub(crate) fn new_image(&mut self, texts: &ImageTexts<'_>, file: ImageFile) -> Arc<Image> {
-        Arc::new(Image::new(self.next_generation(), texts, file))
+    pub(crate) fn new_image(&mut self, texts: &ImageTexts<'_>, file: ImageFile) -> Rc<Image> {
+        Rc::new(Image::new(self.threads.next_generation(), texts, file))
     }
 
     /// A thread of the process list. Relations are made by [`State::finish_load`]; a number that
@@ -116,6 +117,7 @@ impl State {
         if let Some(old) = self.threads.find(process.tid) {
             self.threads.erase(old);
         }
+        self.threads.loosen();
         if self.threads.len() >= self.options.max_threads {
             self.counters.threads_dropped += 1;
             return;
@@ -197,7 +199,7 @@ impl State {
             return;
         }
         let descriptor = self.descriptor_of(d);
-        self.add_descriptor(ix, d.fd, Arc::new(descriptor));
+        self.add_descriptor(ix, d.fd, Rc::new(descriptor));
     }
 
     pub(crate) fn descriptor_of(&mut self, d: &snapshot::Descriptor<'_>) -> Descriptor {
@@ -292,6 +294,7 @@ impl State {
         for &ix in &all {
             self.identify_by_helper(ix);
         }
+        self.threads.count_loose();
         self.guess_loaded_roles();
         self.keep_looks();
     }
@@ -315,7 +318,7 @@ impl State {
                 .map(|(fd, _)| fd)
                 .collect();
             for fd in wanted {
-                let table = Arc::make_mut(&mut self.threads.at_mut(ix).descriptors);
+                let table = Rc::make_mut(&mut self.threads.at_unseen(ix).descriptors);
                 let Some(d) = table.find_mut(fd) else {
                     continue;
                 };

@@ -17,6 +17,7 @@ impl State {
             }
         };
         let Some(id) = r.u32(0) else { return };
+        self.threads.new_epoch();
         match r.code.number() {
             c::USER_ADDED_E => {
                 Arc::make_mut(&mut self.accounts).known = true;

@@ -22,6 +22,10 @@ pub fn concat(out: &mut Vec<u8>, base: &[u8], path: &[u8]) {
     if !absolute {
         out.extend_from_slice(base);
     }
+    if is_normal(path) {
+        out.extend_from_slice(path);
+        return;
+    }
     let rewound_base = |out: &Vec<u8>| !absolute && !base.is_empty() && out.is_empty();
     let mut rest = path;
     // Whether anything at all came before: an emptied relative base takes no leading slash.
@@ -56,6 +60,48 @@ pub fn concat(out: &mut Vec<u8>, base: &[u8], path: &[u8]) {
     if out.len() > 1 && out.last() == Some(&b'/') {
         out.pop();
     }
+}
+
+/// Whether normalising leaves a path as it is. False for a few paths of which that is true: those
+/// with a component that begins with a dot, and `/`.
+///
+/// Looks for a slash that is followed by another one or by a dot, eight bytes at a time. The two
+/// differ in their lowest bit only.
+#[must_use]
+pub fn is_normal(path: &[u8]) -> bool {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    const SLASHES: u64 = LOW * b'/' as u64;
+    // Marks the bytes that are zero, and perhaps some above them: an answer that is too cautious.
+    let zeros = |word: u64| word.wrapping_sub(LOW) & !word & HIGH;
+    let (Some(first), Some(last)) = (path.first(), path.last()) else {
+        return false;
+    };
+    if *first == b'.' || *last == b'/' {
+        return false;
+    }
+    let mut at = 0;
+    while let (Some(these), Some(next)) = (
+        path[at..].first_chunk::<8>(),
+        path[at + 1..].first_chunk::<8>(),
+    ) {
+        let slashes = zeros(u64::from_le_bytes(*these) ^ SLASHES);
+        let either = zeros((u64::from_le_bytes(*next) | LOW) ^ SLASHES);
+        if slashes & either != 0 {
+            return false;
+        }
+        at += 8;
+    }
+    !path[at..]
+        .windows(2)
+        .any(|pair| pair[0] == b'/' && pair[1] | 1 == b'/')
+}
+
+/// Whether a path is what [`concat`] makes of it, whatever the directory: absolute, normal, and not
+/// so long that it is not built.
+#[must_use]
+pub fn stands_alone(path: &[u8]) -> bool {
+    path.first() == Some(&b'/') && path.len() + 2 <= PATH_MAX && is_normal(path)
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 //! A birth gives two events, the caller's and the child's; whichever comes first makes the child.
 //! Where the caller's return value is a number of another namespace, only the child's event can.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
-use event::{Record, codes as c, constants as k};
+use event::{Record, Spread, codes as c, constants as k};
 
 use crate::context::{Context, Lookup};
 use crate::image::{Image, ImageFile, ImageTexts};
@@ -18,29 +18,29 @@ const FRESH_NS: u64 = 2_000_000_000;
 const UNKNOWN: &[u8] = b"<NA>";
 
 /// Text of a parameter; nothing where it is absent.
-fn present<'a>(r: &Record<'a>, index: usize) -> &'a [u8] {
-    if r.param(index).is_empty() {
+fn present<'a>(p: &Spread<'a>, index: usize) -> &'a [u8] {
+    if p.param(index).is_empty() {
         b""
     } else {
-        r.text(index)
+        p.text(index)
     }
 }
 
 /// The texts that clone and exec events have at the same places.
-fn texts<'a>(r: &Record<'a>) -> ImageTexts<'a> {
-    let exe = present(r, 1);
-    let comm = present(r, 13);
+fn texts<'a>(p: &Spread<'a>) -> ImageTexts<'a> {
+    let exe = present(p, 1);
+    let comm = present(p, 13);
     let comm = if comm.is_empty() { exe } else { comm };
     ImageTexts {
         comm,
         exe,
         exepath: b"",
-        args: r.param(2),
+        args: p.param(2),
     }
 }
 
 /// Flags of a clone. Bits that only this engine sets do not come from a kernel.
-fn clone_flags(r: &Record<'_>) -> ThreadFlags {
+fn clone_flags(p: &Spread<'_>) -> ThreadFlags {
     let own = ThreadFlags::CLONE_INVERTED
         | ThreadFlags::NAME_CHANGED
         | ThreadFlags::CLOSED
@@ -48,21 +48,21 @@ fn clone_flags(r: &Record<'_>) -> ThreadFlags {
         | ThreadFlags::PIPE_SRC
         | ThreadFlags::PIPE_DST
         | ThreadFlags::IS_MAIN_THREAD;
-    ThreadFlags::from_bits_retain(r.u32(15).unwrap_or(0)) - own
+    ThreadFlags::from_bits_retain(p.u32(15).unwrap_or(0)) - own
 }
 
-fn id(r: &Record<'_>, index: usize) -> i64 {
-    r.i64(index).unwrap_or(-1)
+fn id(p: &Spread<'_>, index: usize) -> i64 {
+    p.i64(index).unwrap_or(-1)
 }
 
 impl State {
-    /// The image's `Arc` if it says the same, else a new one.
+    /// The image's `Rc` if it says the same, else a new one.
     fn image_like(
         &mut self,
-        old: &Arc<Image>,
+        old: &Rc<Image>,
         texts: &ImageTexts<'_>,
         file: ImageFile,
-    ) -> Arc<Image> {
+    ) -> Rc<Image> {
         if old.file == file && old.has(texts) {
             old.clone()
         } else {
@@ -80,14 +80,21 @@ impl State {
             return;
         }
         match r.result() {
-            Some(0) => self.born(cx, r, lookup),
-            Some(child) if child > 0 => self.begot(cx, r, child, lookup),
+            Some(0) => self.born(cx, r, &r.spread(), lookup),
+            Some(child) if child > 0 => self.begot(cx, r, &r.spread(), child, lookup),
             _ => {}
         }
     }
 
     /// The caller's side.
-    fn begot(&mut self, cx: &mut Context, r: &Record<'_>, tid: i64, lookup: &mut dyn Lookup) {
+    fn begot(
+        &mut self,
+        cx: &mut Context,
+        r: &Record<'_>,
+        p: &Spread<'_>,
+        tid: i64,
+        lookup: &mut dyn Lookup,
+    ) {
         let Some(caller) = self.find_or_stand_in(r.tid, lookup) else {
             return;
         };
@@ -95,13 +102,13 @@ impl State {
         let valid = !self.threads.at(caller).is_invalid();
         if !valid {
             let thread = self.threads.at_mut(caller);
-            thread.pid = id(r, 4);
-            thread.ptid = id(r, 5);
-            thread.vtid = r.i64(18).unwrap_or(thread.tid);
-            thread.vpid = id(r, 19);
+            thread.pid = id(p, 4);
+            thread.ptid = id(p, 5);
+            thread.vtid = p.i64(18).unwrap_or(thread.tid);
+            thread.vpid = id(p, 19);
             self.relate(caller);
         }
-        let flags = clone_flags(r);
+        let flags = clone_flags(p);
         let foreign =
             ThreadFlags::CHILD_IN_PIDNS | ThreadFlags::CLONE_NEWPID | ThreadFlags::CLONE_PARENT;
         let vtid = self.threads.at(caller).vtid;
@@ -148,17 +155,17 @@ impl State {
         child.flags = flags;
         child.pidns_init_start_ts = self.machine.boot_time;
         self.inherit(&mut child, caller, valid, is_thread);
-        self.describe(&mut child, r, valid.then_some(caller));
+        self.describe(&mut child, r.ts, p, valid.then_some(caller));
         self.add_thread_if_room(child);
         if !valid {
             let image = self.threads.at(caller).image.clone();
-            let image = self.image_like(&image, &texts(r), image.file);
+            let image = self.image_like(&image, &texts(p), image.file);
             self.threads.at_mut(caller).image = image;
         }
     }
 
     /// The child's side.
-    fn born(&mut self, cx: &mut Context, r: &Record<'_>, lookup: &mut dyn Lookup) {
+    fn born(&mut self, cx: &mut Context, r: &Record<'_>, p: &Spread<'_>, lookup: &mut dyn Lookup) {
         let tid = r.tid;
         if let Some(old) = self.threads.find(tid) {
             let clone_ts = self.threads.at(old).clone_ts;
@@ -170,12 +177,12 @@ impl State {
         }
         cx.thread = None;
         let mut child = self.blank_thread(tid);
-        let flags = clone_flags(r);
+        let flags = clone_flags(p);
         child.flags = flags | ThreadFlags::CLONE_INVERTED;
-        child.pid = id(r, 4);
-        child.ptid = id(r, 5);
-        child.vtid = r.i64(18).unwrap_or(tid);
-        child.vpid = id(r, 19);
+        child.pid = id(p, 4);
+        child.ptid = id(p, 5);
+        child.vtid = p.i64(18).unwrap_or(tid);
+        child.vpid = id(p, 19);
         let is_thread = flags.contains(ThreadFlags::CLONE_THREAD);
         let source = if is_thread { child.pid } else { child.ptid };
         let source = if source < 0 || source == tid {
@@ -194,11 +201,11 @@ impl State {
             || flags.intersects(ThreadFlags::CHILD_IN_PIDNS | ThreadFlags::CLONE_NEWPID)
             || child.tid != child.vtid;
         child.pidns_init_start_ts = if in_pidns {
-            r.u64(20).unwrap_or(0).wrapping_add(self.machine.boot_time)
+            p.u64(20).unwrap_or(0).wrapping_add(self.machine.boot_time)
         } else {
             self.machine.boot_time
         };
-        self.describe(&mut child, r, source.filter(|_| valid));
+        self.describe(&mut child, r.ts, p, source.filter(|_| valid));
         if let Some(main) = source
             && is_thread
             && !valid
@@ -238,13 +245,13 @@ impl State {
             child.env = parent.env.clone();
             child.cwd = match self.threads.main_of(from) {
                 Some(main) => self.threads.at(main).cwd.clone(),
-                None => Arc::from(&b"./"[..]),
+                None => Rc::from(&b"./"[..]),
             };
         }
     }
 
     /// What the event itself says of the new thread.
-    fn describe(&mut self, child: &mut Thread, r: &Record<'_>, parent: Option<ThreadIx>) {
+    fn describe(&mut self, child: &mut Thread, ts: u64, p: &Spread<'_>, parent: Option<ThreadIx>) {
         let (image, cgroups) = match parent {
             Some(parent) => {
                 let parent = self.threads.at(parent);
@@ -254,15 +261,15 @@ impl State {
         };
         let texts = ImageTexts {
             exepath: image.exepath(),
-            ..texts(r)
+            ..texts(p)
         };
         child.image = self.image_like(&image, &texts, image.file);
-        child.cgroups = self.cgroups_like(&cgroups, r.param(14), child.pid);
-        child.fdlimit = id(r, 7);
-        read_memory(&mut child.memory, r);
-        child.uid = r.u32(16).unwrap_or(u32::MAX);
-        child.gid = r.u32(17).unwrap_or(u32::MAX);
-        child.clone_ts = r.ts;
+        child.cgroups = self.cgroups_like(&cgroups, p.param(14), child.pid);
+        child.fdlimit = id(p, 7);
+        read_memory(&mut child.memory, p);
+        child.uid = p.u32(16).unwrap_or(u32::MAX);
+        child.gid = p.u32(17).unwrap_or(u32::MAX);
+        child.clone_ts = ts;
     }
 
     fn add_thread_if_room(&mut self, thread: Thread) -> Option<ThreadIx> {
@@ -301,52 +308,51 @@ impl State {
                 self.remove_thread(other, lookup);
             }
         }
+        let p = &r.spread();
         let mut path = std::mem::take(&mut self.scratch);
         let old = self.threads.at(ix).image.clone();
-        let found = self.exec_path(ix, r, enter, &mut path);
+        let found = self.exec_path(ix, p, enter, &mut path);
         let exepath = if found {
             path.strip_suffix(DELETED).unwrap_or(&path)
         } else {
             old.exepath()
         };
-        let file = self.exec_file(ix, r, old.file);
+        let file = self.exec_file(ix, p, old.file);
         let texts = ImageTexts {
             exepath,
-            ..texts(r)
+            ..texts(p)
         };
         let image = self.new_image(&texts, file);
         self.scratch = path;
-        let pid = id(r, 4);
-        let cgroups = self.cgroups_like(&self.threads.at(ix).cgroups.clone(), r.param(14), pid);
-        let generation = self.next_generation();
+        let pid = id(p, 4);
+        let cgroups = self.cgroups_like(&self.threads.at(ix).cgroups.clone(), p.param(14), pid);
 
         let thread = self.threads.at_mut(ix);
         thread.image = image;
-        thread.generation = generation;
         let was_invalid = thread.is_invalid();
         if was_invalid {
-            thread.ptid = id(r, 5);
+            thread.ptid = id(p, 5);
         }
         if was_invalid || thread.links.group.is_none() {
-            thread.pid = id(r, 4);
+            thread.pid = id(p, 4);
         }
         if was_invalid && !thread.flags.contains(ThreadFlags::CHILD_IN_PIDNS) {
             thread.vtid = thread.tid;
             thread.vpid = thread.pid;
         }
-        thread.fdlimit = r.u64(7).map_or(thread.fdlimit, |v| v as i64);
-        read_memory(&mut thread.memory, r);
-        if !r.param(15).is_empty() && *thread.env != *cut(r.param(15), ENV_MAX) {
-            thread.env = cut(r.param(15), ENV_MAX).into();
+        thread.fdlimit = p.u64(7).map_or(thread.fdlimit, |v| v as i64);
+        read_memory(&mut thread.memory, p);
+        if !p.param(15).is_empty() && *thread.env != *cut(p.param(15), ENV_MAX) {
+            thread.env = cut(p.param(15), ENV_MAX).into();
         }
-        if !r.param(14).is_empty() {
+        if !p.param(14).is_empty() {
             thread.cgroups = cgroups;
         }
-        thread.tty = r.u32(16).unwrap_or(thread.tty);
-        thread.vpgid = r.i64(17).unwrap_or(thread.vpgid);
-        thread.loginuid = r.u32(18).unwrap_or(thread.loginuid);
+        thread.tty = p.u32(16).unwrap_or(thread.tty);
+        thread.vpgid = p.i64(17).unwrap_or(thread.vpgid);
+        thread.loginuid = p.u32(18).unwrap_or(thread.loginuid);
         if let (Some(inheritable), Some(permitted), Some(effective)) =
-            (r.u64(20), r.u64(21), r.u64(22))
+            (p.u64(20), p.u64(21), p.u64(22))
         {
             thread.caps = Capabilities {
                 inheritable,
@@ -354,9 +360,9 @@ impl State {
                 effective,
             };
         }
-        thread.uid = r.u32(26).unwrap_or(thread.uid);
-        thread.gid = r.u32(29).unwrap_or(thread.gid);
-        thread.pgid = id(r, 28);
+        thread.uid = p.u32(26).unwrap_or(thread.uid);
+        thread.gid = p.u32(29).unwrap_or(thread.gid);
+        thread.pgid = id(p, 28);
         thread.last_exec_ts = r.ts;
         let kept = ThreadFlags::PIPE_SRC
             | ThreadFlags::PIPE_DST
@@ -374,12 +380,12 @@ impl State {
     fn exec_path(
         &self,
         ix: ThreadIx,
-        r: &Record<'_>,
+        p: &Spread<'_>,
         enter: Option<&Record<'_>>,
         out: &mut Vec<u8>,
     ) -> bool {
         out.clear();
-        let trusted = present(r, 27);
+        let trusted = present(p, 27);
         if !trusted.is_empty() {
             out.extend_from_slice(trusted);
             return true;
@@ -416,17 +422,17 @@ impl State {
         true
     }
 
-    fn exec_file(&self, ix: ThreadIx, r: &Record<'_>, old: ImageFile) -> ImageFile {
+    fn exec_file(&self, ix: ThreadIx, p: &Spread<'_>, old: ImageFile) -> ImageFile {
         let thread = self.threads.at(ix);
         let mut file = old;
-        if let Some(flags) = r.u32(19) {
+        if let Some(flags) = p.u32(19) {
             file.writable = flags & k::EXE_WRITABLE != 0;
             file.upper_layer = flags & k::EXE_UPPER_LAYER != 0;
             file.lower_layer = flags & k::EXE_LOWER_LAYER != 0;
             file.from_memfd = flags & k::EXE_FROM_MEMFD != 0;
         }
-        file.ino = r.u64(23).unwrap_or(file.ino);
-        if let Some(ctime) = r.u64(24) {
+        file.ino = p.u64(23).unwrap_or(file.ino);
+        if let Some(ctime) = p.u64(24) {
             file.ctime = ctime;
             if thread.clone_ts != 0 {
                 file.ctime_to_clone = thread.clone_ts.wrapping_sub(ctime);
@@ -436,7 +442,7 @@ impl State {
                 file.pidns_start_to_ctime = ctime - started;
             }
         }
-        file.mtime = r.u64(25).unwrap_or(file.mtime);
+        file.mtime = p.u64(25).unwrap_or(file.mtime);
         file
     }
 
@@ -444,24 +450,24 @@ impl State {
         let Some(owner) = self.owner_of_descriptors(ix) else {
             return;
         };
-        let table = &mut self.threads.at_mut(owner).descriptors;
+        let table = &mut self.threads.at_unseen(owner).descriptors;
         if !table.may_close_on_exec {
             return;
         }
-        let table = Arc::make_mut(table);
+        let table = Rc::make_mut(table);
         table.remove_range(i64::MIN, i64::MAX, crate::Descriptor::closes_on_exec);
         table.may_close_on_exec = false;
     }
 }
 
-fn read_memory(memory: &mut Memory, r: &Record<'_>) {
-    if let Some(swap_kb) = r.u32(12) {
+fn read_memory(memory: &mut Memory, p: &Spread<'_>) {
+    if let Some(swap_kb) = p.u32(12) {
         *memory = Memory {
-            size_kb: r.u32(10).unwrap_or(0),
-            rss_kb: r.u32(11).unwrap_or(0),
+            size_kb: p.u32(10).unwrap_or(0),
+            rss_kb: p.u32(11).unwrap_or(0),
             swap_kb,
-            faults_major: r.u64(8).unwrap_or(0),
-            faults_minor: r.u64(9).unwrap_or(0),
+            faults_major: p.u64(8).unwrap_or(0),
+            faults_minor: p.u64(9).unwrap_or(0),
         };
     }
 }

@@ -19,7 +19,7 @@
 //! Where both tell the same (the program of an exec, a file by name), the event's version stays: it
 //! knows more than `/proc` shows.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use event::Record;
 use event::snapshot::Process;
@@ -141,14 +141,13 @@ impl State {
         let (old_image, old_table) = (thread.image.clone(), thread.descriptors.clone());
         let same_program = old_image.exepath() == seen.image.exepath()
             && old_image.cmdline() == seen.image.cmdline();
-        let untouched = Arc::ptr_eq(&old_table, &seen.descriptors);
-        if untouched && Arc::ptr_eq(&old_image, &seen.image) && thread.uid == seen.uid {
+        let untouched = Rc::ptr_eq(&old_table, &seen.descriptors);
+        if untouched && Rc::ptr_eq(&old_image, &seen.image) && thread.uid == seen.uid {
             return;
         }
-        let generation = self.next_generation();
         let mut descriptors = seen.descriptors.clone();
         if !untouched {
-            let table = Arc::make_mut(&mut descriptors);
+            let table = Rc::make_mut(&mut descriptors);
             for (fd, told) in old_table.iter_shared() {
                 let keep = match table.find(fd) {
                     Some(shown) => shown.kind == told.kind && shown.name() == told.name(),
@@ -162,7 +161,6 @@ impl State {
             }
         }
         let thread = self.threads.at_mut(ix);
-        thread.generation = generation;
         if !same_program {
             thread.image = seen.image;
             thread.env = seen.env;
@@ -183,6 +181,7 @@ impl State {
             self.threads.leave_parent(ix);
             self.threads.at_mut(ix).ptid = seen.ptid;
             self.find_parent(ix);
+            self.threads.note_loose(ix);
         }
     }
 }

@@ -3,7 +3,7 @@
 //! A socket's `source` is the side that connected. Which side that is follows from connect and
 //! accept; for a socket of which neither was seen, the first data tells: who reads first serves.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use event::snapshot::L4Proto;
 use event::sock::{Endpoint, SockAddr, SockTuple};
@@ -65,13 +65,13 @@ impl State {
             k::AF_NETLINK => Kind::Netlink,
             _ => Kind::Unknown,
         };
-        let mut arc = self.fresh(kind);
-        let d = Arc::get_mut(&mut arc).expect("just made");
+        let mut rc = self.fresh(kind);
+        let d = Rc::get_mut(&mut rc).expect("just made");
         if kind.is_ip() {
             d.l4 = protocol(r.u32(2).unwrap_or(0), r.u32(3).unwrap_or(0));
         }
         d.open_flags = r.u32(4).unwrap_or(0);
-        self.add_descriptor(ix, fd, arc);
+        self.add_descriptor(ix, fd, rc);
         cx.fd = Some(fd);
     }
 
@@ -87,9 +87,9 @@ impl State {
             dest: r.u64(4).unwrap_or(0),
         };
         for fd in [fd1, fd2] {
-            let mut arc = self.fresh(Kind::Unix);
-            Arc::get_mut(&mut arc).expect("just made").socket = ends;
-            self.add_descriptor(ix, fd, arc);
+            let mut rc = self.fresh(Kind::Unix);
+            Rc::get_mut(&mut rc).expect("just made").socket = ends;
+            self.add_descriptor(ix, fd, rc);
             cx.fd = Some(fd);
         }
     }
@@ -142,8 +142,8 @@ impl State {
             _ => return,
         };
         let mut name = std::mem::take(&mut self.scratch);
-        let mut arc = self.fresh(kind);
-        let d = Arc::get_mut(&mut arc).expect("just made");
+        let mut rc = self.fresh(kind);
+        let d = Rc::get_mut(&mut rc).expect("just made");
         d.socket = socket;
         d.flags = DescriptorFlags::SERVER | DescriptorFlags::CONNECTED;
         if let Some(SockTuple::Unix { source, dest, path }) = SockTuple::parse(r.param(1)) {
@@ -159,7 +159,7 @@ impl State {
         }
         cx.name_changed = true;
         self.scratch = name;
-        self.add_descriptor(ix, fd, arc);
+        self.add_descriptor(ix, fd, rc);
     }
 
     // ---- connect ----
@@ -236,15 +236,22 @@ impl State {
             return;
         }
         let tuple = tuple.map_or(&[][..], |at| r.param(at));
+        if tuple.is_empty() && self.descriptors(ix).is_some_and(|t| t.is_settled(fd)) {
+            return;
+        }
         match self.descriptor(ix, fd) {
             Some(d) => {
                 let is_connection = matches!(d.kind, Kind::Ipv4 | Kind::Ipv6);
-                if !is_connection && tuple.is_empty() {
-                    return;
-                }
                 let connects = is_connection && !d.flags.contains(DescriptorFlags::CONNECTED);
                 let is_new = !tuple.is_empty() && (d.name().is_empty() || !is_tcp(d));
                 if !connects && !is_new {
+                    // So it stays for data without addresses until the descriptor changes.
+                    if let Some(owner) = self.owner_of_descriptors(ix)
+                        && let Some(table) =
+                            Rc::get_mut(&mut self.threads.at_unseen(owner).descriptors)
+                    {
+                        table.settle(fd);
+                    }
                     return;
                 }
                 self.ends_told(cx, ix, fd, r, if is_new { tuple } else { &[] });
@@ -276,9 +283,9 @@ impl State {
             return;
         }
         let (source, _) = unmap_both(source, dest);
-        let mut arc = self.fresh(kind_of(source));
-        Arc::get_mut(&mut arc).expect("just made").l4 = L4Proto::Udp;
-        if self.add_descriptor(ix, fd, arc) {
+        let mut rc = self.fresh(kind_of(source));
+        Rc::get_mut(&mut rc).expect("just made").l4 = L4Proto::Udp;
+        if self.add_descriptor(ix, fd, rc) {
             self.ends_told(cx, ix, fd, r, tuple);
         }
     }

@@ -1,6 +1,7 @@
 //! The state itself and its look-ups.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use event::snapshot::{Interface, MachineInfo};
@@ -38,7 +39,6 @@ pub struct State {
     pub(crate) counters: Counters,
     pub(crate) number: u64,
     pub(crate) first_ts: Option<u64>,
-    pub(crate) generation: u64,
     pub(crate) deferred: Deferred,
     pub(crate) exited: Exited,
     /// Time of the exit in `deferred`.
@@ -57,22 +57,22 @@ pub struct State {
 /// Values that many threads have in common.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
-    pub(crate) image: Arc<Image>,
+    pub(crate) image: Rc<Image>,
     /// Image of threads of which nothing is known.
-    pub(crate) unknown: Arc<Image>,
-    pub(crate) text: Arc<[u8]>,
-    pub(crate) cgroups: Arc<Cgroups>,
-    pub(crate) descriptors: Arc<DescriptorTable>,
+    pub(crate) unknown: Rc<Image>,
+    pub(crate) text: Rc<[u8]>,
+    pub(crate) cgroups: Rc<Cgroups>,
+    pub(crate) descriptors: Rc<DescriptorTable>,
 }
 
 impl State {
     /// An empty state.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        let cgroups = Arc::new(Cgroups::new(b""));
+        let cgroups = Rc::new(Cgroups::new(b""));
         Self {
             options,
-            threads: ThreadTable::default(),
+            threads: ThreadTable::new(),
             accounts: Arc::default(),
             interfaces: Vec::new(),
             machine: MachineInfo::default(),
@@ -84,7 +84,6 @@ impl State {
             counters: Counters::default(),
             number: 0,
             first_ts: None,
-            generation: 0,
             deferred: Deferred::default(),
             exited: Exited::default(),
             exited_ts: 0,
@@ -92,9 +91,9 @@ impl State {
             shared: Shared {
                 image: Image::empty(),
                 unknown: Image::unknown(),
-                text: Arc::from(&b""[..]),
+                text: Rc::from(&b""[..]),
                 cgroups,
-                descriptors: Arc::default(),
+                descriptors: Rc::default(),
             },
             live: false,
             scan: None,
@@ -119,12 +118,6 @@ impl State {
         self.scan = None;
     }
 
-    /// A number never given before.
-    pub(crate) fn next_generation(&mut self) -> u64 {
-        self.generation += 1;
-        self.generation
-    }
-
     // ---- threads ----
 
     /// The thread at an index from this event's context or look-ups.
@@ -132,6 +125,15 @@ impl State {
     #[inline]
     pub fn thread(&self, ix: ThreadIx) -> &Thread {
         self.threads.at(ix)
+    }
+
+    /// Moves whenever anything changes that a thread's fields may show and that is not the thread's
+    /// own: its ancestors, its leader, users, groups, containers. Together with a thread's
+    /// [`Thread::generation`] it says whether what was found out about the thread still holds.
+    #[must_use]
+    #[inline]
+    pub fn epoch(&self) -> u64 {
+        self.threads.epoch()
     }
 
     /// The thread with this number.

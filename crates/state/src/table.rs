@@ -5,6 +5,11 @@
 //! - a thread is in the list of exactly one group, or (invalid ones) of none, and the group's
 //!   counts say how many members it has and how many of them live;
 //! - a thread is in its parent's list of children exactly if its `parent` link says so.
+//!
+//! Results that depend on a thread alone are kept by others under its `generation`, those that depend
+//! on its relatives too under the generation and the table's `epoch`. So whoever changes a thread
+//! goes through [`ThreadTable::at_mut`], which moves the generation, and the epoch where relatives
+//! may look at the thread; [`ThreadTable::at_unseen`] is for what no such result depends on.
 
 use crate::ids::IdMap;
 use crate::thread::{Group, GroupIx, Links, Thread, ThreadFlags, ThreadIx};
@@ -19,6 +24,20 @@ pub(crate) struct ThreadTable {
     free_groups: Vec<u32>,
     by_pid: IdMap,
     last: Option<(i64, u32)>,
+    /// The latest generation given.
+    generation: u64,
+    /// Generation at the last change that threads besides the changed one can see.
+    epoch: u64,
+    /// Some thread may name a parent in whose list it does not stand.
+    loose: bool,
+}
+
+/// Generations of one state never are those of another one in the same process: who keeps results
+/// by them need not know the state.
+fn first_generation() -> u64 {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static STATES: AtomicU64 = AtomicU64::new(0);
+    STATES.fetch_add(1, Ordering::Relaxed) << 40
 }
 
 impl ThreadTable {
@@ -27,7 +46,7 @@ impl ThreadTable {
         Self {
             by_tid: IdMap::small(),
             by_pid: IdMap::small(),
-            ..Self::default()
+            ..Self::new()
         }
     }
 
@@ -42,11 +61,77 @@ impl ThreadTable {
             .expect("an index of this event's")
     }
 
-    #[inline]
+    /// For changing what results that are kept may depend on.
     pub(crate) fn at_mut(&mut self, ix: ThreadIx) -> &mut Thread {
+        self.changed(ix);
+        self.at_unseen(ix)
+    }
+
+    /// For changing the rest: relations that [`Self::find`] does not go by, descriptors, memory,
+    /// times, the stored enter event, and flags that are no property of the process.
+    #[inline]
+    pub(crate) fn at_unseen(&mut self, ix: ThreadIx) -> &mut Thread {
         self.slots[ix.0 as usize]
             .as_mut()
             .expect("an index of this event's")
+    }
+
+    /// A number never given before.
+    pub(crate) fn next_generation(&mut self) -> u64 {
+        self.generation += 1;
+        self.generation
+    }
+
+    /// Generation at the last change that threads besides the changed one can see.
+    #[inline]
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Something changed that any thread may see.
+    pub(crate) fn new_epoch(&mut self) {
+        self.epoch = self.next_generation();
+    }
+
+    fn changed(&mut self, ix: ThreadIx) {
+        let generation = self.next_generation();
+        self.at_unseen(ix).generation = generation;
+        if self.is_seen(ix) {
+            self.epoch = generation;
+        }
+    }
+
+    /// Whether fields of other threads may look at this one: descendants look at their ancestors,
+    /// threads at their leader, and threads without a parent at number 0 if there is such a thread.
+    fn is_seen(&self, ix: ThreadIx) -> bool {
+        let thread = self.at(ix);
+        let links = &thread.links;
+        let leads = || links.group.is_some_and(|g| self.group(g).members > 1);
+        self.loose || thread.tid <= 0 || links.first_child.is_some() || leads()
+    }
+
+    /// Notes whether a thread that was just related stands in its parent's list.
+    pub(crate) fn note_loose(&mut self, ix: ThreadIx) {
+        let thread = self.at(ix);
+        if thread.ptid > 0 && thread.links.parent.is_none() || thread.tid < 0 {
+            self.loose = true;
+            self.new_epoch();
+        }
+    }
+
+    /// All threads were related anew.
+    pub(crate) fn count_loose(&mut self) {
+        self.loose = false;
+        for ix in self.iter().map(|(ix, _)| ix).collect::<Vec<_>>() {
+            self.note_loose(ix);
+        }
+        self.new_epoch();
+    }
+
+    /// A thread may have been taken out or put in without relatives' notice.
+    pub(crate) fn loosen(&mut self) {
+        self.loose = true;
+        self.new_epoch();
     }
 
     #[inline]
@@ -73,9 +158,13 @@ impl ThreadTable {
     }
 
     /// Puts a thread in, without relatives. Its number must be free.
-    pub(crate) fn insert(&mut self, thread: Thread) -> ThreadIx {
+    pub(crate) fn insert(&mut self, mut thread: Thread) -> ThreadIx {
         let tid = thread.tid;
         debug_assert!(self.find(tid).is_none());
+        thread.generation = self.next_generation();
+        if self.loose || tid <= 0 {
+            self.new_epoch();
+        }
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.slots[slot as usize] = Some(thread);
@@ -93,6 +182,9 @@ impl ThreadTable {
     /// Takes a thread out of the table, its group and its parent's list. Its children become
     /// nobody's.
     pub(crate) fn erase(&mut self, ix: ThreadIx) {
+        if self.is_seen(ix) {
+            self.new_epoch();
+        }
         self.leave_group(ix);
         self.leave_parent(ix);
         while let Some(child) = self.at(ix).links.first_child {
@@ -108,7 +200,22 @@ impl ThreadTable {
     }
 
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        let generation = self.generation;
+        *self = Self {
+            generation,
+            ..Self::default()
+        };
+        self.new_epoch();
+    }
+
+    /// An empty table.
+    pub(crate) fn new() -> Self {
+        let generation = first_generation();
+        Self {
+            generation,
+            epoch: generation,
+            ..Self::default()
+        }
     }
 
     // ---- groups ----
@@ -136,7 +243,11 @@ impl ThreadTable {
             None => self.new_group(pid, pid == 1 || vpid == 1),
         };
         let Group { first, last, .. } = *self.group(group);
-        let links = &mut self.at_mut(ix).links;
+        if first.is_some() {
+            // Its threads may look at another leader now.
+            self.new_epoch();
+        }
+        let links = &mut self.at_unseen(ix).links;
         links.group = Some(group);
         if leads {
             links.next_in_group = first;
@@ -147,7 +258,7 @@ impl ThreadTable {
         }
         let neighbour = if leads { first } else { last };
         if let Some(neighbour) = neighbour {
-            let links = &mut self.at_mut(neighbour).links;
+            let links = &mut self.at_unseen(neighbour).links;
             *(if leads {
                 &mut links.prev_in_group
             } else {
@@ -190,15 +301,15 @@ impl ThreadTable {
         let links = self.at(ix).links;
         let Some(group) = links.group else { return };
         match links.prev_in_group {
-            Some(prev) => self.at_mut(prev).links.next_in_group = links.next_in_group,
+            Some(prev) => self.at_unseen(prev).links.next_in_group = links.next_in_group,
             None => self.group_mut(group).first = links.next_in_group,
         }
         match links.next_in_group {
-            Some(next) => self.at_mut(next).links.prev_in_group = links.prev_in_group,
+            Some(next) => self.at_unseen(next).links.prev_in_group = links.prev_in_group,
             None => self.group_mut(group).last = links.prev_in_group,
         }
         let dead = self.at(ix).is_dead();
-        let links = &mut self.at_mut(ix).links;
+        let links = &mut self.at_unseen(ix).links;
         (links.group, links.next_in_group, links.prev_in_group) = (None, None, None);
         let left = self.group_mut(group);
         left.members -= 1;
@@ -229,7 +340,7 @@ impl ThreadTable {
 
     /// Marks a thread as exited.
     pub(crate) fn mark_dead(&mut self, ix: ThreadIx) {
-        let thread = self.at_mut(ix);
+        let thread = self.at_unseen(ix);
         if thread.is_dead() {
             return;
         }
@@ -241,7 +352,7 @@ impl ThreadTable {
 
     /// Takes the mark back.
     pub(crate) fn revive(&mut self, ix: ThreadIx) {
-        let thread = self.at_mut(ix);
+        let thread = self.at_unseen(ix);
         if !thread.is_dead() {
             return;
         }
@@ -257,14 +368,14 @@ impl ThreadTable {
     pub(crate) fn join_parent(&mut self, child: ThreadIx, parent: ThreadIx) {
         self.leave_parent(child);
         let last = self.at(parent).links.last_child;
-        let links = &mut self.at_mut(child).links;
+        let links = &mut self.at_unseen(child).links;
         links.parent = Some(parent);
         links.prev_sibling = last;
         links.next_sibling = None;
         if let Some(last) = last {
-            self.at_mut(last).links.next_sibling = Some(child);
+            self.at_unseen(last).links.next_sibling = Some(child);
         }
-        let links = &mut self.at_mut(parent).links;
+        let links = &mut self.at_unseen(parent).links;
         links.first_child = links.first_child.or(Some(child));
         links.last_child = Some(child);
         links.children += 1;
@@ -280,15 +391,15 @@ impl ThreadTable {
         } = self.at(child).links;
         let Some(parent) = parent else { return };
         match prev_sibling {
-            Some(prev) => self.at_mut(prev).links.next_sibling = next_sibling,
-            None => self.at_mut(parent).links.first_child = next_sibling,
+            Some(prev) => self.at_unseen(prev).links.next_sibling = next_sibling,
+            None => self.at_unseen(parent).links.first_child = next_sibling,
         }
         match next_sibling {
-            Some(next) => self.at_mut(next).links.prev_sibling = prev_sibling,
-            None => self.at_mut(parent).links.last_child = prev_sibling,
+            Some(next) => self.at_unseen(next).links.prev_sibling = prev_sibling,
+            None => self.at_unseen(parent).links.last_child = prev_sibling,
         }
-        self.at_mut(parent).links.children -= 1;
-        let links = &mut self.at_mut(child).links;
+        self.at_unseen(parent).links.children -= 1;
+        let links = &mut self.at_unseen(child).links;
         (links.parent, links.prev_sibling, links.next_sibling) = (None, None, None);
     }
 

@@ -1,6 +1,6 @@
 //! One thread of the machine, and the thread group it belongs to.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use event::constants as c;
 
@@ -11,6 +11,15 @@ use crate::image::{Image, items};
 /// Where a thread lies in the table. Valid until the next call that changes the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ThreadIx(pub(crate) u32);
+
+impl ThreadIx {
+    /// Its place in the table: small numbers, used again when a thread is gone.
+    #[must_use]
+    #[inline]
+    pub const fn slot(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// Where a thread group lies in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -109,7 +118,7 @@ pub struct Thread {
     /// Controlling terminal; 0: none.
     pub tty: u32,
     /// The program it runs.
-    pub image: Arc<Image>,
+    pub image: Rc<Image>,
     /// Most descriptors it may have; -1: unknown.
     pub fdlimit: i64,
     /// Capability sets.
@@ -127,16 +136,17 @@ pub struct Thread {
     /// Its event before that, nanoseconds since the epoch; 0: none.
     pub prev_event_ts: u64,
     /// Root directory.
-    pub root: Arc<[u8]>,
+    pub root: Rc<[u8]>,
     /// Control groups, and the container that they name.
-    pub cgroups: Arc<Cgroups>,
-    /// Changes with credentials, directory and parent: what the image's number doesn't cover.
+    pub cgroups: Rc<Cgroups>,
+    /// Moves with every change of what fields show of the thread: program, credentials, directory,
+    /// parent. No other thread has had it, in this state or another of the same process.
     pub generation: u64,
     /// Current directory; meaningful in leaders.
-    pub(crate) cwd: Arc<[u8]>,
+    pub(crate) cwd: Rc<[u8]>,
     /// Environment, NUL-separated; meaningful in leaders.
-    pub(crate) env: Arc<[u8]>,
-    pub(crate) descriptors: Arc<DescriptorTable>,
+    pub(crate) env: Rc<[u8]>,
+    pub(crate) descriptors: Rc<DescriptorTable>,
     /// Stored enter event.
     pub(crate) enter: Option<Box<crate::enter::Enter>>,
     pub(crate) links: Links,

@@ -19,7 +19,8 @@
 //!
 //! Modules: [`corpus`] finds corpus and specification, [`jsonl`] reads JSON lines, [`tally`] counts,
 //! [`known`] holds the known differences, [`golden`] compares with recorded results, [`workload`]
-//! makes long synthetic streams, [`load`] makes a live machine work and counts.
+//! makes long synthetic streams, [`many_rules`] rule sets of any size, [`load`] makes a live machine work
+//! and counts.
 
 #![forbid(unsafe_code)]
 
@@ -30,9 +31,11 @@ pub mod incident;
 pub mod jsonl;
 pub mod known;
 pub mod load;
+mod many_rules;
 pub mod tally;
 pub mod workload;
 
 pub use corpus::Corpus;
 pub use known::KnownDifferences;
+pub use many_rules::many_rules;
 pub use tally::{Outcome, Tally};

@@ -7,7 +7,7 @@ use event::table::events::EVENTS;
 use event::{Record, RecordFlags};
 
 use super::{MAX_LARGE_EVENT, Reader, Stage, Step};
-use crate::blocks::{self, BlockCode, EventLayout, Kind};
+use crate::blocks::{self, BlockCode, EventLayout};
 use crate::convert::{Decision, Outcome, is_initial_state};
 use crate::cursor::Order;
 use crate::error::{Bound, Error, Place};
@@ -36,13 +36,10 @@ impl<R: Read> Reader<R> {
         let number =
             |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
         let block_code = BlockCode(number(0));
-        let Kind::Event(EventLayout {
-            old_header: false,
-            large: false,
-            flags: flagged,
-        }) = block_code.kind()
-        else {
-            return None;
+        let flagged = match block_code.0 {
+            blocks::EVENT => false,
+            blocks::EVENT_FLAGS => true,
+            _ => return None,
         };
         let start = blocks::HEADER_LEN + if flagged { 6 } else { 2 };
         let end = number(4) as usize;

@@ -119,36 +119,6 @@ impl Webserver {
     }
 }
 
-/// Key `page`: the local page.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
-    /// Whether it is served, on the loopback address only.
-    pub enabled: bool,
-    /// Where.
-    pub listen_port: u16,
-    /// Where the token is kept that opens it; made where it is missing.
-    pub token_file: String,
-    /// The file that keeps alerts.
-    pub database: String,
-    /// How many are kept.
-    pub keep_alerts: u64,
-    /// For how long.
-    pub keep_days: u64,
-}
-
-impl Page {
-    pub(super) fn read(tree: &Node, reader: &mut Reader) -> Self {
-        Self {
-            enabled: reader.truth(tree, "page.enabled", false),
-            listen_port: reader.number(tree, "page.listen_port", 8766),
-            token_file: reader.text(tree, "page.token_file", "/var/lib/peregrine/page.token"),
-            database: reader.text(tree, "page.database", "/var/lib/peregrine/alerts.sqlite"),
-            keep_alerts: reader.number(tree, "page.keep_alerts", 100_000),
-            keep_days: reader.number(tree, "page.keep_days", 30),
-        }
-    }
-}
-
 /// The endpoint for audit events. A slash at its begin goes without saying.
 fn audit_endpoint(tree: &Node, reader: &mut Reader) -> Option<String> {
     let path = reader.text(tree, "webserver.k8s_audit_endpoint", "");

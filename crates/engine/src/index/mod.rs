@@ -26,10 +26,36 @@ pub struct Index {
 struct Probe {
     field: Arc<FieldDef>,
     texts: HashMap<Box<[u8]>, Vec<u32>>,
+    shapes: Shapes,
     prefixes: PrefixMap,
     paths: PrefixMap,
     numbers: HashMap<u64, Vec<u32>>,
     addresses: HashMap<IpAddr, Vec<u32>>,
+}
+
+/// Lengths and last bytes of texts: most texts that are looked up share with no filed one both, and
+/// need no hash.
+#[derive(Debug, Default)]
+struct Shapes {
+    /// For each last byte, the lengths below 63, and all longer ones together.
+    lengths: Box<[u64]>,
+}
+
+impl Shapes {
+    fn add(&mut self, text: &[u8]) {
+        if self.lengths.is_empty() {
+            self.lengths = vec![0; 256].into();
+        }
+        let last = text.last().copied().unwrap_or(0);
+        self.lengths[usize::from(last)] |= 1 << text.len().min(63);
+    }
+
+    #[inline]
+    fn may_have(&self, text: &[u8]) -> bool {
+        let last = text.last().copied().unwrap_or(0);
+        let lengths = self.lengths.get(usize::from(last));
+        lengths.is_some_and(|lengths| lengths >> text.len().min(63) & 1 == 1)
+    }
 }
 
 impl Index {
@@ -45,7 +71,10 @@ impl Index {
         for anchor in cover {
             let probe = self.probe(&anchor.field);
             match &anchor.wanted {
-                Wanted::Text(text) => push(probe.texts.entry(text.clone()).or_default(), entry),
+                Wanted::Text(text) => {
+                    probe.shapes.add(text);
+                    push(probe.texts.entry(text.clone()).or_default(), entry);
+                }
                 Wanted::Number(number) => push(probe.numbers.entry(*number).or_default(), entry),
                 Wanted::Address(ip) => push(probe.addresses.entry(*ip).or_default(), entry),
                 Wanted::Prefix(prefix) => probe.prefixes.insert(prefix, entry),
@@ -65,6 +94,7 @@ impl Index {
                 self.probes.push(Probe {
                     field: Arc::clone(field),
                     texts: HashMap::new(),
+                    shapes: Shapes::default(),
                     prefixes: PrefixMap::default(),
                     paths: PrefixMap::default(),
                     numbers: HashMap::new(),
@@ -76,14 +106,21 @@ impl Index {
         &mut self.probes[at]
     }
 
-    /// Appends the entries that can match, in any order, some perhaps twice.
+    /// Calls `found` with the entries that can match, in any order, some perhaps twice.
     #[inline]
-    pub fn candidates<S: FieldSource>(&self, source: &S, scratch: &Bump, out: &mut Vec<u32>) {
+    pub fn candidates<S: FieldSource>(
+        &self,
+        source: &S,
+        scratch: &Bump,
+        found: &mut impl FnMut(u32),
+    ) {
         for probe in &self.probes {
             match source.extract(&probe.field.field, Purpose::Compare, scratch) {
                 None => {}
-                Some(Value::List(all)) => all.iter().for_each(|one| probe.look(one, scratch, out)),
-                Some(one) => probe.look(&one, scratch, out),
+                Some(Value::List(all)) => {
+                    all.iter().for_each(|one| probe.look(one, scratch, found));
+                }
+                Some(one) => probe.look(&one, scratch, found),
             }
         }
     }
@@ -91,21 +128,20 @@ impl Index {
 
 impl Probe {
     #[inline]
-    fn look(&self, value: &Value<'_>, scratch: &Bump, out: &mut Vec<u32>) {
+    fn look(&self, value: &Value<'_>, scratch: &Bump, found: &mut impl FnMut(u32)) {
         match *value {
             Value::Bytes(text) => {
-                if let Some(entries) = self.texts.get(text) {
-                    out.extend_from_slice(entries);
+                if self.shapes.may_have(text) {
+                    all(self.texts.get(text), found);
                 }
-                self.prefixes.matches(text, |entry| out.push(entry));
+                self.prefixes.matches(text, &mut *found);
                 if !self.paths.is_empty() {
-                    self.paths
-                        .matches(components(text, scratch), |entry| out.push(entry));
+                    self.paths.matches(components(text, scratch), &mut *found);
                 }
             }
-            Value::Unsigned(number) => extend(self.numbers.get(&number), out),
-            Value::Signed(number) => extend(self.numbers.get(&(number as u64)), out),
-            Value::Ip(ip) => extend(self.addresses.get(&ip), out),
+            Value::Unsigned(number) => all(self.numbers.get(&number), found),
+            Value::Signed(number) => all(self.numbers.get(&(number as u64)), found),
+            Value::Ip(ip) => all(self.addresses.get(&ip), found),
             Value::Double(_) | Value::Bool(_) | Value::List(_) => {}
         }
     }
@@ -121,10 +157,11 @@ fn components<'a>(path: &[u8], scratch: &'a Bump) -> &'a [u8] {
     out.into_bump_slice()
 }
 
-fn extend(found: Option<&Vec<u32>>, out: &mut Vec<u32>) {
-    if let Some(entries) = found {
-        out.extend_from_slice(entries);
-    }
+fn all(entries: Option<&Vec<u32>>, found: &mut impl FnMut(u32)) {
+    entries
+        .into_iter()
+        .flatten()
+        .for_each(|&entry| found(entry));
 }
 
 /// One rule may name a value twice.

@@ -3,6 +3,9 @@
 //! A row: identifier, name, class, type, argument, properties, lifetime, description. The position is the
 //! field's number. Rows of the same class stand together; the last ones resolve only where the caller
 //! asks for fields of the past.
+//!
+//! Lifetimes are promises: a result is kept with the thread for as long as they say. A field of a session's or
+//! process group's leader has that of the event, for any thread that comes or goes may be the leader.
 
 use filter::{Lifetime, Type};
 
@@ -131,48 +134,48 @@ fields! {
 
     // Process
     ProcExe: "proc.exe", Process, CharBuf, None, [], Process, "First word of the command line (argv[0]); the program may have chosen it freely.";
-    ProcPexe: "proc.pexe", Process, CharBuf, None, [], Process, "proc.exe of the parent.";
-    ProcAexe: "proc.aexe", Process, CharBuf, Index, [NO_RHS NO_TRANSFORMER ANY], Process, "proc.exe of an ancestor: [1] is the parent, [2] its parent. Without index a condition asks for any ancestor, an output shows all.";
+    ProcPexe: "proc.pexe", Process, CharBuf, None, [], Lineage, "proc.exe of the parent.";
+    ProcAexe: "proc.aexe", Process, CharBuf, Index, [NO_RHS NO_TRANSFORMER ANY], Lineage, "proc.exe of an ancestor: [1] is the parent, [2] its parent. Without index a condition asks for any ancestor, an output shows all.";
     ProcExepath: "proc.exepath", Process, CharBuf, None, [], Process, "Full path of the program file, as the kernel knows it.";
-    ProcPexepath: "proc.pexepath", Process, CharBuf, None, [], Process, "proc.exepath of the parent.";
-    ProcAexepath: "proc.aexepath", Process, CharBuf, Index, [NO_RHS NO_TRANSFORMER ANY], Process, "proc.exepath of an ancestor, indexed as proc.aexe.";
+    ProcPexepath: "proc.pexepath", Process, CharBuf, None, [], Lineage, "proc.exepath of the parent.";
+    ProcAexepath: "proc.aexepath", Process, CharBuf, Index, [NO_RHS NO_TRANSFORMER ANY], Lineage, "proc.exepath of an ancestor, indexed as proc.aexe.";
     ProcName: "proc.name", Process, CharBuf, None, [], Process, "Name of the program, at most 15 characters long.";
-    ProcPname: "proc.pname", Process, CharBuf, None, [], Process, "proc.name of the parent.";
-    ProcAname: "proc.aname", Process, CharBuf, Index, [NO_RHS NO_TRANSFORMER ANY], Process, "proc.name of an ancestor, indexed as proc.aexe.";
+    ProcPname: "proc.pname", Process, CharBuf, None, [], Lineage, "proc.name of the parent.";
+    ProcAname: "proc.aname", Process, CharBuf, Index, [NO_RHS NO_TRANSFORMER ANY], Lineage, "proc.name of an ancestor, indexed as proc.aexe.";
     ProcArgs: "proc.args", Process, CharBuf, Index, [], Process, "Arguments after the first word, one blank between two; with an index, that argument alone.";
-    ProcAargs: "proc.aargs", Process, CharBuf, Index, [], Process, "proc.args of an ancestor by index, or of all ancestors joined by blanks.";
+    ProcAargs: "proc.aargs", Process, CharBuf, Index, [], Lineage, "proc.args of an ancestor by index, or of all ancestors joined by blanks.";
     ProcCmdline: "proc.cmdline", Process, CharBuf, None, [], Process, "proc.name, then proc.args.";
-    ProcPcmdline: "proc.pcmdline", Process, CharBuf, None, [], Process, "proc.cmdline of the parent.";
-    ProcAcmdline: "proc.acmdline", Process, CharBuf, Index, [NO_RHS NO_TRANSFORMER ANY], Process, "proc.cmdline of an ancestor, indexed as proc.aexe.";
+    ProcPcmdline: "proc.pcmdline", Process, CharBuf, None, [], Lineage, "proc.cmdline of the parent.";
+    ProcAcmdline: "proc.acmdline", Process, CharBuf, Index, [NO_RHS NO_TRANSFORMER ANY], Lineage, "proc.cmdline of an ancestor, indexed as proc.aexe.";
     ProcCmdnargs: "proc.cmdnargs", Process, Uint64, None, [], Process, "Number of arguments.";
     ProcCmdlenargs: "proc.cmdlenargs", Process, Uint64, None, [], Process, "Length of all arguments together, without the blanks between them.";
     ProcExeline: "proc.exeline", Process, CharBuf, None, [], Process, "proc.exe, then proc.args.";
-    ProcEnv: "proc.env", Process, CharBuf, Key, [], Process, "Environment of the process, or the value of one variable: proc.env[HOME].";
-    ProcAenv: "proc.aenv", Process, CharBuf, Either, [NO_RHS NO_TRANSFORMER ANY], Process, "Environment of ancestors: by level (proc.aenv[2]) or by variable, nearest ancestor first (proc.aenv[HOME]).";
-    ProcCwd: "proc.cwd", Process, CharBuf, None, [], Process, "Current directory, with a slash at its end.";
-    ProcLoginshellid: "proc.loginshellid", Process, Int64, None, [], Process, "Process id of the oldest shell among the process and its ancestors.";
+    ProcEnv: "proc.env", Process, CharBuf, Key, [], Lineage, "Environment of the process, or the value of one variable: proc.env[HOME].";
+    ProcAenv: "proc.aenv", Process, CharBuf, Either, [NO_RHS NO_TRANSFORMER ANY], Lineage, "Environment of ancestors: by level (proc.aenv[2]) or by variable, nearest ancestor first (proc.aenv[HOME]).";
+    ProcCwd: "proc.cwd", Process, CharBuf, None, [], Lineage, "Current directory, with a slash at its end.";
+    ProcLoginshellid: "proc.loginshellid", Process, Int64, None, [], Lineage, "Process id of the oldest shell among the process and its ancestors.";
     ProcTty: "proc.tty", Process, Uint32, None, [], Process, "Device number of the controlling terminal; 0 without one.";
     ProcPid: "proc.pid", Process, Int64, None, [], Process, "Process id.";
-    ProcPpid: "proc.ppid", Process, Int64, None, [], Process, "Process id of the parent.";
-    ProcApid: "proc.apid", Process, Int64, Index, [NO_RHS NO_TRANSFORMER ANY], Process, "Process id of an ancestor, indexed as proc.aexe.";
+    ProcPpid: "proc.ppid", Process, Int64, None, [], Lineage, "Process id of the parent.";
+    ProcApid: "proc.apid", Process, Int64, Index, [NO_RHS NO_TRANSFORMER ANY], Lineage, "Process id of an ancestor, indexed as proc.aexe.";
     ProcVpid: "proc.vpid", Process, Int64, None, [], Process, "Process id as seen inside its pid namespace.";
-    ProcPvpid: "proc.pvpid", Process, Int64, None, [], Process, "Process id of the parent as seen inside its pid namespace.";
+    ProcPvpid: "proc.pvpid", Process, Int64, None, [], Lineage, "Process id of the parent as seen inside its pid namespace.";
     ProcSid: "proc.sid", Process, Int64, None, [], Process, "Session id.";
-    ProcSname: "proc.sname", Process, CharBuf, None, [], Process, "proc.name of the session's leader, or of the oldest known process of the session.";
-    ProcSidExe: "proc.sid.exe", Process, CharBuf, None, [], Process, "proc.exe of the session's leader.";
-    ProcSidExepath: "proc.sid.exepath", Process, CharBuf, None, [], Process, "proc.exepath of the session's leader.";
+    ProcSname: "proc.sname", Process, CharBuf, None, [], Event, "proc.name of the session's leader, or of the oldest known process of the session.";
+    ProcSidExe: "proc.sid.exe", Process, CharBuf, None, [], Event, "proc.exe of the session's leader.";
+    ProcSidExepath: "proc.sid.exepath", Process, CharBuf, None, [], Event, "proc.exepath of the session's leader.";
     ProcVpgid: "proc.vpgid", Process, Int64, None, [], Process, "Process group id as seen inside its pid namespace.";
-    ProcVpgidName: "proc.vpgid.name", Process, CharBuf, None, [], Process, "proc.name of the process group's leader, found by proc.vpgid.";
-    ProcVpgidExe: "proc.vpgid.exe", Process, CharBuf, None, [], Process, "proc.exe of the process group's leader, found by proc.vpgid.";
-    ProcVpgidExepath: "proc.vpgid.exepath", Process, CharBuf, None, [], Process, "proc.exepath of the process group's leader, found by proc.vpgid.";
+    ProcVpgidName: "proc.vpgid.name", Process, CharBuf, None, [], Event, "proc.name of the process group's leader, found by proc.vpgid.";
+    ProcVpgidExe: "proc.vpgid.exe", Process, CharBuf, None, [], Event, "proc.exe of the process group's leader, found by proc.vpgid.";
+    ProcVpgidExepath: "proc.vpgid.exepath", Process, CharBuf, None, [], Event, "proc.exepath of the process group's leader, found by proc.vpgid.";
     ProcPgid: "proc.pgid", Process, Int64, None, [], Process, "Process group id on the host.";
-    ProcPgidName: "proc.pgid.name", Process, CharBuf, None, [], Process, "proc.name of the process group's leader, found by proc.pgid.";
-    ProcPgidExe: "proc.pgid.exe", Process, CharBuf, None, [], Process, "proc.exe of the process group's leader, found by proc.pgid.";
-    ProcPgidExepath: "proc.pgid.exepath", Process, CharBuf, None, [], Process, "proc.exepath of the process group's leader, found by proc.pgid.";
+    ProcPgidName: "proc.pgid.name", Process, CharBuf, None, [], Event, "proc.name of the process group's leader, found by proc.pgid.";
+    ProcPgidExe: "proc.pgid.exe", Process, CharBuf, None, [], Event, "proc.exe of the process group's leader, found by proc.pgid.";
+    ProcPgidExepath: "proc.pgid.exepath", Process, CharBuf, None, [], Event, "proc.exepath of the process group's leader, found by proc.pgid.";
     ProcDuration: "proc.duration", Process, RelTime, None, [], Event, "Nanoseconds since the process was born.";
     ProcPpidDuration: "proc.ppid.duration", Process, RelTime, None, [], Event, "Nanoseconds since the parent was born.";
     ProcPidTs: "proc.pid.ts", Process, RelTime, None, [], Process, "Birth of the process in nanoseconds since 1970.";
-    ProcPpidTs: "proc.ppid.ts", Process, RelTime, None, [], Process, "Birth of the parent in nanoseconds since 1970.";
+    ProcPpidTs: "proc.ppid.ts", Process, RelTime, None, [], Lineage, "Birth of the parent in nanoseconds since 1970.";
     ProcIsExeWritable: "proc.is_exe_writable", Process, Bool, None, [], Process, "Whether the user who started the program may overwrite its file.";
     ProcIsExeUpperLayer: "proc.is_exe_upper_layer", Process, Bool, None, [], Process, "Whether the program file lies in the writable layer of an overlay file system: it was not part of the container's image.";
     ProcIsExeLowerLayer: "proc.is_exe_lower_layer", Process, Bool, None, [], Process, "Whether the program file lies in a read-only layer of an overlay file system.";
@@ -223,15 +226,15 @@ fields! {
 
     // User
     UserUid: "user.uid", User, Uint32, None, [], Process, "Effective user id.";
-    UserName: "user.name", User, CharBuf, None, [], Process, "Name of the effective user; '<NA>' when it is not known.";
-    UserHomedir: "user.homedir", User, CharBuf, None, [], Process, "Home directory of the effective user.";
-    UserShell: "user.shell", User, CharBuf, None, [], Process, "Login shell of the effective user.";
+    UserName: "user.name", User, CharBuf, None, [], Lineage, "Name of the effective user; '<NA>' when it is not known.";
+    UserHomedir: "user.homedir", User, CharBuf, None, [], Lineage, "Home directory of the effective user.";
+    UserShell: "user.shell", User, CharBuf, None, [], Lineage, "Login shell of the effective user.";
     UserLoginuid: "user.loginuid", User, Int64, None, [], Process, "User id at login, which neither su nor sudo changes; -1 if there was no login.";
-    UserLoginname: "user.loginname", User, CharBuf, None, [], Process, "Name that belongs to user.loginuid.";
+    UserLoginname: "user.loginname", User, CharBuf, None, [], Lineage, "Name that belongs to user.loginuid.";
 
     // Group
     GroupGid: "group.gid", Group, Uint32, None, [], Process, "Effective group id.";
-    GroupName: "group.name", Group, CharBuf, None, [], Process, "Name of the effective group; '<NA>' when it is not known.";
+    GroupName: "group.name", Group, CharBuf, None, [], Lineage, "Name of the effective group; '<NA>' when it is not known.";
 
     // Descriptor
     FdNum: "fd.num", Descriptor, Int64, None, [], Event, "Number of the descriptor that the event works on.";
@@ -301,7 +304,7 @@ fields! {
     UtilCnt: "util.cnt", Util, Uint64, None, [HIDDEN], Event, "Counts how often it is read.";
 
     // Container
-    ContainerId: "container.id", Container, CharBuf, None, [SUGGESTED], Container, "First twelve characters of the container's id; 'host' outside of containers.";
+    ContainerId: "container.id", Container, CharBuf, None, [SUGGESTED], Process, "First twelve characters of the container's id; 'host' outside of containers.";
     ContainerFullId: "container.full_id", Container, CharBuf, None, [], Container, "Whole id of the container.";
     ContainerName: "container.name", Container, CharBuf, None, [SUGGESTED], Container, "Name of the container.";
     ContainerImage: "container.image", Container, CharBuf, None, [], Container, "Image as the container's configuration names it.";
@@ -321,7 +324,7 @@ fields! {
     ContainerHealthcheck: "container.healthcheck", Container, CharBuf, None, [], Container, "Command of the health check; missing where it has none.";
     ContainerLivenessProbe: "container.liveness_probe", Container, CharBuf, None, [], Container, "Command of the liveness probe; missing where it has none.";
     ContainerReadinessProbe: "container.readiness_probe", Container, CharBuf, None, [], Container, "Command of the readiness probe; missing where it has none.";
-    ContainerStartTs: "container.start_ts", Container, AbsTime, None, [], Container, "Start of the container's first process in nanoseconds since 1970.";
+    ContainerStartTs: "container.start_ts", Container, AbsTime, None, [], Process, "Start of the container's first process in nanoseconds since 1970.";
     ContainerDuration: "container.duration", Container, RelTime, None, [], Event, "Nanoseconds since the container's first process started.";
     ContainerIp: "container.ip", Container, CharBuf, None, [], Container, "Address of the container.";
     ContainerCniJson: "container.cni.json", Container, CharBuf, None, [], Container, "What the network plugin answered for the container, as JSON.";
@@ -330,7 +333,7 @@ fields! {
     ContainerHostIpc: "container.host_ipc", Container, Bool, None, [], Container, "Whether the container shares the host's IPC namespace.";
     ContainerLabel: "container.label", Container, CharBuf, KeyRequired, [], Container, "One label of the container: container.label[app].";
     ContainerLabels: "container.labels", Container, CharBuf, None, [], Container, "All labels of the container as 'key:value', separated by commas.";
-    ContainerMetadata: "container.metadata", Container, CharBuf, None, [HIDDEN], Container, "What is known of the container besides its id: complete; pending, if its runtime has not answered yet; unknown, if nobody knows it.";
+    ContainerMetadata: "container.metadata", Container, CharBuf, None, [HIDDEN], Event, "What is known of the container besides its id: complete; pending, if its runtime has not answered yet; unknown, if nobody knows it.";
     ProcIsContainerHealthcheck: "proc.is_container_healthcheck", Container, Bool, None, [], Container, "Whether the process belongs to a health check; missing where the container has none.";
     ProcIsContainerLivenessProbe: "proc.is_container_liveness_probe", Container, Bool, None, [], Container, "Whether the process belongs to a liveness probe; missing where the container has none.";
     ProcIsContainerReadinessProbe: "proc.is_container_readiness_probe", Container, Bool, None, [], Container, "Whether the process belongs to a readiness probe; missing where the container has none.";

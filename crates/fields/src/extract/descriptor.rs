@@ -49,10 +49,28 @@ fn server(descriptor: &Descriptor) -> Option<Endpoint> {
         .or_else(|| Ends::with_role(descriptor).map(|e| e.server))
 }
 
+const ON_DESCRIPTORS: EventFlags = EventFlags::CREATES_FD
+    .union(EventFlags::USES_FD)
+    .union(EventFlags::DESTROYS_FD);
+
+/// The fields that most rules ask for, of a descriptor that is known; `None`: ask [`value`].
+#[inline]
+pub(super) fn frequent<'s>(view: &EventView<'s>, id: Id) -> Option<Option<Value<'s>>> {
+    let descriptor = view.descriptor()?;
+    if !view.record.info.flags.intersects(ON_DESCRIPTORS) || view.thread_ix().is_none() {
+        return None;
+    }
+    Some(match id {
+        Id::FdName => bytes(descriptor.name()),
+        Id::FdTypechar => bytes(letter(descriptor.kind)),
+        Id::FdNum => Some(Value::Signed(view.context.fd.unwrap_or(-1))),
+        Id::FdDirectory => directory(descriptor.kind, descriptor.name()).map(Value::Bytes),
+        Id::FdFilename if descriptor.kind.is_file() => bytes(filename(descriptor.name())),
+        _ => return None,
+    })
+}
+
 pub(super) fn value<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Value<'s>> {
-    const ON_DESCRIPTORS: EventFlags = EventFlags::CREATES_FD
-        .union(EventFlags::USES_FD)
-        .union(EventFlags::DESTROYS_FD);
     if !view.record.info.flags.intersects(ON_DESCRIPTORS) {
         return None;
     }

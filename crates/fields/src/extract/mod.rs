@@ -73,6 +73,19 @@ pub(crate) fn value<'s>(
         Id::EvtIsOpenWrite => Some(Value::Bool(event::is_open(view, event::WRITE))),
         Id::EvtIsOpenRead => Some(Value::Bool(event::is_open(view, event::READ))),
         Id::ContainerId => container::id(view),
+        Id::FdName | Id::FdTypechar | Id::FdNum | Id::FdDirectory | Id::FdFilename => {
+            descriptor::frequent(view, id).unwrap_or_else(|| {
+                descriptor::value(
+                    view,
+                    &Ask {
+                        id,
+                        arg: &field.arg,
+                        purpose,
+                        scratch,
+                    },
+                )
+            })
+        }
         _ => by_class(
             view,
             &Ask {

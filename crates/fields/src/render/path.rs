@@ -1,5 +1,7 @@
 //! Paths made absolute.
 
+use std::cell::RefCell;
+
 use state::paths;
 
 use super::Out;
@@ -24,18 +26,33 @@ pub fn resolve_dir(view: &EventView<'_>, dir: Option<i64>, path: &[u8], out: &mu
 
 /// Writes `path`, normalised; a relative one behind the directory of descriptor `dir`.
 pub fn join_dir(view: &EventView<'_>, dir: Option<i64>, path: &[u8], out: &mut Out<'_>) {
-    let mut base = Vec::new();
-    if path.first() != Some(&b'/') {
-        view.state.directory(view.thread_ix(), dir, &mut base);
-    }
-    join(&base, path, out);
+    BUFFERS.with_borrow_mut(|Buffers { base, joined }| {
+        base.clear();
+        if path.first() != Some(&b'/') {
+            view.state.directory(view.thread_ix(), dir, base);
+        }
+        paths::concat(joined, base, path);
+        out.extend_from_slice(joined);
+    });
 }
 
 /// Writes `path`, normalised; a relative one behind `base`.
 pub fn join(base: &[u8], path: &[u8], out: &mut Out<'_>) {
-    let mut joined = Vec::new();
-    paths::concat(&mut joined, base, path);
-    out.extend_from_slice(&joined);
+    BUFFERS.with_borrow_mut(|Buffers { joined, .. }| {
+        paths::concat(joined, base, path);
+        out.extend_from_slice(joined);
+    });
+}
+
+/// Paths on their way into an event's arena: nothing is allocated for most.
+#[derive(Default)]
+struct Buffers {
+    base: Vec<u8>,
+    joined: Vec<u8>,
+}
+
+thread_local! {
+    static BUFFERS: RefCell<Buffers> = RefCell::default();
 }
 
 fn is_relative(path: &[u8]) -> bool {

@@ -115,6 +115,25 @@ static inline bool is_own(struct task_struct *task)
 	return (shared.self_is_thread ? current_tid(task) : current_tgid(task)) == self;
 }
 
+/* Left out because nobody reads it: counted, for it did happen. */
+static inline bool is_unread(u8 wanted, s64 ret)
+{
+	u32 failed = ret < 0;
+	if (likely(!(wanted & (failed ? UNREAD_FAILURE : UNREAD_SUCCESS))))
+		return false;
+	u32 cpu = bpf_get_smp_processor_id();
+	u64 *count = failed ? &cpu_counters(cpu)->unread[1] : &cpu_counters(cpu)->unread[0];
+	__sync_fetch_and_add(count, 1);
+	return true;
+}
+
+/* The same question where each call has its own attachment. */
+static inline bool is_wanted(u32 number, s64 ret)
+{
+	u8 wanted = shared.wanted[slot_of(number)];
+	return wanted & WANTED_NATIVE && !is_unread(wanted, ret);
+}
+
 /* Tests that are the same for all calls. */
 static inline bool is_unwanted(s64 ret, struct task_struct *task)
 {
@@ -150,7 +169,7 @@ struct tracepoint_exit {
 	int x_##name(struct tracepoint_exit *ctx)                                                  \
 	{                                                                                          \
 		struct call c = {.ret = ctx->ret, .task = current()};                              \
-		if (is_unwanted(c.ret, c.task))                                                            \
+		if (!is_wanted(ctx->nr, c.ret) || is_unwanted(c.ret, c.task))                                                            \
 			return 0;                                                                  \
 		struct pt_regs *regs = user_regs(c.task);                                          \
 		read_args(&c, regs);                                                               \
@@ -167,7 +186,7 @@ struct tracepoint_exit {
 	int BPF_PROG(x_##name, struct pt_regs *regs, long ret)                                     \
 	{                                                                                          \
 		struct call c = {.ret = ret, .task = current()};                                   \
-		if (is_unwanted(ret, c.task))                                                              \
+		if (!is_wanted(syscall_number(regs), ret) || is_unwanted(ret, c.task))                                                              \
 			return 0;                                                                  \
 		read_args(&c, regs);                                                               \
 		reader;                                                                            \

@@ -34,12 +34,16 @@ struct counters {
 	u64 lost_full[CLASS_COUNT]; /* the buffer was full */
 	u64 lost_large;		    /* larger than MAX_EVENT */
 	u64 lost_other;		    /* no buffer for this CPU */
-	u64 pad[16 - CLASS_COUNT - 2];
+	u64 unread[2];		    /* left out as UNREAD_SUCCESS, as UNREAD_FAILURE */
+	u64 pad[16 - CLASS_COUNT - 4];
 };
 
 /* By number: the 64-bit call is wanted; the 32-bit call of that number is. */
 #define WANTED_NATIVE 1
 #define WANTED_IA32 2
+/* Nobody reads of the 64-bit call those that succeed; those that fail. */
+#define UNREAD_SUCCESS 4
+#define UNREAD_FAILURE 8
 
 /* Written by both sides while the programs run; mirrored in src/layout.rs. */
 struct shared {
@@ -64,7 +68,8 @@ struct ring {
 };
 
 /*
- * At 2 * CPU the ring for bulk, behind it that for vital events; several CPUs may hold the same.
+ * At LANE_COUNT * CPU the ring of the first lane, behind it those of the others; several CPUs may
+ * hold the same.
  * The loader makes and fills it.
  */
 struct {

@@ -44,7 +44,7 @@ int BPF_PROG(dispatch, struct pt_regs *regs, long ret)
 			return 0;
 		wanted = shared.wanted[slot_of(number)];
 	}
-	if (!(wanted & WANTED_NATIVE))
+	if (!(wanted & WANTED_NATIVE) || is_unread(wanted, ret))
 		return 0;
 	bpf_tail_call(ctx, &exits, number);
 	if (is_unwanted(ret, task))
@@ -60,7 +60,7 @@ SEC("?tracepoint/syscalls/sys_exit_getppid")
 int x_generic(struct tracepoint_exit *ctx)
 {
 	struct task_struct *task = current();
-	if (is_unwanted(ctx->ret, task))
+	if (!is_wanted(ctx->nr, ctx->ret) || is_unwanted(ctx->ret, task))
 		return 0;
 	return send_generic(task, ctx->nr, ctx->nr);
 }
@@ -71,9 +71,9 @@ SEC("?fexit/" WRAPPER "getppid")
 int BPF_PROG(x_generic, struct pt_regs *regs, long ret)
 {
 	struct task_struct *task = current();
-	if (is_unwanted(ret, task))
-		return 0;
 	u32 number = syscall_number(regs);
+	if (!is_wanted(number, ret) || is_unwanted(ret, task))
+		return 0;
 	return send_generic(task, number, number);
 }
 #endif

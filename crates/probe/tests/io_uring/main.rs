@@ -9,6 +9,7 @@
 
 use std::ffi::{CStr, CString};
 use std::os::fd::AsRawFd;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use probe::{Options, Probe, SelfFilter, Syscalls, Tracepoints};
@@ -48,8 +49,14 @@ impl Seen {
     }
 }
 
+/// One at a time: they are threads of one process, and would see each other's events.
+static ONE: Mutex<()> = Mutex::new(());
+
 /// Runs `work` while watching; gives the events that io_uring made.
 fn watch(work: impl FnOnce()) -> Option<Vec<Seen>> {
+    let _one = ONE
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     if let Err(error) = probe::support().check() {
         assert!(
             std::env::var("PEREGRINE_REQUIRE_LIVE").is_err(),

@@ -39,6 +39,9 @@ use whynot::Standing;
 
 /// Explains what the arguments name.
 pub(crate) fn run(args: &Explain) -> Result<u8> {
+    if args.kernel {
+        return super::kernel::run(&args.rules);
+    }
     let over_events = args.rule.is_some() || args.event.is_some() || args.why_not.is_some();
     match &args.what {
         None if !over_events => code::list(),
