@@ -31,9 +31,22 @@ pub fn describe(recording: &Path, to: &Path, id: &str) -> Result<()> {
     let mut writer = Writer::new(BufWriter::new(output), Compression::Gzip)?;
     let mut loaded = false;
     let mut told = false;
+    let mut early: Vec<Vec<u8>> = Vec::new();
     while let Some(item) = reader.next().context("the recording breaks off")? {
         match &item {
-            Item::Loaded => loaded = true,
+            Item::Loaded => {
+                loaded = true;
+                for bytes in early.drain(..) {
+                    writer.event(&Record::parse(&bytes, 0, RecordFlags::default())?)?;
+                }
+            }
+            // Lists may come once more behind events; a file has no place for them there, and the first ones do.
+            Item::Interfaces(_) | Item::Users(_) if told || !early.is_empty() => continue,
+            // What stands at the start may end with lists: events go behind them.
+            Item::Event(record) if !loaded => {
+                early.push(record.bytes().to_vec());
+                continue;
+            }
             Item::Event(record) if loaded && !told => {
                 told = true;
                 let bytes = description(record.ts, id);
