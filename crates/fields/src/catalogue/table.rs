@@ -131,6 +131,7 @@ fields! {
     EvtInfraDockerContainerImage: "evt.infra.docker.container.image", Event, CharBuf, None, [HIDDEN], Event, "Image of the container that an old container engine event is about.";
     EvtIsOpenExec: "evt.is_open_exec", Event, Bool, None, [], Event, "Whether a file is being created that someone may execute.";
     EvtIsOpenCreate: "evt.is_open_create", Event, Bool, None, [], Event, "Whether the call that opened the file also created it.";
+    EvtIsIoUring: "evt.is_io_uring", Event, Bool, None, [HIDDEN], Event, "Whether io_uring did it on behalf of the thread, without a system call. Ours alone, so not in the listings that others read.";
 
     // Process
     ProcExe: "proc.exe", Process, CharBuf, None, [], Process, "First word of the command line (argv[0]); the program may have chosen it freely.";

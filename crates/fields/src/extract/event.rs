@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use event::syscalls::{SYSCALL_NAMES, X86_64_SYSCALLS};
-use event::{Category, EventFlags, ParamType, Source, codes, constants as c, errno};
+use event::{Category, EventFlags, ParamType, RecordFlags, Source, codes, constants as c, errno};
 use filter::{Argument, Purpose, Value};
 use state::Kind;
 
@@ -47,6 +47,7 @@ pub(super) fn value<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Va
         Id::EvtDeltatimeNs => Value::Unsigned(delta(view) % SECOND),
         Id::EvtSource => return bytes(&view.env.source),
         Id::EvtHostname => return bytes(&view.env.hostname),
+        Id::EvtIsIoUring => Value::Bool(record.flags.contains(RecordFlags::IO_URING)),
         Id::EvtIsAsync => Value::Bool(record.info.source == Source::Meta),
         Id::EvtAsynctype if record.info.source == Source::Meta => return bytes(name(view)),
         Id::EvtLatency
