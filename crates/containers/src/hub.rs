@@ -198,8 +198,7 @@ impl Hub {
 
     /// Containers of a socket that its runtime does not list any more.
     pub(crate) fn keep_only(self: &Arc<Self>, place: &Place, listed: &[String]) {
-        let there: std::collections::HashSet<&[u8]> =
-            listed.iter().map(String::as_bytes).collect();
+        let there: std::collections::HashSet<&[u8]> = listed.iter().map(String::as_bytes).collect();
         let gone: Vec<Vec<u8>> = lock(&self.known)
             .iter()
             .filter(|(id, one)| one.place.as_ref() == Some(place) && !there.contains(&id[..]))

@@ -18,6 +18,7 @@ const PODS: &str = "/api/v1/pods";
 const SETS: &str = "/apis/apps/v1/replicasets";
 const DEPLOYMENTS: &str = "/apis/apps/v1/deployments";
 
+#[allow(clippy::needless_pass_by_value, reason = "callers write it in place")]
 fn object(name: &str, uid: &str, version: u64, more: Value) -> Value {
     let mut object = json!({"metadata": {"name": name, "uid": uid, "namespace": "prod",
         "resourceVersion": version.to_string()}});

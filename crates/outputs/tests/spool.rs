@@ -152,7 +152,7 @@ fn batch(numbers: std::ops::Range<u32>) -> Batch {
         batch.push(
             Priority::Notice,
             format!("message number {n:>8}").as_bytes(),
-        )
+        );
     });
     batch
 }

@@ -161,7 +161,7 @@ fn suggested_fields(catalogue: &Catalogue, sources: &Sources) -> Vec<(String, Ve
         let plugins = sources
             .schema(source)
             .into_iter()
-            .flat_map(|s| s.suggested());
+            .flat_map(crate::sources::SourceSchema::suggested);
         all.filter(holds)
             .chain(plugins)
             .map(str::to_owned)

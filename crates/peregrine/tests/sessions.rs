@@ -1,5 +1,7 @@
 //! Who runs kubectl exec: an audit event and the processes that it starts, in one capture.
 
+#![allow(clippy::unwrap_used, reason = "in tests a panic is the finding")]
+
 mod support;
 
 use capture::{Compression, Writer};
@@ -57,7 +59,7 @@ fn execve(
     for _ in 18..27 {
         builder = builder.empty();
     }
-    send(writer, builder.text(&format!("/bin/{name}")));
+    send(writer, builder.text(format!("/bin/{name}")));
 }
 
 fn openat(writer: &mut Writer<Vec<u8>>, milliseconds: u64, tid: i64) {

@@ -40,12 +40,12 @@ pub(crate) unsafe fn text(pointer: *const c_char) -> Option<String> {
 macro_rules! symbols {
     ($handle:expr, $($place:expr => $name:literal),* $(,)?) => {
         $(
-            // SAFETY: the handle is open; the name ends with NUL. The interface says that a symbol of this name is
-            // a function of this type, or is missing, which is null and so `None`.
             #[allow(
                 clippy::missing_transmute_annotations,
                 reason = "the type is that of the place"
             )]
+            // SAFETY: the handle is open; the name ends with NUL. The interface says that a symbol of this name is
+            // a function of this type, or is missing, which is null and so `None`.
             let symbol = unsafe {
                 let found = libc::dlsym($handle, concat!("plugin_", $name, "\0").as_ptr().cast());
                 std::mem::transmute::<*mut c_void, _>(found)

@@ -21,7 +21,7 @@ use outputs::{Filter, Listener, Output, Overflow, Policy, Retry, SpoolOptions, T
 
 /// What it has been sent, and how it answers.
 #[derive(Default)]
-pub struct Shared {
+pub(crate) struct Shared {
     pub bodies: Mutex<Vec<String>>,
     /// Heads of requests, lower case.
     pub heads: Mutex<Vec<String>>,
@@ -33,7 +33,7 @@ pub struct Shared {
     pub delay: AtomicU32,
 }
 
-pub struct Receiver {
+pub(crate) struct Receiver {
     pub address: SocketAddr,
     pub shared: Arc<Shared>,
     stop: Arc<AtomicBool>,
@@ -42,7 +42,7 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    pub fn start(address: &str, shared: Arc<Shared>) -> Self {
+    pub(crate) fn start(address: &str, shared: Arc<Shared>) -> Self {
         let end = Instant::now() + Duration::from_secs(20);
         let listener = loop {
             match TcpListener::bind(address) {
@@ -78,7 +78,7 @@ impl Receiver {
     }
 
     /// Ends at once: connections are cut wherever they are.
-    pub fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         self.stop.store(true, Ordering::Relaxed);
         let _ = TcpStream::connect(self.address);
         self.thread.take().unwrap().join().unwrap();
@@ -140,7 +140,7 @@ fn serve(stream: TcpStream, shared: &Shared) {
     }
 }
 
-pub fn http(url: &str) -> HttpTarget {
+pub(crate) fn http(url: &str) -> HttpTarget {
     HttpTarget {
         url: url.to_owned(),
         content_type: "application/json".to_owned(),
@@ -155,7 +155,7 @@ pub fn http(url: &str) -> HttpTarget {
     }
 }
 
-pub fn output(target: Target, spool: Option<&Path>) -> Output {
+pub(crate) fn output(target: Target, spool: Option<&Path>) -> Output {
     Output {
         name: "test".to_owned(),
         target,
@@ -174,19 +174,19 @@ pub fn output(target: Target, spool: Option<&Path>) -> Output {
     }
 }
 
-pub fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     Policy {
         overflow: Overflow::Drop(0),
         linger: Duration::from_millis(1),
     }
 }
 
-pub fn quiet() -> Listener {
+pub(crate) fn quiet() -> Listener {
     Arc::new(|_| {})
 }
 
 /// Waits, however long a busy machine takes, but not for ever.
-pub fn until(what: &str, mut done: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(120);
     while !done() {
         assert!(Instant::now() < end, "never: {what}");

@@ -13,8 +13,7 @@ fn every_process_of_a_storm_is_told() {
     let shipped = testkit::corpus::workspace_root().join("rules/peregrine_rules.yaml");
     let program = place.path("storm-child");
     std::fs::copy("/bin/true", &program).unwrap();
-    let rules = format!(
-        r#"
+    let rules = r#"
 - rule: Storm runs
   desc: A child of the storm.
   condition: evt.type = execve and evt.dir = < and evt.res = SUCCESS and proc.name = storm-child
@@ -26,7 +25,8 @@ fn every_process_of_a_storm_is_told() {
   output: "%proc.pid"
   priority: INFO
 "#
-    ) + &std::fs::read_to_string(shipped).unwrap();
+    .to_string()
+        + &std::fs::read_to_string(shipped).unwrap();
     let watch = Watch::start(&place, &rules, &["-o", "outputs_queue.capacity=0"]);
     let load = Load::new().unwrap().with_program(program);
     let files = Load::new().unwrap();
