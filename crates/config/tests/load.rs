@@ -351,7 +351,12 @@ fn defaults_are_known_to_the_schema_and_true() {
             "}".repeat(1 + key.matches('.').count())
         );
         let loaded = from(&yaml, &[]).unwrap_or_else(|rejected| panic!("{yaml}: {rejected}"));
-        assert!(loaded.warnings.is_empty(), "{key}: {:?}", loaded.warnings);
+        // A key alone may want its neighbours; that it is known is the question.
+        let unknown = loaded
+            .warnings
+            .iter()
+            .find(|warning| !warning.message.contains("is missing"));
+        assert!(unknown.is_none(), "{key}: {unknown:?}");
     }
     let explicit: Vec<String> = DEFAULTS
         .iter()

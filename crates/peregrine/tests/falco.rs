@@ -287,18 +287,3 @@ fn descriptions_validation_and_support() {
         serde_json::from_str(&place.falco(&["--support"]).out()).unwrap();
     assert_eq!(support["rules_files"][0]["name"], "rules.yaml");
 }
-
-#[test]
-fn live_engines_are_refused_with_a_way_out() {
-    let args = [
-        "-c",
-        "falco.yaml",
-        "-r",
-        "rules.yaml",
-        "-o",
-        "engine.kind=modern_ebpf",
-    ];
-    Place::new()
-        .run(&args)
-        .check(1, &[], &["modern_ebpf", "engine.kind=replay"]);
-}

@@ -71,6 +71,12 @@ impl DescriptorTable {
             .is_ok_and(|at| self.chunks[at].2 >> fd.rem_euclid(CHUNK) & 1 == 1)
     }
 
+    /// Forgets which are settled: that is kept for speed only.
+    #[cfg(test)]
+    pub(crate) fn unsettle(&mut self) {
+        self.chunks.iter_mut().for_each(|chunk| chunk.2 = 0);
+    }
+
     /// Notes that; the descriptor must be there.
     pub(crate) fn settle(&mut self, fd: i64) {
         if let Ok(at) = self.chunk(fd.div_euclid(CHUNK)) {

@@ -122,7 +122,6 @@ impl State {
                     }
                     self.containers.insert(id, container.clone());
                 }
-                None if all.sightings.is_disowned(&id) => self.disown(&id),
                 None if all.container_metadata(&id) == Metadata::Pending => {
                     self.sightings.expect(&id);
                 }

@@ -47,9 +47,6 @@ impl State {
         let Some((identity, path)) = found else {
             return Rc::new(cgroups);
         };
-        if self.sightings.is_disowned(&identity.id) {
-            return Rc::new(cgroups);
-        }
         if self.is_claimed_falsely(&identity, &path) {
             self.counters.identities_refused += 1;
             return Rc::new(cgroups);
@@ -222,23 +219,7 @@ impl State {
         if id.is_empty() || self.containers.contains_key(id) {
             return;
         }
-        if self.sightings.fail(id) {
-            self.disown(id);
-        }
-    }
-
-    /// Threads of what turned out to be no container are the host's.
-    pub(crate) fn disown(&mut self, id: &[u8]) {
-        let theirs: Vec<_> = self
-            .threads
-            .iter()
-            .filter(|(_, thread)| thread.container_id() == id)
-            .map(|(ix, _)| ix)
-            .collect();
-        for ix in theirs {
-            let thread = self.threads.at_mut(ix);
-            thread.cgroups = Rc::new(thread.cgroups.with(None));
-        }
+        self.sightings.fail(id);
     }
 
     // ---- for those who watch a machine ----

@@ -14,15 +14,15 @@ fn shape(path: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut rest = path;
     while !rest.is_empty() {
-        let run = rest.iter().take_while(|b| b.is_ascii_hexdigit()).count();
-        if run >= 8 || (run > 0 && rest[..run].iter().all(u8::is_ascii_digit)) {
+        let hex = rest.iter().take_while(|b| b.is_ascii_hexdigit()).count();
+        let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+        let run = if hex >= 8 { hex } else { digits };
+        if run > 0 {
             out.push(b'#');
-            rest = &rest[run..];
         } else {
-            let step = run.max(1);
-            out.extend_from_slice(&rest[..step]);
-            rest = &rest[step..];
+            out.push(rest[0]);
         }
+        rest = &rest[run.max(1)..];
     }
     out
 }

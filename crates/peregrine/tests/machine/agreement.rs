@@ -160,6 +160,8 @@ fn essence(alerts: &[Value]) -> BTreeMap<String, Vec<String>> {
             .or_default()
             .push(text);
     }
+    // An alert that waited for a container's metadata comes after those that did not have to.
+    by_process.values_mut().for_each(|alerts| alerts.sort());
     by_process
 }
 

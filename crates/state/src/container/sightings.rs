@@ -55,8 +55,6 @@ enum Phase {
     Asked,
     /// Nobody knew.
     Failed,
-    /// Nobody knew, and the path is one that anybody could have made: it is the host.
-    Disowned,
 }
 
 /// How far the reading of a container's accounts is.
@@ -184,24 +182,14 @@ impl Sightings {
         self.ran.remove(id);
     }
 
-    /// Nobody knows the container. True: then it is none.
-    pub(crate) fn fail(&mut self, id: &[u8]) -> bool {
+    /// Nobody knows the container. It keeps its id: an answer that comes sooner or later must not make
+    /// one process belong to two places.
+    pub(crate) fn fail(&mut self, id: &[u8]) {
         let family = self
             .phases
             .get(id)
             .map_or(Family::Runtime, |(family, _)| *family);
-        let disowned = family == Family::Namespaced;
-        let phase = if disowned {
-            Phase::Disowned
-        } else {
-            Phase::Failed
-        };
-        self.phases.insert(id.into(), (family, phase));
-        disowned
-    }
-
-    pub(crate) fn is_disowned(&self, id: &[u8]) -> bool {
-        matches!(self.phases.get(id), Some((_, Phase::Disowned)))
+        self.phases.insert(id.into(), (family, Phase::Failed));
     }
 
     pub(crate) fn is_pending(&self, id: &[u8]) -> bool {
