@@ -188,7 +188,7 @@ mod tests {
             (t.last_event_ts, t.prev_event_ts, t.generation) = (0, 0, 0);
             t.flags -= crate::ThreadFlags::ACTIVE;
             t.memory = crate::Memory::default();
-            t.descriptors.unsettle();
+            std::rc::Rc::make_mut(&mut t.descriptors).unsettle();
             out.push_str(&format!("{ix:?} {t:?}\n"));
         }
         out

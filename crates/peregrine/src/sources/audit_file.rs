@@ -47,13 +47,47 @@ pub(crate) fn looks_like_json(path: &str) -> bool {
     }
     let start = start.trim_ascii_start();
     match start {
-        [b'{' | b'[' | b'"' | b'0'..=b'9', ..] | [b'-', b'0'..=b'9', ..] => true,
+        [b'{' | b'[' | b'"' | b'0'..=b'9', ..] | [b'-', b'0'..=b'9', ..] => {
+            std::str::from_utf8(&start[..start.len().min(4)]).is_ok()
+        }
         _ => [&b"true"[..], b"false", b"null"].iter().any(|word| {
             start
                 .strip_prefix(*word)
                 .is_some_and(|rest| rest.first().is_none_or(u8::is_ascii_whitespace))
         }),
     }
+}
+
+/// An open file, or the files of a directory one after the other.
+pub(crate) struct AuditFile {
+    files: VecDeque<(String, File)>,
+    splitter: Splitter,
+    limits: Limits,
+    ready: VecDeque<Vec<u8>>,
+    current: Vec<u8>,
+    faults: u64,
+    position: Arc<AtomicU64>,
+    progress: Progress,
+}
+
+impl AuditFile {
+    /// Opens it. A directory stands for its files in the order of their change.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub(crate) fn open(path: &str, limits: Limits) -> Result<Self> {
+        let mut paths = vec![path.to_owned()];
+        if Path::new(path).is_dir() {
+            let entries = std::fs::read_dir(path).with_context(|| format!("cannot read {path}"))?;
+            let mut found: Vec<_> = entries
+                .flatten()
+                .filter(|entry| entry.path().is_file())
+                .map(|entry| {
+                    (
+                        entry.metadata().and_then(|m| m.modified()).ok(),
+                        entry.path(),
+                    )
+                })
                 .collect();
             found.sort();
             paths = found
