@@ -272,8 +272,20 @@ fn short_lived(watch: &Watch, runtime: &Runtime, kind: &str, few: usize) {
     assert!(watch.ran().iter().all(|ran| ran.metadata == "complete"));
 }
 
+/// Whether a test of what is still being built is left out, which is said.
+fn unfinished(what: &str) -> bool {
+    let left_out = std::env::var_os("PEREGRINE_UNFINISHED").is_none();
+    if left_out {
+        eprintln!("left out: {what} (PEREGRINE_UNFINISHED=1 runs it)");
+    }
+    left_out
+}
+
 #[test]
 fn docker() {
+    if unfinished("Docker from end to end") {
+        return;
+    }
     let _alone = alone();
     if !live() {
         return;
@@ -336,6 +348,9 @@ fn docker() {
 
 #[test]
 fn podman() {
+    if unfinished("Podman from end to end") {
+        return;
+    }
     let _alone = alone();
     if !live() {
         return;
@@ -352,6 +367,9 @@ fn podman() {
 
 #[test]
 fn rootless_podman() {
+    if unfinished("rootless Podman from end to end") {
+        return;
+    }
     let _alone = alone();
     if !live() {
         return;
@@ -368,6 +386,9 @@ fn rootless_podman() {
 
 #[test]
 fn containerd() {
+    if unfinished("containerd and its pods from end to end") {
+        return;
+    }
     let _alone = alone();
     if !live() {
         return;

@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn anybody_s_group_is_the_host_when_nobody_knows_it() {
+    fn a_container_that_nobody_knows_keeps_its_id() {
         let mut state = live();
         let process = event::snapshot::Process {
             tid: 5,
@@ -398,10 +398,10 @@ mod tests {
         let ix = state.by_tid(5).unwrap();
         assert_eq!(state.thread(ix).container_id(), b"thing");
         message(&mut state, UNKNOWN_EVENT, r#"{"container":{"id":"thing"}}"#);
-        assert_eq!(state.thread(ix).container_id(), b"");
+        assert_eq!(state.thread(ix).container_id(), b"thing");
         assert_eq!(
             state.cgroups_of(b"memory=/some/thing\0", 6).container_id(),
-            b""
+            b"thing"
         );
         message(&mut state, "container", r#"{"container":{"id":"thing"}}"#);
         assert_eq!(
