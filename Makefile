@@ -4,7 +4,7 @@ CARGO ?= cargo
 FUZZ_SECONDS ?= 60
 PEREGRINE := target/release/peregrine
 
-.PHONY: run test test-kernels conformance bench fuzz lint fmt tools clean
+.PHONY: run test test-kernels conformance bench bench-live fuzz lint fmt tools clean
 
 run: tools ## build, then watch this machine with the shipped rules, or replay the sample where that cannot be
 	$(CARGO) build --release --bin peregrine
@@ -29,6 +29,12 @@ conformance: tools ## the binary against the corpus in $$PEREGRINE_CORPUS
 bench: tools ## what everything costs, as one table; kept in benches/results
 	$(CARGO) build --release --bin peregrine --bin make-workload --bin make-rules
 	benches/run $(PEREGRINE)
+
+bench-live: tools ## what watching this machine costs (root, a quiet machine); kept in benches/results
+	$(CARGO) build --release --bin peregrine --bin live-bench
+	@out=benches/results/live-$$(date +%F)-$$(uname -r | cut -d- -f1).md; \
+	{ echo "# Watching, $$(date +%F)"; echo; \
+	  target/release/live-bench $(PEREGRINE) $${RULES:-rules/peregrine_rules.yaml}; } >$$out && cat $$out
 
 fuzz: tools ## every fuzz target for FUZZ_SECONDS each; wants nightly and cargo-fuzz
 	for target in $$($(CARGO) +nightly fuzz list); do \

@@ -136,7 +136,7 @@ fn parse(file: &'static str, text: &str, cases: &mut Vec<Case>) -> Result<(), Fa
             }
             2 => {
                 let rule = rule.clone().ok_or_else(|| fault("no rule yet"))?;
-                cases.push(heading(file, rule, content).map_err(|why| fault(why))?);
+                cases.push(heading(file, rule, content).map_err(&fault)?);
                 depths.clear();
             }
             _ => {

@@ -17,9 +17,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::case::Case;
+use crate::case::{Case, Place};
 use crate::monitor::{Alerts, Monitor, Plan};
 use crate::performance::{Performance, token};
+use crate::runtime::Runtime;
 
 pub mod case;
 pub mod condition;
@@ -28,6 +29,7 @@ pub mod monitor;
 pub mod mutation;
 pub mod performance;
 pub mod products;
+pub mod runtime;
 pub mod script;
 pub mod stage;
 pub mod verdict;
@@ -51,7 +53,12 @@ pub const RULE_FILES: [&str; 3] = [
 /// Without root, or if the monitor ends or sees nothing.
 pub fn live(plan: &Plan, cases: &[Case]) -> Result<(Vec<bool>, Alerts)> {
     let mut performance = Performance::open(cases)?;
-    let mut monitor = Monitor::start(plan)?;
+    let runtime = performance
+        .container(Place::Privileged)
+        .map(Runtime::serve)
+        .transpose()?;
+    let socket = runtime.as_ref().map(Runtime::socket);
+    let mut monitor = Monitor::start(plan, socket.as_deref())?;
     let mut ready = false;
     for _ in 0..120 {
         let token = performance.sentinel()?;
@@ -78,16 +85,18 @@ pub fn live(plan: &Plan, cases: &[Case]) -> Result<(Vec<bool>, Alerts)> {
 /// Without root, or if the recording cannot be made.
 pub fn record(program: &Path, cases: &[Case], file: &Path) -> Result<Vec<bool>> {
     let _ = std::fs::remove_file(file);
+    let folder = tempfile::tempdir()?;
+    let raw = folder.path().join("raw.scap");
     let mut recorder = Command::new(program)
         .args(["record", "-q"])
-        .arg(file)
+        .arg(&raw)
         .arg("proc.exepath contains peregrine-attack or proc.aexepath contains peregrine-attack")
         .stdin(Stdio::null())
         .spawn()
         .with_context(|| format!("cannot start {}", program.display()))?;
     // The file is begun when the machine is being watched and what stands was read.
     for _ in 0..600 {
-        if std::fs::metadata(file).is_ok_and(|about| about.len() > 0) {
+        if std::fs::metadata(&raw).is_ok_and(|about| about.len() > 0) {
             break;
         }
         std::thread::sleep(Duration::from_millis(100));
@@ -97,7 +106,8 @@ pub fn record(program: &Path, cases: &[Case], file: &Path) -> Result<Vec<bool>> 
         let mut performance = Performance::open(cases)?;
         let complete = performance.all()?;
         performance.sentinel()?;
-        Ok(complete)
+        let id = performance.container(Place::Privileged);
+        anyhow::Ok((complete, id.map(str::to_owned)))
     })();
     std::thread::sleep(Duration::from_secs(1));
     if let Some(id) = rustix::process::Pid::from_raw(recorder.id().cast_signed()) {
@@ -107,7 +117,14 @@ pub fn record(program: &Path, cases: &[Case], file: &Path) -> Result<Vec<bool>> 
     if !status.success() {
         bail!("the recorder ended: {status}");
     }
-    result
+    let (complete, id) = result?;
+    match id {
+        Some(id) => runtime::describe(&raw, file, &id)?,
+        None => {
+            std::fs::copy(&raw, file).context("cannot write the recording")?;
+        }
+    }
+    Ok(complete)
 }
 
 /// Of each case, whether its rule fired.

@@ -74,13 +74,23 @@ fn command(plan: &Plan, folder: &Path, files: &[PathBuf]) -> Command {
 }
 
 impl Monitor {
-    /// Starts to watch this machine.
+    /// Starts to watch this machine; a container runtime may be asked at that socket.
     ///
     /// # Errors
     /// The program cannot be started.
-    pub fn start(plan: &Plan) -> Result<Self> {
+    pub fn start(plan: &Plan, runtime: Option<&Path>) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let files = prepare(plan, folder.path())?;
+        if let Some(socket) = runtime {
+            let asked = format!(
+                "plugins:\n  - name: container\n    library_path: libcontainer.so\n    init_config:\n      engines:\n        \
+                 docker: {{enabled: true, sockets: [{}]}}\n",
+                socket.display()
+            );
+            let configuration = folder.path().join("peregrine.yaml");
+            let text = fs::read_to_string(&configuration)? + &asked;
+            fs::write(&configuration, text)?;
+        }
         let mut first = Command::new(&plan.program);
         first.arg("run");
         let rest = command(plan, folder.path(), &files);
@@ -193,12 +203,9 @@ fn note(line: &str, alerts: &mut Alerts) {
         return;
     };
     let rule = alert["rule"].as_str().unwrap_or_default();
-    if let Some(token) = alert["output_fields"]["case"].as_str() {
-        if !token.is_empty() {
-            alerts
-                .entry(token.to_owned())
-                .or_default()
-                .insert(rule.to_owned());
-        }
+    let token = alert["output_fields"]["case"].as_str().unwrap_or_default();
+    if !token.is_empty() {
+        let fired = alerts.entry(token.to_owned()).or_default();
+        fired.insert(rule.to_owned());
     }
 }

@@ -20,6 +20,7 @@ pub struct Performance<'a> {
     cases: &'a [Case],
     scripts: Vec<Scripts>,
     stages: BTreeMap<Place, Stage>,
+    containers: BTreeMap<Place, String>,
     sentinels: usize,
 }
 
@@ -41,6 +42,7 @@ impl<'a> Performance<'a> {
             .map(|(index, case)| Scripts::of(case, &token(index)))
             .collect();
         let mut stages = BTreeMap::new();
+        let mut containers = BTreeMap::new();
         for place in [Place::Host, Place::Container, Place::Privileged] {
             let on_it: Vec<Scripts> = cases
                 .iter()
@@ -56,13 +58,21 @@ impl<'a> Performance<'a> {
             let stage = Stage::open(&on_it, id.as_deref())
                 .with_context(|| format!("cannot open the stage {place:?}"))?;
             stages.insert(place, stage);
+            containers.extend(id.map(|id| (place, id)));
         }
         Ok(Self {
             cases,
             scripts,
             stages,
+            containers,
             sentinels: 0,
         })
+    }
+
+    /// The name of the container that a stage stands for.
+    #[must_use]
+    pub fn container(&self, place: Place) -> Option<&str> {
+        self.containers.get(&place).map(String::as_str)
     }
 
     /// Starts the program that does nothing, and gives its token.

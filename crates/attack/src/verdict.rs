@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::case::{Case, Place};
+use crate::case::{Case, Line, Place};
 use crate::monitor::Alerts;
 use crate::performance::token;
 
@@ -33,10 +33,7 @@ impl Outcome {
 /// How each case ended; `complete` says whether all of it could be done.
 #[must_use]
 pub fn judge(cases: &[Case], complete: &[bool], alerts: &Alerts) -> Vec<Outcome> {
-    let through_ring = |case: &Case| {
-        let mut lines = case.does.iter();
-        lines.any(|line| line.words.iter().any(|word| word.starts_with("ring-")))
-    };
+    let through_ring = |case: &Case| goes_through_ring(&case.does);
     // Old kernels have no tracepoint that tells of it; then no rule of any kind fires on it.
     let ring_is_seen = cases.iter().enumerate().any(|(index, case)| {
         let fired = alerts.get(&token(index));
@@ -59,6 +56,12 @@ pub fn judge(cases: &[Case], complete: &[bool], alerts: &Alerts) -> Vec<Outcome>
             }
         })
         .collect()
+}
+
+fn goes_through_ring(lines: &[Line]) -> bool {
+    lines.iter().any(|line| {
+        line.words.iter().any(|word| word.starts_with("ring-")) || goes_through_ring(&line.inner)
+    })
 }
 
 /// A line for each case that is not as it should be, and a last one with the counts.

@@ -81,16 +81,29 @@ impl<'a> View<'a> {
 
 impl FieldSource for View<'_> {
     fn extract<'s>(&'s self, field: &FieldRef, _: Purpose, scratch: &'s Bump) -> Option<Value<'s>> {
-        let row = ROWS.get(usize::from(field.id & !AS_TEXT))?;
+        self.value(field.id, &field.arg, scratch)
+    }
+}
+
+impl View<'_> {
+    /// The value of the field with this number.
+    #[must_use]
+    pub fn value<'s>(
+        &'s self,
+        number: u16,
+        arg: &Argument,
+        scratch: &'s Bump,
+    ) -> Option<Value<'s>> {
+        let row = ROWS.get(usize::from(number & !AS_TEXT))?;
         if !self.identified && row.name.starts_with("ka.") {
             return None;
         }
         let ask = Ask {
             event: self.event,
-            arg: &field.arg,
+            arg,
             scratch,
         };
-        if field.id & AS_TEXT != 0 {
+        if number & AS_TEXT != 0 {
             return ask.as_text(row);
         }
         if row.list {

@@ -21,6 +21,7 @@
 #![forbid(unsafe_code)]
 
 pub mod code;
+pub mod effective;
 pub mod expand;
 pub mod load;
 pub mod option;

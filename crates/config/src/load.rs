@@ -272,19 +272,11 @@ impl Loader<'_> {
     }
 
     fn finish(mut self, mut tree: Node) -> Result<Loaded, Box<Rejected>> {
-        if let Some(old) = tree.get("rules_file") {
-            let (severity, code, message) = if tree.get("rules_files").is_some() {
-                let message = "both rules_file and rules_files are set; remove rules_file";
-                (Severity::Error, &code::VALUE, message)
-            } else {
-                let message = "rules_file is an old spelling; write rules_files";
-                (Severity::Warning, &code::DOUBTFUL, message)
-            };
-            let found = Diagnostic::new(code, severity, message);
-            self.findings.push(match old.at {
-                Some(at) => found.at(at, ""),
-                None => found,
-            });
+        if let Some(old) = tree.get("rules_file")
+            && tree.get("rules_files").is_some()
+        {
+            let message = "both rules_file and rules_files are set; remove rules_file";
+            self.error(&code::VALUE, old.at, message.to_owned());
         }
         past::translate(&mut tree);
         let mut reader = Reader::default();

@@ -38,10 +38,6 @@ pub const PAST: &[(&str, Fate)] = &[
         Fate::Kept("it belongs to outputs.rate"),
     ),
     (
-        "container_engines",
-        Fate::Without("set init_config.engines of the plugin 'container'"),
-    ),
-    (
         "grpc",
         Fate::Without("take http_output, or an output of type socket"),
     ),

@@ -17,7 +17,7 @@ pub use delivery::{
 };
 pub use engine::{BaseSyscalls, Capture, DropAction, Drops, Engine, EngineKind, Libs, Plugin};
 pub use output::{AppendOutput, ExtraField, Outputs, RuleMatching};
-pub use run::{Log, Metrics, Page, Select, Selection, Webserver};
+pub use run::{Log, Metrics, Select, Selection, Webserver};
 
 use rules::Priority;
 
@@ -57,8 +57,6 @@ pub struct Settings {
     pub outputs: Outputs,
     /// The HTTP server.
     pub webserver: Webserver,
-    /// The local page.
-    pub page: Page,
     /// The program's own log.
     pub log: Log,
     /// What happens when events are lost.
@@ -100,7 +98,6 @@ impl Settings {
             rule_matching: RuleMatching::read(tree, reader),
             outputs: Outputs::read(tree, reader),
             webserver: Webserver::read(tree, reader),
-            page: Page::read(tree, reader),
             log: Log::read(tree, reader),
             drops: Drops::read(tree, reader),
             timeouts_max_consecutives: reader.number(

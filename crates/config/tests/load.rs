@@ -314,3 +314,51 @@ fn keys_of_the_past_are_read_or_told() {
     ];
     assert_eq!(begins, expected, "{told:?}");
 }
+
+#[test]
+fn every_value_tells_where_it_comes_from() {
+    use config::effective::{Origin, effective};
+    let yaml = "json_output: yes\nrules_files: [a, b]\nlog_stderr: maybe\nnonsense: 1\n";
+    let loaded = from(yaml, &["priority=error"]).unwrap();
+    let all = effective(&loaded.tree, &loaded.sources);
+    let of = |key: &str| {
+        let one = all.iter().find(|one| one.key == key).expect(key);
+        (one.value.as_str(), one.origin.clone())
+    };
+    let line = |n| Origin::File("(built in)".to_owned(), n);
+    assert_eq!(of("json_output"), ("true", line(1)));
+    assert_eq!(of("rules_files[1]"), ("b", line(2)));
+    assert_eq!(
+        of("log_stderr"),
+        ("false", Origin::Unusable("(built in)".to_owned(), 3))
+    );
+    assert_eq!(of("priority"), ("error", Origin::Option));
+    assert_eq!(of("output_timeout"), ("2000", Origin::Default));
+    assert!(
+        !all.iter()
+            .any(|one| one.key == "nonsense" || one.key == "rules_files")
+    );
+}
+
+/// The table of defaults says what the settings do.
+#[test]
+fn defaults_are_known_to_the_schema_and_true() {
+    use config::effective::table::DEFAULTS;
+    for (key, _, _) in DEFAULTS {
+        let yaml = format!(
+            "{{{}: ~{}",
+            key.replace('.', ": {"),
+            "}".repeat(1 + key.matches('.').count())
+        );
+        let loaded = from(&yaml, &[]).unwrap_or_else(|rejected| panic!("{yaml}: {rejected}"));
+        assert!(loaded.warnings.is_empty(), "{key}: {:?}", loaded.warnings);
+    }
+    let explicit: Vec<String> = DEFAULTS
+        .iter()
+        .filter(|(_, _, value)| !value.is_empty() && !value.starts_with(['[', '{', '(']))
+        .map(|(key, _, value)| format!("{key}={value}"))
+        .collect();
+    let explicit: Vec<&str> = explicit.iter().map(String::as_str).collect();
+    let plain = load(&Request::default()).unwrap().settings;
+    assert_eq!(from("a: ~", &explicit).unwrap().settings, plain);
+}

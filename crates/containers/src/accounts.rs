@@ -62,22 +62,18 @@ pub(crate) fn work(hub: &Hub, questions: &Receiver<Wanted>, again: &Sender<Wante
         let mut found = read(&proc, wanted.pid, &mut cache.files);
         if let Some(image) = image {
             let key = (image, maps[0].clone());
-            match &found {
-                Found::Accounts(accounts) => {
-                    if cache.images.len() >= CACHE_MAX {
-                        cache.images.clear();
-                    }
-                    cache.images.insert(key, Arc::clone(accounts));
+            if let Found::Accounts(accounts) = &found {
+                if cache.images.len() >= CACHE_MAX {
+                    cache.images.clear();
                 }
-                Found::Nothing => {
-                    if let Some(accounts) = cache.images.get(&key) {
-                        found = Found::Accounts(Arc::clone(accounts));
-                    }
-                }
-                Found::NotYet => {}
+                cache.images.insert(key, Arc::clone(accounts));
+            } else if matches!(found, Found::Gone)
+                && let Some(accounts) = cache.images.get(&key)
+            {
+                found = Found::Accounts(Arc::clone(accounts));
             }
         }
-        match found {
+        match &found {
             Found::Accounts(accounts) => {
                 count(&hub.tally.accounts);
                 for user in &accounts.0 {
@@ -97,18 +93,23 @@ pub(crate) fn work(hub: &Hub, questions: &Receiver<Wanted>, again: &Sender<Wante
                     group.gid = gid;
                     hub.send(Message::Group { container, group });
                 }
-                hub.send(Message::Accounts { id: wanted.id });
+                let id = wanted.id;
+                hub.send(Message::Accounts { id, gone: false });
             }
             Found::NotYet if wanted.since.elapsed() < PATIENCE => {
                 std::thread::sleep(PAUSE);
                 if let Err(error) = again.try_send(wanted) {
                     // A full queue: then the host's names are shown.
                     let id = error.into_inner().id;
-                    hub.send(Message::Accounts { id });
+                    hub.send(Message::Accounts { id, gone: false });
                 }
             }
-            Found::NotYet | Found::Nothing => {
-                hub.send(Message::Accounts { id: wanted.id });
+            Found::NotYet | Found::Nothing | Found::Gone => {
+                let gone = matches!(found, Found::Gone);
+                hub.send(Message::Accounts {
+                    id: wanted.id,
+                    gone,
+                });
             }
         }
     }
@@ -143,13 +144,16 @@ enum Found {
     Accounts(Accounts),
     /// The process is still in the host's root.
     NotYet,
+    /// The process has ended.
+    Gone,
+    /// The container has no such files.
     Nothing,
 }
 
 fn read(proc: &Path, pid: i64, cache: &mut HashMap<Key, Accounts>) -> Found {
     let root = proc.join(pid.to_string()).join("root");
     let Ok(own) = std::fs::metadata(&root) else {
-        return Found::Nothing;
+        return Found::Gone;
     };
     let host = std::fs::metadata(proc.join("1/root"));
     if host.is_ok_and(|host| (host.dev(), host.ino()) == (own.dev(), own.ino())) {
@@ -276,7 +280,7 @@ mod tests {
         }
         assert!(matches!(read(proc, 8, &mut cache), Found::Nothing));
         assert!(matches!(read(proc, 9, &mut cache), Found::NotYet));
-        assert!(matches!(read(proc, 10, &mut cache), Found::Nothing));
+        assert!(matches!(read(proc, 10, &mut cache), Found::Gone));
     }
 
     #[test]

@@ -26,7 +26,7 @@
 //! Modules: `worker` the thread and its queues, `places` a task for each socket, `hub` what all of
 //! them know, `docker`, `cri`, `containerd` the protocols, `inspect` and `record` answers as
 //! containers, `bounds` how much of them is kept, `accounts` users of containers, `kubernetes` and
-//! `mesos` orchestrators.
+//! `mesos` orchestrators, `survey` a look at who answers.
 
 #![forbid(unsafe_code)]
 
@@ -48,6 +48,7 @@ mod message;
 mod places;
 pub mod settings;
 mod sockets;
+mod survey;
 mod worker;
 
 pub use counters::Counters;
@@ -55,4 +56,5 @@ pub use error::Error;
 pub use message::Message;
 pub use settings::{Hooks, Settings, Sockets};
 pub use sockets::Runtime;
+pub use survey::{Surveyed, survey};
 pub use worker::Containers;

@@ -24,6 +24,8 @@ pub enum Message {
     Accounts {
         /// Short id.
         id: Vec<u8>,
+        /// The process was gone before they could be read: the next one may tell.
+        gone: bool,
     },
     /// A user of a container's own.
     User {
@@ -105,7 +107,11 @@ impl Message {
                 };
                 asynchronous(ts, UNKNOWN_EVENT, &container.to_json())
             }
-            Self::Accounts { id } => asynchronous(ts, ACCOUNTS_EVENT, &String::from_utf8_lossy(id)),
+            Self::Accounts { id, gone } => {
+                let sign = if *gone { "?" } else { "" };
+                let text = format!("{sign}{}", String::from_utf8_lossy(id));
+                asynchronous(ts, ACCOUNTS_EVENT, &text)
+            }
             Self::Wait { ms } => asynchronous(ts, WAIT_EVENT, &ms.to_string()),
             Self::User { container, user } => {
                 RecordBuilder::new(EventCode::new(codes::USER_ADDED_E), ts, -1)

@@ -119,9 +119,9 @@ async fn changed(hub: &Arc<Hub>, place: &Place, client: &Client, change: Change)
         What::Removed => return hub.removed(id),
         // Without this hook a container is told of when it starts.
         What::Created if !hooks.create => return,
-        What::Created => true,
         What::Started => hooks.start,
-        What::Changed => false,
+        // A process of it may have been seen before the runtime told of it.
+        What::Created | What::Changed => false,
     };
     let container = match client.inspect(id).await {
         Ok(container) => container,

@@ -94,7 +94,7 @@ impl Containers {
             };
             if !self.hub.settings.accounts || self.wanted.try_send(wanted).is_err() {
                 count(&self.hub.tally.dropped);
-                self.hub.send(Message::Accounts { id });
+                self.hub.send(Message::Accounts { id, gone: false });
             }
             return;
         }

@@ -66,7 +66,8 @@ impl Folder {
 
     /// Where a descriptor leads; nothing if it is gone.
     pub(crate) fn link(&self, name: &CStr, reuse: Vec<u8>) -> Vec<u8> {
-        readlinkat(&self.fds, name, reuse).map_or_else(|_| Vec::new(), |link| link.into_bytes())
+        readlinkat(&self.fds, name, reuse)
+            .map_or_else(|_| Vec::new(), std::ffi::CString::into_bytes)
     }
 
     /// What a descriptor with this link is.

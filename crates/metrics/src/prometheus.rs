@@ -54,17 +54,20 @@ fn labels(metric: &Metric) -> String {
     if metric.labels.is_empty() {
         return String::new();
     }
+    // Two tags may differ in nothing but a sign that labels cannot have.
+    let mut told = HashSet::new();
     let pairs: Vec<String> = metric
         .labels
         .iter()
-        .map(|(name, value)| {
+        .filter_map(|(name, value)| {
             let letters = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
             let name: String = name.chars().map(letters).collect();
             let value = value
                 .replace('\\', "\\\\")
                 .replace('"', "\\\"")
                 .replace('\n', "\\n");
-            format!("{name}=\"{value}\"")
+            told.insert(name.clone())
+                .then(|| format!("{name}=\"{value}\""))
         })
         .collect();
     format!("{{{}}}", pairs.join(","))
@@ -99,7 +102,10 @@ mod tests {
                 Unit::Percent,
                 50.0,
             ),
-            Metric::counter("", "scap_n_evts_cpu", 2).label("cpu", "1"),
+            Metric::counter("", "scap_n_evts_cpu", 2)
+                .label("cpu", "1")
+                .label("a-b", "x")
+                .label("a_b", "y"),
             Metric::gauge("", "falco_memory_rss", Unit::Kilobytes, 2),
             Metric::info("", "falco_version", "version", "1\"\\\n"),
             Metric::gauge("", "falco_start", Unit::TimestampNanoseconds, 7),
@@ -109,7 +115,7 @@ mod tests {
         let values: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
         let expected = [
             "falcosecurity_scap_n_evts_cpu_total{cpu=\"0\"} 1",
-            "falcosecurity_scap_n_evts_cpu_total{cpu=\"1\"} 2",
+            "falcosecurity_scap_n_evts_cpu_total{cpu=\"1\",a_b=\"x\"} 2",
             "falcosecurity_falco_cpu_usage_ratio 0.5",
             "falcosecurity_falco_memory_rss_bytes 2048",
             "falcosecurity_falco_version_info{version=\"1\\\"\\\\\\n\"} 1",

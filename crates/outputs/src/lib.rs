@@ -73,8 +73,23 @@ impl Outputs {
     /// waits in them; the others deliver what waits, for at most `timeout`, beside the new ones.
     ///
     /// # Errors
-    /// As [`start`](Self::start); then everything goes on as before.
+    /// As [`start`](Self::start); then the outputs before are at work again, in the same order.
     pub fn replace(
+        &mut self,
+        outputs: &[Output],
+        policy: Policy,
+        timeout: Duration,
+        listener: &Listener,
+    ) -> io::Result<()> {
+        let before: Vec<Output> = self.running.iter().map(|r| r.output.clone()).collect();
+        let replaced = self.change(outputs, policy, timeout, listener);
+        if replaced.is_err() && !before.is_empty() {
+            let _ = self.change(&before, policy, timeout, listener);
+        }
+        replaced
+    }
+
+    fn change(
         &mut self,
         outputs: &[Output],
         policy: Policy,

@@ -31,6 +31,16 @@ impl Statistics {
         }
     }
 
+    /// Adds the counts of another run over the same rules.
+    pub fn add(&mut self, other: &Self) {
+        for (count, more) in self.by_priority.iter_mut().zip(other.by_priority) {
+            *count += more;
+        }
+        for ((_, count), (_, more)) in self.by_rule.iter_mut().zip(&other.by_rule) {
+            *count += more;
+        }
+    }
+
     /// Goes over to other rules. Counts stay with their names; those of rules that are gone are kept
     /// behind the others.
     pub fn carry_over<'r>(&mut self, rules: impl IntoIterator<Item = &'r str>) {
@@ -114,6 +124,10 @@ mod tests {
             "Events detected: 3\nRule counts by severity:\n   NOTICE: 1\n   INFO: 2\n\
              Triggered rules by rule name:\n   B: 1\n   A: 2\n"
         );
+        let mut twice = statistics.clone();
+        twice.add(&statistics);
+        assert_eq!(twice.total(), 6);
+        assert_eq!(twice.rules().collect::<Vec<_>>(), [("B", 2), ("A", 4)]);
         assert_eq!(
             Statistics::default().to_string(),
             "Events detected: 0\nRule counts by severity:\nTriggered rules by rule name:\n"

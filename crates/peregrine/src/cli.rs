@@ -12,8 +12,8 @@ pub(crate) struct Cli {
 }
 
 /// Names of all commands; any other first argument belongs to Falco's flags.
-pub(crate) const NAMES: [&str; 8] = [
-    "run", "record", "doctor", "replay", "read", "check", "list", "explain",
+pub(crate) const NAMES: [&str; 9] = [
+    "run", "record", "doctor", "replay", "read", "check", "config", "list", "explain",
 ];
 
 /// The commands.
@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Read(Read),
     /// Check rule files and configuration files
     Check(Check),
+    /// Print the effective configuration, and where each value comes from
+    Config(Config),
     /// List fields, events, rules, macros or lists
     List(List),
     /// Explain a code, a rule, or why a rule did or did not fire
@@ -199,6 +201,25 @@ pub(crate) struct Check {
     /// Let warnings count as errors
     #[arg(long)]
     pub(crate) strict: bool,
+}
+
+/// `peregrine config`
+#[derive(Debug, Args)]
+pub(crate) struct Config {
+    /// Configuration file; without it the machine's own is taken
+    pub(crate) file: Option<String>,
+    /// The same
+    #[arg(short, long, value_name = "PATH", conflicts_with = "file")]
+    pub(crate) config: Option<String>,
+    /// Set a key of the configuration, such as json_output=true; may be repeated
+    #[arg(short, long = "option", value_name = "KEY=VALUE")]
+    pub(crate) option: Vec<String>,
+    /// Only what is set somewhere
+    #[arg(long)]
+    pub(crate) changed: bool,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = CheckForm::Text)]
+    pub(crate) format: CheckForm,
 }
 
 /// Form of findings.

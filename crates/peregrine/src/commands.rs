@@ -1,6 +1,7 @@
 //! The commands for people. Exit codes: 0 fine, 1 findings or refused input, 2 usage or failure.
 
 mod check;
+mod config;
 mod doctor;
 mod explain;
 mod kernel;
@@ -31,6 +32,7 @@ pub(crate) fn run() -> u8 {
         Command::Doctor(args) => doctor::run(&args),
         Command::Read(args) => read::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Config(args) => config::run(&args),
         Command::List(args) => list::run(&args),
         Command::Explain(args) => explain::run(&args),
     };

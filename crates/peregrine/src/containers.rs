@@ -150,24 +150,6 @@ pub(crate) fn catalogue(settings: &Settings) -> Catalogue {
     }
 }
 
-/// Says which configured plugins are not loaded.
-pub(crate) fn warn_of_plugins(settings: &Settings) {
-    let wanted = |name: &str| {
-        settings
-            .load_plugins
-            .as_ref()
-            .is_none_or(|names| names.iter().any(|n| n == name))
-    };
-    for plugin in &settings.plugins {
-        if plugin.name != BUILT_IN && wanted(&plugin.name) {
-            let name = &plugin.name;
-            log::warning(&format!(
-                "plugin '{name}' is not loaded: there is no host for plugins yet"
-            ));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use config::{Request, load};

@@ -1,11 +1,10 @@
 //! Descriptions of rules: `-L`, `-l`, and what `-V` says as text.
 
 use anyhow::{Result, bail};
-use fields::Catalogue;
-use filter::Schema;
 use serde_json::Value;
 
 use crate::ruleset::Loading;
+use crate::sources::Sources;
 
 /// The text or JSON of `-L` and `-l RULE`.
 ///
@@ -15,10 +14,10 @@ pub(crate) fn text(
     loading: &Loading,
     rule: Option<&str>,
     as_json: bool,
-    catalogue: &Catalogue,
+    sources: &Sources,
 ) -> Result<String> {
     if as_json {
-        return Ok(format!("{}\n", json(loading, rule, catalogue)?));
+        return Ok(format!("{}\n", json(loading, rule, sources)?));
     }
     let set = loading.set();
     let chosen: Vec<&rules::Rule> = set
@@ -68,8 +67,8 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 ///
 /// # Errors
 /// When there is no such rule.
-pub(crate) fn json(loading: &Loading, rule: Option<&str>, catalogue: &Catalogue) -> Result<Value> {
-    let sources: [(&str, &dyn Schema); 1] = [("syscall", catalogue)];
+pub(crate) fn json(loading: &Loading, rule: Option<&str>, sources: &Sources) -> Result<Value> {
+    let sources = sources.schemas();
     let described = match rule {
         Some(name) => rules::describe::rule(loading.set(), name, &sources),
         None => Some(rules::describe::all(loading.set(), &sources)),

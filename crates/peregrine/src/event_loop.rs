@@ -66,6 +66,8 @@ pub(crate) struct LoopEnd {
     pub(crate) fault: Option<anyhow::Error>,
     /// A signal ended it.
     pub(crate) stopped: bool,
+    /// The source came to its own end, or failed: other sources may go on.
+    pub(crate) exhausted: bool,
     /// Events that came.
     pub(crate) events: u64,
 }
@@ -139,18 +141,28 @@ pub(crate) fn drive<S: Source>(
                 end.stopped = times.stopping;
                 return end;
             }
-            Ok(Next::End) => return end,
+            Ok(Next::End) => {
+                end.exhausted = true;
+                return end;
+            }
             Err(fault) => {
                 end.fault = Some(fault);
+                end.exhausted = true;
                 return end;
             }
         };
         let Some(record) = absorb(state, item) else {
             continue;
         };
+        // What stood when the file began has no time, and is for the state alone.
+        if !live && end.events == 0 && record.ts == u64::MAX {
+            state.process_live(&record, &mut *lookup);
+            continue;
+        }
         end.events += 1;
         let time = record.ts;
-        if record.ts >= due {
+        // What stood when a capture began has no time.
+        if record.ts >= due && record.ts != u64::MAX {
             match timed(work, &mut times, state, &mut *lookup, record.ts, end.events) {
                 Due::At(next) => due = next,
                 Due::End(fault) => {
@@ -218,7 +230,8 @@ fn timed(
             times.purge = after(FIRST_PURGE.min(pace.purge_every));
         }
     }
-    if time >= times.end {
+    // A time of all ones is none: no time limit ends there.
+    if times.end != u64::MAX && time >= times.end {
         return Due::End(None);
     }
     if time >= times.purge {

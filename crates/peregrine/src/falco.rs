@@ -8,13 +8,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use config::settings::{AppendOutput, EngineKind};
-use config::{Loaded, Override};
+use config::{Loaded, Override, Settings};
 use fields::Catalogue;
 use fields::listing::{self, Form};
 
 use crate::daemon::Daemon;
-use crate::pipeline::{self, Compiled, Ending, Origin, Plan};
+use crate::pipeline::beside::{Company, Main};
+use crate::pipeline::{self, Compiled, Ended, Ending, Origin, Plan};
 use crate::ruleset::{self, Loading, OnError};
+use crate::sources::{self, AuditFile, Injecting, Sources};
 use crate::watch::{Machine, Wanted};
 use crate::{
     configuration, containers, describe, ignored, log, output, rulefiles, source, support, version,
@@ -67,8 +69,6 @@ fn start(flags: &Flags) -> Result<()> {
         ));
     }
     configuration::log_checks(&loaded);
-    containers::warn_of_plugins(settings);
-
     if flags.version {
         let json = settings.outputs.json_output;
         let json = json.then(|| format!("{}\n", version::json()));
@@ -78,31 +78,17 @@ fn start(flags: &Flags) -> Result<()> {
         let bytes = rustix::param::page_size();
         return output::print(&format!("Your system page size is: {bytes} bytes\n"));
     }
-    if flags.list_plugins {
-        return output::print("0 Plugins Loaded:\n\n");
-    }
-    if let Some(name) = &flags.plugin_info {
-        bail!("no plugin '{name}' is loaded: this version has no host for plugins yet");
-    }
     let catalogue = containers::catalogue(settings);
-    if let Some(source) = &flags.list {
-        if !source.is_empty() && source != "syscall" {
-            bail!("the value of --list must be an event source; the only one is syscall");
-        }
-        let form = form(flags)?;
-        let list = if flags.names_only {
-            listing::field_names(&catalogue, form)
-        } else {
-            listing::fields(&catalogue, form)
-        };
+    let sources = sources_of(flags, settings, &catalogue)?;
+    if let Some(list) = listings(flags, &catalogue, &sources)? {
         return output::print(&list);
     }
-    check_sources(flags, settings.engine.kind)?;
+    let chosen = choose_sources(flags, settings, &sources)?;
     if !flags.validate.is_empty() {
-        return validate(flags, &loaded, &catalogue);
+        return validate(flags, &loaded, &catalogue, &sources);
     }
     let files = rule_files(flags, &loaded)?;
-    let loading = Loading::of(&files, settings, &catalogue, OnError::Stop);
+    let loading = Loading::of(&files, settings, &catalogue, &sources, OnError::Stop);
     loading
         .texts(false)
         .iter()
@@ -120,7 +106,7 @@ fn start(flags: &Flags) -> Result<()> {
             &loading,
             flags.describe.as_deref(),
             json,
-            &catalogue,
+            &sources,
         )?);
     }
     if flags.support {
@@ -142,6 +128,7 @@ fn start(flags: &Flags) -> Result<()> {
     let plan = Plan {
         settings,
         catalogue: &catalogue,
+        sources: &sources,
         rules: &rules,
         order: &order,
         seconds: flags.seconds,
@@ -151,7 +138,8 @@ fn start(flags: &Flags) -> Result<()> {
     let daemon = {
         let flags = flags.clone();
         let inputs = inputs(&flags, &loaded);
-        let prepare = Box::new(move || prepare(&flags));
+        let before = settings.clone();
+        let prepare = Box::new(move || prepare(&flags, &before));
         Some(Daemon { prepare, inputs })
     };
     let wanted = Wanted::of(&rules, &order, settings);
@@ -164,16 +152,19 @@ fn start(flags: &Flags) -> Result<()> {
         );
     }
     let ended = match settings.engine.kind {
-        EngineKind::Replay => pipeline::serve(&plan, daemon, |_| {
-            source::open(&settings.engine.capture_file, false)
-        })?,
-        EngineKind::Nodriver => bail!(
-            "engine.kind=nodriver takes events from plugins only, and this version has no host for \
-             plugins yet"
-        ),
-        EngineKind::Kmod | EngineKind::ModernEbpf => pipeline::serve(&plan, daemon, |state| {
-            Machine::open(settings, &wanted, state)
-        })?,
+        EngineKind::Replay => {
+            let company = Company::of_capture(&sources)?;
+            let file = &settings.engine.capture_file;
+            if sources::looks_like_json(file) {
+                let limits = audit::Limits::default();
+                pipeline::serve(&plan, daemon, company, |_| AuditFile::open(file, limits))?
+            } else {
+                pipeline::serve(&plan, daemon, company, |_| source::open(file, false))?
+            }
+        }
+        EngineKind::Nodriver | EngineKind::Kmod | EngineKind::ModernEbpf => {
+            watch_sources(&plan, daemon, &chosen, &wanted)?
+        }
     };
     if let Some(fault) = ended.fault {
         return Err(fault);
@@ -181,8 +172,41 @@ fn start(flags: &Flags) -> Result<()> {
     Ok(())
 }
 
+/// The sources that flags and configuration speak of. Where the capture is a file of audit events, theirs is one.
+fn sources_of(flags: &Flags, settings: &Settings, catalogue: &Catalogue) -> Result<Sources> {
+    let replayed = settings.engine.kind == EngineKind::Replay
+        && sources::looks_like_json(&settings.engine.capture_file);
+    let named = |name: &String| name == audit::SOURCE;
+    let asked = flags.enable_sources.iter().any(named) || flags.list.as_ref().is_some_and(named);
+    Sources::of(catalogue, settings, replayed || asked)
+}
+
+/// A list that was asked for.
+fn listings(flags: &Flags, catalogue: &Catalogue, sources: &Sources) -> Result<Option<String>> {
+    if flags.list_plugins {
+        return Ok(Some(sources::listing::plugins(sources.plugins())));
+    }
+    if let Some(name) = &flags.plugin_info {
+        return Ok(Some(sources::listing::plugin(sources.plugins(), name)?));
+    }
+    let Some(source) = &flags.list else {
+        return Ok(None);
+    };
+    let source = Some(source.as_str()).filter(|source| !source.is_empty());
+    if let Some(name) = source.filter(|name| !sources.has(name)) {
+        let all: Vec<&str> = sources.names().collect();
+        bail!(
+            "the value of --list must be an event source: {}; '{name}' is none",
+            all.join(", ")
+        );
+    }
+    let form = form(flags)?;
+    let list = sources::listing::fields(catalogue, sources, source, form, flags.names_only);
+    Ok(Some(list))
+}
+
 /// Loads and compiles everything anew, for a reload.
-fn prepare(flags: &Flags) -> Result<(Compiled, Vec<PathBuf>)> {
+fn prepare(flags: &Flags, before: &Settings) -> Result<(Compiled, Vec<PathBuf>)> {
     let overrides = overrides(flags)?;
     let path = configuration::find(flags.config.as_deref());
     let mut loaded = configuration::load(path.as_deref(), &overrides).map_err(|rejected| {
@@ -197,9 +221,13 @@ fn prepare(flags: &Flags) -> Result<(Compiled, Vec<PathBuf>)> {
     })?;
     add_print(flags, &mut loaded);
     let settings = &loaded.settings;
+    if (&settings.plugins, &settings.load_plugins) != (&before.plugins, &before.load_plugins) {
+        bail!("the plugins of the configuration are others; that takes a restart");
+    }
     let catalogue = containers::catalogue(settings);
+    let sources = sources_of(flags, settings, &catalogue)?;
     let files = rule_files(flags, &loaded)?;
-    let loading = Loading::of(&files, settings, &catalogue, OnError::Stop);
+    let loading = Loading::of(&files, settings, &catalogue, &sources, OnError::Stop);
     if !loading.accepted() {
         bail!("{}: {}", loading.refusal(), loading.texts(true).join("; "));
     }
@@ -211,6 +239,7 @@ fn prepare(flags: &Flags) -> Result<(Compiled, Vec<PathBuf>)> {
     let compiled = Compiled::new(&Plan {
         settings,
         catalogue: &catalogue,
+        sources: &sources,
         rules: &rules,
         order: &order,
         seconds: 0,
@@ -338,23 +367,48 @@ fn add_print(flags: &Flags, loaded: &mut Loaded) {
     }
 }
 
-fn check_sources(flags: &Flags, kind: EngineKind) -> Result<()> {
+/// The sources that run. A replay takes what the capture holds.
+fn choose_sources(flags: &Flags, settings: &Settings, sources: &Sources) -> Result<Vec<String>> {
     let (enable, disable) = (&flags.enable_sources, &flags.disable_sources);
-    if !enable.is_empty() && !disable.is_empty() {
-        bail!("--enable-source and --disable-source exclude each other");
-    }
-    if kind == EngineKind::Replay {
-        return Ok(());
-    }
-    for name in enable.iter().chain(disable) {
-        if name != "syscall" {
-            bail!("event source '{name}' does not exist; the only one is syscall");
+    if settings.engine.kind == EngineKind::Replay {
+        if !enable.is_empty() && !disable.is_empty() {
+            bail!("--enable-source and --disable-source exclude each other");
         }
+        return Ok(Vec::new());
     }
-    if !disable.is_empty() {
-        bail!("all event sources are disabled; at least one must stay enabled");
+    let all: Vec<&str> = sources.names().collect();
+    let mut chosen = sources::choice::choose(&all, enable, disable)?;
+    if settings.engine.kind == EngineKind::Nodriver {
+        chosen.retain(|name| name != sources::SYSCALL);
     }
-    Ok(())
+    Ok(chosen)
+}
+
+/// Watches the chosen sources at once: system calls on this thread, or the first other one.
+fn watch_sources(
+    plan: &Plan<'_>,
+    daemon: Option<Daemon>,
+    chosen: &[String],
+    wanted: &Wanted,
+) -> Result<Ended> {
+    let mut company = sources::open(plan.settings, plan.sources, chosen)?;
+    if chosen.iter().any(|name| name == sources::SYSCALL) {
+        let settings = plan.settings;
+        company.running = plan.sources.plugins().start(sources::SYSCALL)?;
+        let injecting = Injecting::prepare(&company.running);
+        return pipeline::serve(plan, daemon, company, |state| {
+            Ok(injecting.around(Machine::open(settings, wanted, state)?))
+        });
+    }
+    if company.beside.is_empty() {
+        bail!(
+            "engine.kind=nodriver takes events from other sources only, and none is configured: \
+             set webserver.k8s_audit_endpoint, or load a plugin"
+        );
+    }
+    let first = company.beside.remove(0);
+    company.mixed.push((first.name, first.running));
+    pipeline::serve(plan, daemon, company, move |_| Ok(Main(first.stream)))
 }
 
 fn rule_files(flags: &Flags, loaded: &Loaded) -> Result<Vec<rulefiles::RuleFile>> {
@@ -373,18 +427,23 @@ fn rule_files(flags: &Flags, loaded: &Loaded) -> Result<Vec<rulefiles::RuleFile>
     Ok(files)
 }
 
-fn validate(flags: &Flags, loaded: &Loaded, catalogue: &Catalogue) -> Result<()> {
+fn validate(
+    flags: &Flags,
+    loaded: &Loaded,
+    catalogue: &Catalogue,
+    sources: &Sources,
+) -> Result<()> {
     let mut files = Vec::new();
     for path in &flags.validate {
         files.push(rulefiles::read(Path::new(path))?);
     }
-    let loading = Loading::of(&files, &loaded.settings, catalogue, OnError::GoOn);
+    let loading = Loading::of(&files, &loaded.settings, catalogue, sources, OnError::GoOn);
     let described = flags.describe_all || flags.describe.is_some();
     if loaded.settings.outputs.json_output {
         let mut json = loading.json();
         if described && loading.accepted() {
             json["falco_describe_results"] =
-                describe::json(&loading, flags.describe.as_deref(), catalogue)?;
+                describe::json(&loading, flags.describe.as_deref(), sources)?;
         }
         output::print(&format!("{json}\n"))?;
     } else {

@@ -27,6 +27,7 @@ mod rulefiles;
 mod ruleset;
 mod silence;
 mod source;
+mod sources;
 mod stop;
 mod supervised;
 mod support;
@@ -41,6 +42,10 @@ fn main() -> ExitCode {
         .skip(1)
         .map(|arg| arg.to_string_lossy().into_owned())
         .collect();
+    // The child of a plugin is this program again.
+    if args == ["plugin-host"] {
+        return ExitCode::from(plugins::child::main());
+    }
     let is_command = args
         .first()
         .is_some_and(|first| cli::NAMES.contains(&first.as_str()));

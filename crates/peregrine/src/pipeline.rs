@@ -1,26 +1,36 @@
 //! Rules over the events of any source, and their alerts to the outputs.
 
+pub(crate) mod beside;
 mod channels;
 mod compiled;
+mod desk;
+mod judge;
+mod shared;
 pub(crate) mod summary;
 mod throttle;
 mod upkeep;
 mod waiting;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
 use config::Settings;
-use event::{Record, Source as EventSource};
+use event::{Record, Source as EventSource, codes};
 use fields::{Catalogue, Environment, EventView};
-use outputs::{Formatter, Outputs, Route, Statistics};
+use outputs::{Formatter, Route, Statistics};
 use probe::{LossMeter, Losses};
 use rules::{Priority, RuleSet};
 use state::{Context, State};
 
+use beside::{Beside, Company, Done, Worker};
 pub(crate) use compiled::{Compiled, Origin, RuleSubject};
+use desk::Desk;
+use judge::{Judge, Mailbox, Rulings};
+use shared::SharedOutputs;
 use throttle::Throttle;
 use upkeep::Upkeep;
 
@@ -31,6 +41,8 @@ use crate::event_loop::{self, Pace, Work};
 use crate::machine::state_options;
 use crate::silence::Silence;
 use crate::source::Source;
+use crate::sources::plugin::Values;
+use crate::sources::{Running, SYSCALL, Sessions, SourceView, Sources};
 use crate::stop::Signals;
 use crate::watch::Wanted;
 use crate::{log, output};
@@ -51,8 +63,10 @@ pub(crate) enum Ending {
 pub(crate) struct Plan<'a> {
     /// The configuration.
     pub(crate) settings: &'a Settings,
-    /// The fields.
+    /// The fields of system calls.
     pub(crate) catalogue: &'a Catalogue,
+    /// The sources that rules may name.
+    pub(crate) sources: &'a Sources,
     /// The rules.
     pub(crate) rules: &'a RuleSet,
     /// Those that run, in the order of trying.
@@ -71,16 +85,17 @@ pub(crate) struct Ended {
     pub(crate) fault: Option<anyhow::Error>,
 }
 
-/// Takes a source to its end. Alerts up to a fault are delivered before it is returned. `open`
-/// makes the source when rules and outputs have proved good.
+/// Takes a source to its end, and those in its company. Alerts up to a fault are delivered before it
+/// is returned. `open` makes the source when rules and outputs have proved good.
 ///
 /// # Errors
 /// When it cannot begin.
 pub(crate) fn run<S: Source>(
     plan: &Plan<'_>,
+    company: Company,
     open: impl FnOnce(&mut State) -> Result<S>,
 ) -> Result<Ended> {
-    serve(plan, None, open)
+    serve(plan, None, company, open)
 }
 
 /// The same as a service: with reloads, and, where it watches a machine, with the web server.
@@ -90,11 +105,14 @@ pub(crate) fn run<S: Source>(
 pub(crate) fn serve<S: Source>(
     plan: &Plan<'_>,
     daemon: Option<Daemon>,
+    mut company: Company,
     open: impl FnOnce(&mut State) -> Result<S>,
 ) -> Result<Ended> {
     let settings = plan.settings;
     let signals = Signals::catch().context("cannot catch signals")?;
     let mut alerts = Alerting::new(plan)?;
+    let router = std::mem::take(&mut company.router);
+    let (beside, judges) = alerts.join(plan, company);
     let mut state = State::new(state_options(settings));
     let mut source = open(&mut state)?;
     alerts.begin(&source, settings)?;
@@ -103,22 +121,57 @@ pub(crate) fn serve<S: Source>(
         alerts.upkeep.reloads = Some(reload::start(daemon, settings.watch_config_files)?);
         if S::LIVE {
             let board = Arc::new(Board::new());
-            server = service::start(settings, &board, web::Router::new())?;
+            server = service::start(settings, &board, router)?;
             alerts.upkeep.board = Some(board);
         }
         Supervisor::ready();
     }
     let start = Instant::now();
-    let end = event_loop::drive(
-        &mut source,
-        &mut state,
-        &mut alerts,
-        &signals,
-        Pace::new(settings, plan.seconds),
-    );
+    let everything = AtomicBool::new(false);
+    let (end, others) = thread::scope(|scope| {
+        let mut workers = Vec::new();
+        for (beside, judge) in beside.into_iter().zip(judges) {
+            let name = format!("source {}", beside.name);
+            let worker = Worker {
+                beside,
+                judge,
+                outputs: alerts.outputs.clone(),
+                signals: signals.clone(),
+                end: &everything,
+            };
+            let spawned = thread::Builder::new().name(name);
+            workers.push(spawned.spawn_scoped(scope, move || worker.run()));
+        }
+        let end = event_loop::drive(
+            &mut source,
+            &mut state,
+            &mut alerts,
+            &signals,
+            Pace::new(settings, plan.seconds),
+        );
+        source.finish();
+        // A source that ends by itself leaves the others at work; a limit or a signal ends all.
+        everything.store(!end.exhausted, Ordering::Relaxed);
+        if let (Some(fault), false) = (&end.fault, workers.is_empty()) {
+            log::error(&format!("{fault:#}; the other sources go on"));
+        }
+        let others: Vec<Done> = workers
+            .into_iter()
+            .filter_map(|worker| worker.ok()?.join().ok())
+            .collect();
+        (end, others)
+    });
     let elapsed = start.elapsed();
-    source.finish();
-    if end.stopped {
+    let (mut events, mut fault) = (end.events, end.fault);
+    for judge in &alerts.others {
+        alerts.statistics.add(&judge.statistics);
+    }
+    for other in others {
+        alerts.statistics.add(&other.statistics);
+        events += other.events;
+        fault = fault.or(other.error);
+    }
+    if end.stopped || signals.stop() {
         log::info(&format!("{} received, exiting...", signals.name()));
     }
     // Nothing more will be known of what still waits.
@@ -132,22 +185,30 @@ pub(crate) fn serve<S: Source>(
             eprint!("{}", alerts.drops.closing());
         }
         Ending::Summary => {
-            summary::print(end.events, elapsed, &alerts.statistics);
+            summary::print(events, elapsed, &alerts.statistics);
             summary::print_losses(&alerts.losses());
         }
         Ending::Nothing => {}
     }
-    Ok(Ended { fault: end.fault })
+    Ok(Ended { fault })
 }
 
 /// Rules, and where their alerts go.
 pub(crate) struct Alerting {
     compiled: Compiled,
+    /// Rules of other sources, whose events a capture may hold as well.
+    others: Vec<Judge>,
+    /// Where sources on other threads find new rules.
+    mailboxes: Vec<(String, Mailbox)>,
+    /// Plugins that have to do with system calls.
+    running: Vec<Running>,
+    /// Who works in which pod, where audit events tell.
+    sessions: Option<Arc<Sessions>>,
     env: Environment,
     formatter: Formatter,
     /// By rule: which outputs take its alerts.
     routes: Vec<Route>,
-    outputs: Outputs,
+    outputs: SharedOutputs,
     /// What fired.
     pub(crate) statistics: Statistics,
     line: Vec<u8>,
@@ -189,9 +250,13 @@ impl Alerting {
         compiled.prepare(&mut env);
         Ok(Self {
             env,
+            others: Vec::new(),
+            mailboxes: Vec::new(),
+            running: Vec::new(),
+            sessions: None,
             formatter: compiled.formatter(),
             routes: Vec::new(),
-            outputs: Outputs::default(),
+            outputs: SharedOutputs::default(),
             statistics: Statistics::new(compiled.subjects.iter().map(|s| s.rule.clone())),
             line: Vec::new(),
             lines: Vec::new(),
@@ -208,13 +273,58 @@ impl Alerting {
         })
     }
 
+    /// Takes in what runs with the main source. The result is what gets threads of its own.
+    fn join(&mut self, plan: &Plan<'_>, company: Company) -> (Vec<Beside>, Vec<Judge>) {
+        let (mut beside, mut judges) = (Vec::new(), Vec::new());
+        let audited = company
+            .beside
+            .iter()
+            .map(|beside| &beside.name)
+            .chain(company.mixed.iter().map(|(name, _)| name))
+            .any(|name| name == audit::SOURCE);
+        self.sessions = audited.then(|| Arc::new(Sessions::new(plan.catalogue)));
+        for (name, running) in company.mixed {
+            if let Some(rulings) = Rulings::take(&mut self.compiled, &name) {
+                let sessions = self.sessions.as_ref();
+                self.others
+                    .push(Judge::new(plan, rulings, &name, running, sessions));
+            }
+        }
+        for mut source in company.beside {
+            let running = std::mem::take(&mut source.running);
+            if let Some(rulings) = Rulings::take(&mut self.compiled, &source.name) {
+                let sessions = self.sessions.as_ref();
+                let judge = Judge::new(plan, rulings, &source.name, running, sessions);
+                self.mailboxes
+                    .push((source.name.clone(), Arc::clone(&judge.mailbox)));
+                beside.push(source);
+                judges.push(judge);
+            }
+        }
+        self.running = company.running;
+        (beside, judges)
+    }
+
+    /// Hands new rules to the other sources.
+    fn adopt_sides(&mut self, compiled: &mut Compiled) {
+        for judge in &mut self.others {
+            if let Some(rulings) = Rulings::take(compiled, &judge.name) {
+                judge.adopt(rulings);
+            }
+        }
+        for (name, mailbox) in &self.mailboxes {
+            let rulings = Rulings::take(compiled, name);
+            *mailbox.lock().unwrap_or_else(PoisonError::into_inner) = rulings;
+        }
+    }
+
     /// Opens the outputs for alerts of this source.
     ///
     /// # Errors
     /// When a certificate or a spool is of no use, or a worker cannot be started.
     pub(crate) fn begin<S: Source>(&mut self, source: &S, settings: &Settings) -> Result<()> {
         let outputs = channels::start(settings, &self.compiled.form.hostname, S::LIVE);
-        self.outputs = outputs.context("cannot start the outputs")?;
+        self.outputs = SharedOutputs::new(outputs.context("cannot start the outputs")?);
         self.live = S::LIVE;
         self.choose_routes();
         self.drops = DropMonitor::new(settings.drops.clone(), S::LIVE);
@@ -223,10 +333,9 @@ impl Alerting {
     }
 
     fn choose_routes(&mut self) {
+        let outputs = self.outputs.read();
         let subjects = self.compiled.subjects.iter();
-        self.routes = subjects
-            .map(|subject| subject.route(&self.outputs))
-            .collect();
+        self.routes = subjects.map(|subject| subject.route(&outputs)).collect();
     }
 
     /// Goes over to other rules and settings, between two events. What is known of the machine, and
@@ -234,9 +343,9 @@ impl Alerting {
     ///
     /// # Errors
     /// When an output cannot be opened; everything stays as it was.
-    fn adopt(&mut self, compiled: Compiled) -> Result<()> {
+    fn adopt(&mut self, mut compiled: Compiled) -> Result<()> {
         channels::replace(
-            &mut self.outputs,
+            &mut self.outputs.write(),
             &compiled.settings,
             &compiled.form.hostname,
             self.live,
@@ -255,6 +364,7 @@ impl Alerting {
             self.throttle = self.throttle.with(settings.outputs.throttle);
         }
         self.upkeep.adopted(settings);
+        self.adopt_sides(&mut compiled);
         self.compiled = compiled;
         self.choose_routes();
         Ok(())
@@ -265,7 +375,7 @@ impl Alerting {
         let timeout = Duration::from_millis(settings.outputs.timeout);
         // A replay has waited for its outputs all along; only a signal sets them a time.
         let limit = (stopped || S::LIVE).then_some(timeout);
-        if !std::mem::take(&mut self.outputs).finish(limit) {
+        if !self.outputs.take().finish(limit) {
             log::log(
                 Priority::Notice,
                 "output channels still blocked, discarding all remaining notifications",
@@ -290,53 +400,85 @@ impl Alerting {
         context: &Context,
         may_wait: bool,
     ) -> Outcome {
-        let Compiled {
+        let Self {
+            compiled:
+                Compiled {
+                    engine,
+                    rule_outputs,
+                    ..
+                },
+            env,
+            formatter,
+            line,
+            lines,
+            statistics,
+            throttle,
+            outputs,
+            routes,
+            running,
+            sessions,
+            ..
+        } = self;
+        let mut desk = Desk {
             engine,
             rule_outputs,
-            ..
-        } = &mut self.compiled;
-        let view = EventView::new(record, state, context, &self.env);
-        let fired = engine.on_event(record.code, &view);
-        let waits = || may_wait && self.env.awaits_container.load(Ordering::Relaxed);
-        self.lines.clear();
-        for &rule in fired {
-            if waits() {
-                break;
-            }
-            let rule = rule as usize;
-            let compiled = &rule_outputs[rule];
-            self.line.clear();
-            self.formatter
-                .alert(compiled, record.ts, &view, &mut self.line);
-            // Most events that fire fire one rule: its line is sent as it is.
-            if fired.len() == 1 && !waits() {
-                self.statistics.count(rule, compiled.priority());
-                if self.throttle.lets_pass(record.ts)
-                    && !self
-                        .outputs
-                        .send_to(self.routes[rule], compiled.priority(), &self.line)
-                {
-                    return Outcome::Closed;
-                }
-                return Outcome::Done;
-            }
-            self.lines.push((rule, self.line.clone()));
+            env,
+            formatter,
+            line,
+            lines,
+            statistics,
+            throttle,
+            outputs,
+            routes,
+        };
+        let base = EventView::new(record, state, context, env);
+        if sessions.is_none() && running.is_empty() {
+            return desk.alerts(record, &base, may_wait);
         }
-        if waits() {
-            self.env.awaits_container.store(false, Ordering::Relaxed);
-            engine.take_back();
-            return Outcome::Waits;
+        let event = plugins::Event {
+            number: context.number,
+            source: SYSCALL,
+            bytes: record.bytes(),
+        };
+        let session = sessions.as_ref().and_then(|sessions| sessions.of(&base));
+        let view = SourceView {
+            base,
+            audit: None,
+            plugin: "",
+            values: Values::new(running, event, record.code.number()),
+            session: session.as_deref(),
+        };
+        desk.alerts(record, &view, may_wait)
+    }
+
+    /// An event of another source. Those of plugins that nobody knows reach no rule.
+    #[cold]
+    fn foreign_event(
+        &mut self,
+        record: &Record<'_>,
+        state: &State,
+        context: &Context,
+        plugin: u32,
+    ) -> bool {
+        let judge = self.others.iter_mut().find(|judge| judge.is_for(plugin));
+        judge.is_none_or(|judge| judge.event(record, state, context, &self.outputs.read()))
+    }
+
+    /// Shows an event to plugins and to what knows sessions, which look at more than rules do.
+    #[cold]
+    fn show(&self, record: &Record<'_>, state: &State, context: &Context, concerned: bool) {
+        let event = plugins::Event {
+            number: context.number,
+            source: SYSCALL,
+            bytes: record.bytes(),
+        };
+        let code = record.code.number();
+        self.running
+            .iter()
+            .for_each(|running| running.see(&event, code));
+        if let (Some(sessions), false) = (&self.sessions, concerned) {
+            sessions.of(&EventView::new(record, state, context, &self.env));
         }
-        for (rule, line) in &self.lines {
-            let priority = rule_outputs[*rule].priority();
-            self.statistics.count(*rule, priority);
-            if self.throttle.lets_pass(record.ts)
-                && !self.outputs.send_to(self.routes[*rule], priority, line)
-            {
-                return Outcome::Closed;
-            }
-        }
-        Outcome::Done
     }
 
     /// Lets an event wait. False when nobody reads the alerts any more.
@@ -384,6 +526,16 @@ impl Alerting {
     }
 }
 
+/// The plugin that an event is from, if it is from one.
+#[inline]
+fn foreign(record: &Record<'_>) -> Option<u32> {
+    let code = record.code.number();
+    if code != codes::PLUGINEVENT_E && code != codes::ASYNCEVENT_E {
+        return None;
+    }
+    record.u32(0).filter(|id| *id != 0)
+}
+
 impl Work for Alerting {
     /// False when nobody reads the alerts any more.
     #[inline]
@@ -396,8 +548,15 @@ impl Work for Alerting {
         if !context.visible {
             return true;
         }
+        if let Some(plugin) = foreign(record) {
+            return self.foreign_event(record, state, context, plugin);
+        }
         self.env.see(record);
-        if !self.compiled.engine.concerns(record.code) {
+        let concerned = self.compiled.engine.concerns(record.code);
+        if self.sessions.is_some() || !self.running.is_empty() {
+            self.show(record, state, context, concerned);
+        }
+        if !concerned {
             return true;
         }
         match self.alerts(record, state, context, state.container_wait() != 0) {
@@ -425,7 +584,7 @@ impl Work for Alerting {
             outputs,
             ..
         } = self;
-        if drops.look(time, recent, &losses, formatter, outputs) {
+        if drops.look(time, recent, &losses, formatter, &outputs.read()) {
             Ok(())
         } else {
             Err(anyhow!("events were lost; the action is exit"))
@@ -436,7 +595,7 @@ impl Work for Alerting {
         if idle && self.silence.lasts() {
             let first = state.first_event_time();
             self.silence
-                .alert(first, &mut self.formatter, &self.outputs);
+                .alert(first, &mut self.formatter, &self.outputs.read());
         }
         self.keep_up(state);
         true
@@ -447,6 +606,6 @@ impl Work for Alerting {
     }
 
     fn reopen(&mut self) {
-        self.outputs.reopen();
+        self.outputs.read().reopen();
     }
 }

@@ -160,7 +160,7 @@ impl Recorder {
         for message in Message::standing(state) {
             // Without a time of their own: they stood when the file began.
             let bytes = message.record(u64::MAX);
-            let record = Record::parse(&bytes, 0, RecordFlags::default());
+            let record = Record::parse(&bytes, 0, RecordFlags::STATE_ONLY);
             writer.event(&record.map_err(io::Error::other)?)?;
         }
         writer.flush()

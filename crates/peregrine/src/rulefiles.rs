@@ -8,8 +8,10 @@ use anyhow::{Context, Result, bail};
 
 /// The rules that ship with the program.
 const SHIPPED: &str = include_str!("../../../rules/peregrine_rules.yaml");
+/// Those for Kubernetes audit events.
+const SHIPPED_AUDIT: &str = include_str!("../../../rules/k8s_audit_rules.yaml");
 /// Where a machine can put rules of its own in their place.
-const SHIPPED_PLACE: &str = "/etc/peregrine/peregrine_rules.yaml";
+const SHIPPED_PLACE: &str = "/etc/peregrine/";
 /// Larger files are not read: no rule set is a hundredth of it.
 const MAX_SIZE: u64 = 64 << 20;
 
@@ -22,15 +24,20 @@ pub(crate) struct RuleFile {
     pub(crate) content: Vec<u8>,
 }
 
-/// The shipped rules, or the machine's own in their place.
-pub(crate) fn shipped() -> Result<Vec<RuleFile>> {
-    if Path::new(SHIPPED_PLACE).exists() {
-        return Ok(vec![read(Path::new(SHIPPED_PLACE))?]);
+/// The shipped rules, or the machine's own in their place: those for system calls, or those for audit events.
+pub(crate) fn shipped(audit_events: bool) -> Result<Vec<RuleFile>> {
+    let (name, content) = if audit_events {
+        ("k8s_audit_rules.yaml", SHIPPED_AUDIT)
+    } else {
+        ("peregrine_rules.yaml", SHIPPED)
+    };
+    let place = Path::new(SHIPPED_PLACE).join(name);
+    if place.exists() {
+        return Ok(vec![read(&place)?]);
     }
-    let name = "peregrine_rules.yaml (shipped)".to_owned();
     Ok(vec![RuleFile {
-        name,
-        content: SHIPPED.as_bytes().to_vec(),
+        name: format!("{name} (shipped)"),
+        content: content.as_bytes().to_vec(),
     }])
 }
 
@@ -140,6 +147,6 @@ mod tests {
 
     #[test]
     fn the_shipped_rules_are_embedded() {
-        assert!(SHIPPED.contains("- rule:"));
+        assert!(SHIPPED.contains("- rule:") && SHIPPED_AUDIT.contains("- rule:"));
     }
 }

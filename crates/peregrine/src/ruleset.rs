@@ -5,12 +5,14 @@ use config::Settings;
 use config::settings::{AppendOutput, ExtraField, Select, Selection};
 use diag::SourceMap;
 use fields::Catalogue;
+use filter::Schema;
 use regex::Regex;
 use rules::select::{By, OldSwitches};
 use rules::{Finding, Loader};
 use serde_json::Value;
 
 use crate::rulefiles::RuleFile;
+use crate::sources::{self, Sources};
 use crate::terminal;
 
 /// The schema of rule files, as published.
@@ -39,9 +41,11 @@ impl Loading {
         files: &[RuleFile],
         settings: &Settings,
         catalogue: &Catalogue,
+        sources: &Sources,
         on_error: OnError,
     ) -> Self {
-        let mut loader = Loader::new(&[("syscall", catalogue)], options(settings, catalogue));
+        let options = options(settings, catalogue, sources);
+        let mut loader = Loader::new(&sources.schemas(), options);
         let mut outcomes = Vec::new();
         for file in files {
             let outcome = loader.load(&file.name, &file.content);
@@ -136,13 +140,37 @@ impl Loading {
 }
 
 /// What the loader takes from the configuration.
-fn options(settings: &Settings, catalogue: &Catalogue) -> rules::Options {
-    let suggested = catalogue.suggested().map(str::to_owned).collect();
+fn options(settings: &Settings, catalogue: &Catalogue, sources: &Sources) -> rules::Options {
     rules::Options {
         append_output: settings.append_output.iter().map(append_output).collect(),
-        suggested: vec![("syscall".to_owned(), suggested)],
+        suggested: suggested_fields(catalogue, sources),
+        plugins: sources::built_in_plugins(sources),
         ..rules::Options::new()
     }
+}
+
+/// Fields that alerts of each source show by default: constants of the configuration everywhere.
+fn suggested_fields(catalogue: &Catalogue, sources: &Sources) -> Vec<(String, Vec<String>)> {
+    let of = |source: &str| {
+        let all = catalogue.suggested();
+        let holds = |field: &&str| {
+            sources
+                .schema(source)
+                .is_some_and(|s| s.resolve(field).is_ok())
+        };
+        let plugins = sources
+            .schema(source)
+            .into_iter()
+            .flat_map(|s| s.suggested());
+        all.filter(holds)
+            .chain(plugins)
+            .map(str::to_owned)
+            .collect()
+    };
+    sources
+        .names()
+        .map(|name| (name.to_owned(), of(name)))
+        .collect()
 }
 
 fn append_output(entry: &AppendOutput) -> rules::AppendOutput {

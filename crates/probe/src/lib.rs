@@ -24,7 +24,7 @@
 //! - [`Probe`]: the loaded programs and the reader. [`Probe::attached`] says what was attached.
 //! - [`Counters`]: what was received and what was lost, by class of event and CPU.
 //!
-//! Lanes: events that build the process tree and its credentials (clone, exec, exit, set*id, ...)
+//! Lanes: events that build the process tree (clone, exec, exit) and those of credentials (set*id, ...)
 //! have buffers of their own, which a flood of I/O cannot fill. Order: the reader holds events back
 //! for [`SETTLE`] and then merges all buffers by time, so an event that was being written on one CPU
 //! while a later one was already there on another still comes first.

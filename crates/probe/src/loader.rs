@@ -349,15 +349,19 @@ fn program_named<'a>(object: &'a Object, name: &str) -> Result<ProgramMut<'a>, E
         .ok_or_else(|| Error::Options(format!("the programs lack {name}: they were built wrongly")))
 }
 
-/// The vital lane's buffers are half the size, for its events are few: at least 2 MiB.
-fn vital_size(bulk: u32) -> u32 {
-    (bulk / 2).max(2 << 20)
+/// Lanes, by the numbers of the programs: bulk, processes, credentials.
+const LANES: u32 = 3;
+
+/// Lanes and the sizes of their buffers, in the order of reading. Processes' are half the size of
+/// bulk's, for their events are few: at least 2 MiB. Credentials' are small.
+fn lanes(bulk: u32) -> [(u32, u32); LANES as usize] {
+    [(1, (bulk / 2).max(2 << 20)), (2, 1 << 20), (0, bulk)]
 }
 
 /// Place in the table of rings, and the ring's descriptor.
 type RingSlot = (u32, i32);
 
-/// The rings, vital ones first, and what the table of rings has to hold.
+/// The rings, those of processes first, and what the table of rings has to hold.
 fn make_rings(
     options: &Options,
     groups: &[Vec<usize>],
@@ -365,11 +369,11 @@ fn make_rings(
     let bulk = options.buffer.bytes();
     let mut rings = Vec::new();
     let mut slots = Vec::new();
-    for (lane, size) in [(1, vital_size(bulk)), (0, bulk)] {
+    for (lane, size) in lanes(bulk) {
         for group in groups {
             let ring = make_ring(size)?;
             let fd = ring.fd().as_raw_fd();
-            slots.extend(group.iter().map(|&cpu| (2 * cpu as u32 + lane, fd)));
+            slots.extend(group.iter().map(|&cpu| (LANES * cpu as u32 + lane, fd)));
             rings.push(ring);
         }
     }
@@ -403,7 +407,7 @@ fn make_table(slots: usize) -> Result<MapHandle, Error> {
     make_map(
         MapType::ArrayOfMaps,
         4,
-        2 * slots as u32,
+        LANES * slots as u32,
         Some(template.as_fd().as_raw_fd()),
     )
 }

@@ -275,6 +275,10 @@ impl State {
     fn copy_descriptor(&mut self, cx: &mut Context, ix: ThreadIx, fd: i64, close_on_exec: bool) {
         let Some(old) = cx.fd else { return };
         let Some(shared) = self.descriptors(ix).and_then(|t| t.shared(old)) else {
+            // Nothing is known of the new one but that it is no longer what it was.
+            if fd != old {
+                self.remove_descriptor(ix, fd);
+            }
             return;
         };
         let mut copy = shared.clone();

@@ -191,7 +191,10 @@ impl State {
             }
             b"container_accounts" => {
                 cx.visible = false;
-                self.sightings.have_read(r.text(2));
+                match r.text(2).strip_prefix(b"?") {
+                    Some(id) => self.sightings.too_late(id),
+                    None => self.sightings.have_read(r.text(2)),
+                }
             }
             b"container_wait" => {
                 cx.visible = false;

@@ -129,7 +129,7 @@ impl State {
     /// Takes in the next event; what is unknown is asked of `lookup`.
     pub fn process_live(&mut self, record: &Record<'_>, lookup: &mut dyn Lookup) -> Context {
         self.number += 1;
-        if self.first_ts.is_none() {
+        if self.first_ts.is_none() && record.ts != u64::MAX {
             self.first_ts = Some(record.ts);
         }
         if self.deferred.exited.is_some() || self.deferred.closed.is_some() {

@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags};
+use rustix::process::Pid;
 
 /// What a turn does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub enum Kind {
     Openat2,
     /// One `linkat` that fails: likewise.
     Linkat,
+    /// One `setpgid` that fails.
+    Setpgid,
     /// One `getppid`.
     Getppid,
     /// A child that runs a program and ends: an `execve`, a process, its end.
@@ -32,10 +35,11 @@ pub enum Kind {
 
 impl Kind {
     /// All, with their names.
-    pub const ALL: [(Self, &'static str); 6] = [
+    pub const ALL: [(Self, &'static str); 7] = [
         (Self::Files, "files"),
         (Self::Openat2, "openat2"),
         (Self::Linkat, "linkat"),
+        (Self::Setpgid, "setpgid"),
         (Self::Getppid, "getppid"),
         (Self::Exec, "exec"),
         (Self::Mixed, "mixed"),
@@ -143,7 +147,8 @@ impl Load {
         match kind {
             Kind::Files => {
                 let mut buffer = [0; 64];
-                File::open(self.dir.path().join("file"))?.read(&mut buffer)?;
+                let len = File::open(self.dir.path().join("file"))?.read(&mut buffer)?;
+                debug_assert!(len > 0);
             }
             Kind::Openat2 => {
                 let missing = c"/no/such/file";
@@ -156,6 +161,11 @@ impl Load {
                 let (from, to) = (c"/no/such/file", c"/no/such/link");
                 let linked = rustix::fs::linkat(CWD, from, CWD, to, AtFlags::empty());
                 debug_assert!(linked.is_err());
+            }
+            Kind::Setpgid => {
+                let (init, root) = (Some(Pid::INIT), Some(Pid::INIT));
+                let moved = rustix::process::setpgid(init, root);
+                debug_assert!(moved.is_err());
             }
             Kind::Getppid => {
                 let _ = rustix::process::getppid();

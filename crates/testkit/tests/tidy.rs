@@ -24,6 +24,7 @@ const ROWS: &[&[&str]] = &[
         "metrics",
         "web",
         "containers",
+        "plugins",
     ],
     &["live"],
     &["peregrine"],

@@ -153,6 +153,8 @@ pub struct Plugin {
     pub init_config: String,
     /// What its source opens.
     pub open_params: String,
+    /// Run it in this process instead of a child's: faster, and at its mercy.
+    pub in_process: bool,
 }
 
 pub(super) fn plugins(tree: &Node, reader: &mut Reader) -> Vec<Plugin> {
@@ -177,6 +179,7 @@ pub(super) fn plugins(tree: &Node, reader: &mut Reader) -> Vec<Plugin> {
             library_path: text("library_path"),
             init_config,
             open_params: text("open_params"),
+            in_process: reader.truth(&item, "in_process", false),
         };
         if plugin.name.is_empty() || plugin.library_path.is_empty() {
             let message = "a plugin needs both 'name' and 'library_path'".to_owned();

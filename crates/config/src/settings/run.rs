@@ -74,6 +74,8 @@ pub struct Webserver {
     pub listen_address: IpAddr,
     /// Path of the health check.
     pub k8s_healthz_endpoint: String,
+    /// Path to which an API server posts audit events; `None`: it is not served.
+    pub k8s_audit_endpoint: Option<String>,
     /// Whether `/metrics` is served.
     pub prometheus_metrics_enabled: bool,
     /// TLS.
@@ -104,6 +106,7 @@ impl Webserver {
             listen_port: reader.number(tree, "webserver.listen_port", 8765),
             listen_address,
             k8s_healthz_endpoint: reader.text(tree, "webserver.k8s_healthz_endpoint", "/healthz"),
+            k8s_audit_endpoint: audit_endpoint(tree, reader),
             prometheus_metrics_enabled: reader.truth(
                 tree,
                 "webserver.prometheus_metrics_enabled",
@@ -116,34 +119,11 @@ impl Webserver {
     }
 }
 
-/// Key `page`: the local page.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
-    /// Whether it is served, on the loopback address only.
-    pub enabled: bool,
-    /// Where.
-    pub listen_port: u16,
-    /// Where the token is kept that opens it; made where it is missing.
-    pub token_file: String,
-    /// The file that keeps alerts.
-    pub database: String,
-    /// How many are kept.
-    pub keep_alerts: u64,
-    /// For how long.
-    pub keep_days: u64,
-}
-
-impl Page {
-    pub(super) fn read(tree: &Node, reader: &mut Reader) -> Self {
-        Self {
-            enabled: reader.truth(tree, "page.enabled", false),
-            listen_port: reader.number(tree, "page.listen_port", 8766),
-            token_file: reader.text(tree, "page.token_file", "/var/lib/peregrine/page.token"),
-            database: reader.text(tree, "page.database", "/var/lib/peregrine/alerts.sqlite"),
-            keep_alerts: reader.number(tree, "page.keep_alerts", 100_000),
-            keep_days: reader.number(tree, "page.keep_days", 30),
-        }
-    }
+/// The endpoint for audit events. A slash at its begin goes without saying.
+fn audit_endpoint(tree: &Node, reader: &mut Reader) -> Option<String> {
+    let path = reader.text(tree, "webserver.k8s_audit_endpoint", "");
+    let path = path.trim();
+    (!path.is_empty()).then(|| format!("/{}", path.trim_start_matches('/')))
 }
 
 /// The program's own log.

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::cli::{Check, CheckForm};
 use crate::rulefiles::{self, RuleFile};
 use crate::ruleset::{Loading, OnError};
+use crate::sources::Sources;
 use crate::{configuration, output};
 
 /// A checked configuration file.
@@ -41,7 +42,9 @@ pub(crate) fn run(args: &Check) -> Result<u8> {
         }
     }
     let catalogue = Catalogue::new([]);
-    let loading = Loading::of(&rule_files, &Settings::default(), &catalogue, OnError::GoOn);
+    let sources = Sources::new(&catalogue, true);
+    let settings = Settings::default();
+    let loading = Loading::of(&rule_files, &settings, &catalogue, &sources, OnError::GoOn);
     match args.format {
         CheckForm::Text => show(&loading, &configurations),
         CheckForm::Json => output::print(&format!("{}\n", document(&loading, &configurations)))?,

@@ -17,6 +17,7 @@ use state::State;
 use super::replay::{load, rules};
 use crate::cli::{self, CheckForm};
 use crate::machine::state_options;
+use crate::sources::Sources;
 use crate::watch::{Machine, Wanted};
 use crate::{output, ruleset};
 
@@ -73,7 +74,8 @@ pub(crate) fn run(args: &cli::Doctor) -> Result<u8> {
     };
     let settings = &loaded.settings;
     let catalogue = Catalogue::new(settings.static_fields.iter().cloned());
-    let Some(loading) = rules(&args.rules, settings, &catalogue)? else {
+    let sources = Sources::new(&catalogue, true);
+    let Some(loading) = rules(&args.rules, settings, &catalogue, &sources, false)? else {
         return Ok(1);
     };
     let mut set = loading.into_set();
@@ -82,6 +84,7 @@ pub(crate) fn run(args: &cli::Doctor) -> Result<u8> {
 
     let support = probe::support();
     let mut checks = checks::of_kernel(&support);
+    checks.push(checks::of_runtimes(settings));
     let mut losses = Vec::new();
     let mut state = State::new(state_options(settings));
     let begun = Instant::now();

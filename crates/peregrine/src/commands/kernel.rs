@@ -14,6 +14,7 @@ use state::needs::Effect;
 use crate::cli::Rules;
 use crate::output;
 use crate::ruleset;
+use crate::sources::Sources;
 
 /// Rules and prefixes that are shown of a long list.
 const SHOWN: usize = 4;
@@ -25,7 +26,9 @@ pub(crate) fn run(args: &Rules) -> Result<u8> {
     };
     let settings = &loaded.settings;
     let catalogue = Catalogue::new(settings.static_fields.iter().cloned());
-    let Some(loading) = super::replay::rules(args, settings, &catalogue)? else {
+    let sources = Sources::new(&catalogue, true);
+    let loading = super::replay::rules(args, settings, &catalogue, &sources, false)?;
+    let Some(loading) = loading else {
         return Ok(1);
     };
     let mut set = loading.into_set();

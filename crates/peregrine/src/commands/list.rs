@@ -5,6 +5,7 @@ use fields::Catalogue;
 use fields::listing::{self, Form};
 
 use crate::cli::{List, Listed};
+use crate::sources::Sources;
 use crate::{describe, output};
 
 /// Prints a list.
@@ -18,6 +19,7 @@ pub(crate) fn run(args: &List) -> Result<u8> {
         return Ok(1);
     };
     let catalogue = Catalogue::new(loaded.settings.static_fields.iter().cloned());
+    let sources = Sources::new(&catalogue, true);
     let key = match args.what {
         Listed::Fields => {
             output::print(&listing::fields(&catalogue, form))?;
@@ -31,11 +33,13 @@ pub(crate) fn run(args: &List) -> Result<u8> {
         Listed::Macros => "macros",
         Listed::Lists => "lists",
     };
-    let Some(loading) = super::replay::rules(&args.rules, &loaded.settings, &catalogue)? else {
+    let Some(loading) =
+        super::replay::rules(&args.rules, &loaded.settings, &catalogue, &sources, false)?
+    else {
         return Ok(1);
     };
     if form == Form::Json {
-        let mut all = describe::json(&loading, None, &catalogue)?;
+        let mut all = describe::json(&loading, None, &sources)?;
         output::print(&format!("{:#}\n", all[key].take()))?;
         return Ok(0);
     }

@@ -6,8 +6,10 @@ use fields::Catalogue;
 use rules::select::OldSwitches;
 
 use crate::cli::{self, Rules};
+use crate::pipeline::beside::Company;
 use crate::pipeline::{self, Ending, Plan};
 use crate::ruleset::{self, Loading, OnError};
+use crate::sources::{self, AuditFile, Sources};
 use crate::{configuration, rulefiles, source};
 
 /// Replays.
@@ -30,7 +32,9 @@ pub(crate) fn run(args: &cli::Replay) -> Result<u8> {
         bail!("no output is enabled in the configuration; set stdout_output.enabled=true");
     }
     let catalogue = crate::containers::catalogue(settings);
-    let Some(loading) = rules(&args.rules, settings, &catalogue)? else {
+    let audit_events = sources::looks_like_json(&args.file);
+    let sources = Sources::of(&catalogue, settings, true)?;
+    let Some(loading) = rules(&args.rules, settings, &catalogue, &sources, audit_events)? else {
         return Ok(1);
     };
     let mut rules = loading.into_set();
@@ -38,6 +42,7 @@ pub(crate) fn run(args: &cli::Replay) -> Result<u8> {
     let plan = Plan {
         settings,
         catalogue: &catalogue,
+        sources: &sources,
         rules: &rules,
         order: &order,
         seconds: args.seconds,
@@ -48,7 +53,14 @@ pub(crate) fn run(args: &cli::Replay) -> Result<u8> {
         },
         origins: Default::default(),
     };
-    let ended = pipeline::run(&plan, |_| source::open(&args.file, false))?;
+    let ended = if audit_events {
+        let limits = audit::Limits::default();
+        let company = Company::of_capture(&sources)?;
+        pipeline::run(&plan, company, |_| AuditFile::open(&args.file, limits))?
+    } else {
+        let company = Company::of_capture(&sources)?;
+        pipeline::run(&plan, company, |_| source::open(&args.file, false))?
+    };
     match ended.fault {
         Some(fault) => Err(fault),
         None => Ok(0),
@@ -79,6 +91,8 @@ pub(super) fn rules(
     args: &Rules,
     settings: &config::Settings,
     catalogue: &Catalogue,
+    sources: &Sources,
+    audit_events: bool,
 ) -> Result<Option<Loading>> {
     let mut skipped = Vec::new();
     let files = if !args.rules.is_empty() {
@@ -86,10 +100,10 @@ pub(super) fn rules(
     } else if let Some(paths) = &settings.rules_files {
         rulefiles::collect(paths, false, &mut skipped)?
     } else {
-        rulefiles::shipped()?
+        rulefiles::shipped(audit_events)?
     };
     skipped.iter().for_each(|line| eprintln!("warning: {line}"));
-    let loading = Loading::of(&files, settings, catalogue, OnError::Stop);
+    let loading = Loading::of(&files, settings, catalogue, sources, OnError::Stop);
     loading
         .texts(false)
         .iter()

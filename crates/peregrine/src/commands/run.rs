@@ -11,8 +11,10 @@ use super::replay::{load, rules};
 use crate::cli;
 use crate::event_loop::{self, Pace};
 use crate::machine::state_options;
+use crate::pipeline::beside::Company;
 use crate::pipeline::{self, Alerting, Ending, Plan, summary};
 use crate::ruleset;
+use crate::sources::Sources;
 use crate::stop::Signals;
 use crate::supervised::{Child, Deeds, Supervised};
 use crate::watch::{Machine, Wanted};
@@ -34,7 +36,8 @@ pub(crate) fn run(args: &cli::Run) -> Result<u8> {
         bail!("no output is enabled in the configuration; set stdout_output.enabled=true");
     }
     let catalogue = crate::containers::catalogue(settings);
-    let Some(loading) = rules(&args.rules, settings, &catalogue)? else {
+    let sources = Sources::new(&catalogue, true);
+    let Some(loading) = rules(&args.rules, settings, &catalogue, &sources, false)? else {
         return Ok(1);
     };
     let mut rules = loading.into_set();
@@ -42,6 +45,7 @@ pub(crate) fn run(args: &cli::Run) -> Result<u8> {
     let plan = Plan {
         settings,
         catalogue: &catalogue,
+        sources: &sources,
         rules: &rules,
         order: &order,
         seconds: args.seconds,
@@ -65,7 +69,9 @@ pub(crate) fn run(args: &cli::Run) -> Result<u8> {
     if !args.quiet {
         greet(order.len());
     }
-    let ended = pipeline::run(&plan, |state| Machine::open(settings, &wanted, state))?;
+    let ended = pipeline::run(&plan, Company::default(), |state| {
+        Machine::open(settings, &wanted, state)
+    })?;
     match ended.fault {
         Some(fault) => Err(fault),
         None => Ok(0),

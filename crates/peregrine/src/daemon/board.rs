@@ -15,11 +15,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long an output may fail or hang before the service calls itself unhealthy.
 const TROUBLE: Duration = Duration::from_secs(30);
 
+/// Health is answered from what was told within this time: whoever asks for it in a row does not
+/// keep the loop busy.
+const FRESH: Duration = Duration::from_secs(1);
+
 /// What was told last.
 #[derive(Clone, Default)]
 pub(crate) struct Told {
     /// Counts up.
     number: u64,
+    at: Option<Instant>,
     /// The metrics.
     pub(crate) metrics: Arc<Vec<Metric>>,
     /// The outputs.
@@ -59,6 +64,7 @@ impl Board {
         self.asked.store(false, Ordering::Relaxed);
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.number += 1;
+        told.at = Some(Instant::now());
         told.metrics = Arc::new(metrics);
         told.outputs = Arc::new(outputs);
         self.changed.notify_all();
@@ -94,7 +100,17 @@ impl Board {
     /// What is wrong; empty: all is well.
     pub(crate) fn troubles(&self) -> Vec<String> {
         let mut troubles = Vec::new();
-        let outputs = self.ask().outputs;
+        let told = self
+            .told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let fresh = told.at.is_some_and(|at| at.elapsed() < FRESH);
+        let outputs = if fresh {
+            told.outputs
+        } else {
+            self.ask().outputs
+        };
         let silence = self.silence();
         if silence > PATIENCE {
             troubles.push(format!(

@@ -10,8 +10,10 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
+use std::io::Read as _;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -70,33 +72,37 @@ impl Slot {
 /// # Errors
 /// When a directory cannot be watched, or the signal not be caught.
 pub(crate) fn start(daemon: Daemon, watch: bool) -> Result<Arc<Slot>> {
-    let asked = Arc::new(AtomicBool::new(false));
-    signal_hook::flag::register(signal_hook::consts::SIGHUP, Arc::clone(&asked))
+    let (signal, sender) = UnixStream::pair().context("cannot make a pipe for SIGHUP")?;
+    signal
+        .set_nonblocking(true)
+        .context("cannot make a pipe for SIGHUP")?;
+    signal_hook::low_level::pipe::register(signal_hook::consts::SIGHUP, sender)
         .context("cannot catch SIGHUP")?;
-    let mut watcher = Watcher::new(watch)?;
+    let mut watcher = Watcher::new(watch, signal)?;
     watcher.follow(&daemon.inputs)?;
     let slot = Arc::new(Slot::default());
     thread::Builder::new()
         .name("reload".to_owned())
         .spawn({
             let slot = Arc::clone(&slot);
-            move || reloads(&daemon, &mut watcher, &asked, &slot)
+            move || reloads(&daemon, &mut watcher, &slot)
         })
         .context("cannot start the thread that reloads")?;
     Ok(slot)
 }
 
-fn reloads(daemon: &Daemon, watcher: &mut Watcher, asked: &AtomicBool, slot: &Slot) {
+fn reloads(daemon: &Daemon, watcher: &mut Watcher, slot: &Slot) {
     let mut inputs = daemon.inputs.clone();
     let mut seen = fingerprint(&inputs);
     loop {
-        let changed = watcher.changes();
-        let signalled = asked.swap(false, Ordering::Relaxed);
-        if !changed && !signalled {
-            continue;
-        }
+        let (changed, mut signalled) = watcher.wait(None);
         for _ in 0..BURST {
-            if !changed || !watcher.changes() {
+            if !changed {
+                break;
+            }
+            let (more, signal) = watcher.wait(Some(CALM));
+            signalled |= signal;
+            if !more {
                 break;
             }
         }
@@ -119,17 +125,19 @@ fn reloads(daemon: &Daemon, watcher: &mut Watcher, asked: &AtomicBool, slot: &Sl
     }
 }
 
-/// Directories that are watched.
+/// Directories that are watched, and the signal.
 struct Watcher {
     inotify: Option<OwnedFd>,
+    signal: UnixStream,
 }
 
 impl Watcher {
-    fn new(watch: bool) -> Result<Self> {
+    fn new(watch: bool, signal: UnixStream) -> Result<Self> {
         let flags = CreateFlags::CLOEXEC | CreateFlags::NONBLOCK;
         let open = || inotify::init(flags).context("cannot watch files (inotify)");
         Ok(Self {
             inotify: watch.then(open).transpose()?,
+            signal,
         })
     }
 
@@ -160,17 +168,27 @@ impl Watcher {
         Ok(())
     }
 
-    /// Waits a moment; whether something changed meanwhile.
-    fn changes(&mut self) -> bool {
+    /// Waits, for at most so long; whether a file changed, and whether SIGHUP came.
+    fn wait(&mut self, longest: Option<Duration>) -> (bool, bool) {
+        let longest = longest.and_then(|longest| Timespec::try_from(longest).ok());
+        let mut ready = vec![PollFd::from_borrowed_fd(self.signal.as_fd(), PollFlags::IN)];
+        ready.extend(
+            self.inotify
+                .as_ref()
+                .map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN)),
+        );
+        // Interrupted by a signal, most likely: what came is seen below.
+        let _ = poll(&mut ready, longest.as_ref());
+        let mut bytes = [0; 64];
+        let signalled = matches!((&self.signal).read(&mut bytes), Ok(n) if n > 0);
+        (self.changes(), signalled)
+    }
+
+    /// Whether something changed since the last look.
+    fn changes(&self) -> bool {
         let Some(inotify) = &self.inotify else {
-            thread::sleep(CALM);
             return false;
         };
-        let moment = Timespec::try_from(CALM).ok();
-        let mut ready = [PollFd::from_borrowed_fd(inotify.as_fd(), PollFlags::IN)];
-        if !matches!(poll(&mut ready, moment.as_ref()), Ok(n) if n > 0) {
-            return false;
-        }
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut events = inotify::Reader::new(inotify, &mut buffer);
         let mut any = false;
@@ -230,11 +248,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("a.yaml");
         std::fs::write(&file, "a").unwrap();
-        let mut watcher = Watcher::new(true).unwrap();
+        let (signal, mut sender) = UnixStream::pair().unwrap();
+        signal.set_nonblocking(true).unwrap();
+        let mut watcher = Watcher::new(true, signal).unwrap();
         watcher.follow(std::slice::from_ref(&file)).unwrap();
-        assert!(!watcher.changes());
+        assert_eq!(watcher.wait(Some(Duration::ZERO)), (false, false));
         std::fs::write(dir.path().join("new"), "b").unwrap();
         std::fs::rename(dir.path().join("new"), &file).unwrap();
-        assert!(watcher.changes());
+        assert_eq!(watcher.wait(None), (true, false));
+        std::io::Write::write_all(&mut sender, b"x").unwrap();
+        assert_eq!(watcher.wait(None), (false, true));
     }
 }

@@ -2,6 +2,7 @@
 //! anew beside what runs.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use config::Settings;
@@ -14,6 +15,7 @@ use rules::Priority;
 
 use super::{Plan, channels};
 use crate::hostname::hostname;
+use crate::sources::SYSCALL;
 use crate::watch::Wanted;
 
 /// What outputs and metrics know a rule by.
@@ -71,7 +73,9 @@ impl Origin {
 /// Rules, compiled, and the settings that they run under.
 pub(crate) struct Compiled {
     pub(crate) engine: Engine,
-    pub(crate) rule_outputs: Vec<RuleOutput>,
+    /// Engines of the other sources, until their judges take them.
+    pub(crate) sides: Vec<(String, Engine)>,
+    pub(crate) rule_outputs: Arc<Vec<RuleOutput>>,
     pub(crate) subjects: Vec<RuleSubject>,
     pub(crate) form: Form,
     pub(crate) statics: Vec<Vec<u8>>,
@@ -91,7 +95,11 @@ impl Compiled {
         let form = channels::form(settings, hostname());
         let mut rule_outputs = Vec::new();
         for rule in &plan.rules.rules {
-            let compiled = RuleOutput::new(rule, &form, plan.catalogue)
+            let schema = plan
+                .sources
+                .schema(&rule.source)
+                .with_context(|| format!("rule \"{}\" is of an unknown source", rule.name))?;
+            let compiled = RuleOutput::new(rule, &form, schema)
                 .with_context(|| format!("output of rule \"{}\"", rule.name))?;
             rule_outputs.push(compiled);
         }
@@ -100,9 +108,20 @@ impl Compiled {
             RuleMatching::All => Matching::All,
         };
         let statics = plan.catalogue.statics();
+        let engine = |source: &str| -> Result<Engine> {
+            let schema = plan.sources.schema(source);
+            let schema = schema.with_context(|| format!("there is no event source '{source}'"))?;
+            Ok(Engine::new(
+                plan.rules, plan.order, schema, source, matching,
+            )?)
+        };
+        let others = plan.sources.names().filter(|name| *name != SYSCALL);
         Ok(Self {
-            engine: Engine::new(plan.rules, plan.order, plan.catalogue, "syscall", matching)?,
-            rule_outputs,
+            engine: engine(SYSCALL)?,
+            sides: others
+                .map(|name| Ok((name.to_owned(), engine(name)?)))
+                .collect::<Result<_>>()?,
+            rule_outputs: Arc::new(rule_outputs),
             subjects: plan.rules.rules.iter().map(RuleSubject::of).collect(),
             form,
             statics: statics.iter().map(|(_, v)| v.clone().into()).collect(),

@@ -72,7 +72,7 @@ impl Alerting {
         if !asked && !due {
             return;
         }
-        let outputs = self.outputs.report();
+        let outputs = self.outputs.read().report();
         let look = Look {
             events: self.events,
             throttled: self.throttle.held_back,
@@ -81,7 +81,7 @@ impl Alerting {
             meter: self.meter.as_ref(),
             state,
             outputs: &outputs,
-            queue_drops: self.outputs.dropped(),
+            queue_drops: self.outputs.read().dropped(),
             origins: &self.compiled.origins,
             reloads: self.upkeep.counts,
         };
@@ -139,7 +139,7 @@ impl Alerting {
         };
         let mut line = Vec::new();
         self.formatter.internal(&internal, fields, &mut line);
-        self.outputs.send_internal(rule, priority, &line);
+        self.outputs.read().send_internal(rule, priority, &line);
     }
 
     fn reload(&mut self, outcome: Outcome) {

@@ -114,7 +114,7 @@ fn select(of_rules: &CodeSet, base: &BaseSyscalls) -> CodeSet {
     };
     selected = selected.minus(&removed);
     if !base.all {
-        selected = selected.minus(&with(|info| ignored::is_ignored(info)));
+        selected = selected.minus(&with(ignored::is_ignored));
     }
     if base.repair && !base.custom_set.is_empty() {
         selected = repaired(&selected);

@@ -91,15 +91,27 @@ static inline enum class class_of(u16 code)
 	}
 }
 
-/* Events that build the process tree and its credentials: bulk I/O must not crowd them out. */
-static inline bool is_vital(u16 code)
+/*
+ * A lane is a buffer of its own, which events of the other lanes cannot fill. Births, programs and
+ * ends of processes have one, for nothing makes sense without them; what changes credentials has
+ * another, for such calls cost their caller little and may come in floods.
+ */
+enum lane {
+	LANE_BULK,
+	LANE_PROCESS,
+	LANE_CREDENTIALS,
+	LANE_COUNT,
+};
+
+static inline enum lane lane_of(u16 code)
 {
 	switch (class_of(code)) {
 	case CLASS_CLONE_FORK:
 	case CLASS_EXECVE:
 	case CLASS_PROC_EXIT:
+		return LANE_PROCESS;
 	case CLASS_OTHER_INTEREST:
-		return true;
+		return LANE_CREDENTIALS;
 	default:
 		break;
 	}
@@ -109,8 +121,8 @@ static inline bool is_vital(u16 code)
 	case SYSCALL_SETREUID_X:
 	case SYSCALL_SETREGID_X:
 	case SYSCALL_CHROOT_X:
-		return true;
+		return LANE_CREDENTIALS;
 	default:
-		return false;
+		return LANE_BULK;
 	}
 }

@@ -64,7 +64,8 @@ struct ring {
 };
 
 /*
- * At 2 * CPU the ring for bulk, behind it that for vital events; several CPUs may hold the same.
+ * At LANE_COUNT * CPU the ring of the first lane, behind it those of the others; several CPUs may
+ * hold the same.
  * The loader makes and fills it.
  */
 struct {

@@ -28,7 +28,7 @@ static inline struct counters *cpu_counters(u32 cpu)
 
 static inline void *ring_of(u16 code, u32 cpu)
 {
-	u32 slot = 2 * cpu + is_vital(code);
+	u32 slot = LANE_COUNT * cpu + lane_of(code);
 	return bpf_map_lookup_elem(&rings, &slot);
 }
 

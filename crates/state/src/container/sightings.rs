@@ -59,6 +59,18 @@ enum Phase {
     Disowned,
 }
 
+/// How far the reading of a container's accounts is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Reading {
+    underway: bool,
+    /// The process ended too soon: the next one is asked.
+    again: bool,
+    tries: u8,
+}
+
+/// Most processes that are tried.
+const TRIES_MAX: u8 = 8;
+
 /// Most sightings that wait to be taken.
 const QUEUE_MAX: usize = 4096;
 
@@ -70,8 +82,8 @@ pub(crate) struct Sightings {
     queue: Vec<Sighting>,
     phases: BTreeMap<Box<[u8]>, (Family, Phase)>,
     seen: BTreeSet<Box<[u8]>>,
-    /// Containers in which something was executed, and whether their accounts are still being read.
-    ran: BTreeMap<Box<[u8]>, bool>,
+    /// Containers in which something was executed.
+    ran: BTreeMap<Box<[u8]>, Reading>,
 }
 
 impl Sightings {
@@ -96,14 +108,20 @@ impl Sightings {
     /// Notes the first process of a container that runs a program of its own: before, it may still
     /// be in the host's root.
     pub(crate) fn note_program(&mut self, identity: &Identity, pid: i64, max: usize) {
+        let before = self.ran.get(&identity.id).copied();
         if !self.awaited
-            || self.ran.contains_key(&identity.id)
+            || before.is_some_and(|reading| !reading.again)
             || self.queue.len() >= QUEUE_MAX
-            || self.ran.len() >= max
+            || (before.is_none() && self.ran.len() >= max)
         {
             return;
         }
-        self.ran.insert(identity.id.clone(), true);
+        let reading = Reading {
+            underway: true,
+            again: false,
+            tries: before.map_or(0, |reading| reading.tries) + 1,
+        };
+        self.ran.insert(identity.id.clone(), reading);
         self.queue.push(Sighting {
             identity: identity.clone(),
             path: Box::default(),
@@ -116,19 +134,28 @@ impl Sightings {
 
     /// Whether a container's accounts are being read.
     pub(crate) fn is_read(&self, id: &[u8]) -> bool {
-        self.ran.get(id) == Some(&true)
+        self.ran.get(id).is_some_and(|reading| reading.underway)
     }
 
     /// A container's accounts have been read, as far as it has any.
     pub(crate) fn have_read(&mut self, id: &[u8]) {
         if let Some(reading) = self.ran.get_mut(id) {
-            *reading = false;
+            reading.underway = false;
+        }
+    }
+
+    /// The process whose container's accounts were wanted was gone.
+    pub(crate) fn too_late(&mut self, id: &[u8]) {
+        if let Some(reading) = self.ran.get_mut(id) {
+            reading.underway = false;
+            reading.again = reading.tries < TRIES_MAX;
         }
     }
 
     /// Marks a container's accounts as being read.
     pub(crate) fn expect_accounts(&mut self, id: &[u8]) {
-        self.ran.insert(id.into(), true);
+        let reading = self.ran.entry(id.into()).or_default();
+        reading.underway = true;
     }
 
     /// Marks a container as asked for.

@@ -1,5 +1,5 @@
 //! Makes work for a monitor, and says how much: `live-load KIND [turns=N] [seconds=S] [rate=R]`,
-//! KIND being files, openat2, linkat, getppid, exec or mixed. One line of JSON at the end.
+//! KIND being files, openat2, linkat, setpgid, getppid, exec or mixed. One line of JSON at the end.
 
 #![forbid(unsafe_code)]
 
@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use testkit::load::{Kind, Load, Pace};
 
-const USAGE: &str =
-    "usage: live-load files|openat2|linkat|getppid|exec|mixed [turns=N] [seconds=S] [rate=R]";
+const USAGE: &str = "usage: live-load files|openat2|linkat|setpgid|getppid|exec|mixed [turns=N] [seconds=S] [rate=R]";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);

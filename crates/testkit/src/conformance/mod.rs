@@ -76,6 +76,7 @@ pub const KINDS: &[Kind] = &[
     regression_kind!("selection", "rules chosen by name, tag and priority"),
     regression_kind!("exceptions", "rule exceptions at work"),
     regression_kind!("output", "formats and channels"),
+    regression_kind!("k8s-audit", "rules that fire on Kubernetes audit events"),
     regression_kind!("drops", "actions on lost events, simulated"),
     Kind {
         name: "loader",

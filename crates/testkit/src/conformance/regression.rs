@@ -32,10 +32,8 @@ pub fn run(bench: &Bench, kind: &str) -> Tally {
     for case in all.iter().filter(|case| case["kind"] == kind) {
         let id = text(case, "id");
         let file = case["input"]["file"].as_str();
-        if case["input"]["type"] == "k8s_audit" {
-            tally.skip(format!("{id}: its input is no capture"));
-        } else if file.is_some_and(|f| bench.corpus.existing(f).is_none()) {
-            tally.skip(format!("{id}: its capture is missing"));
+        if file.is_some_and(|f| bench.corpus.existing(f).is_none()) {
+            tally.skip(format!("{id}: its input is missing"));
         } else {
             let folder = bench.folder(id);
             chosen.push(Case {
@@ -181,6 +179,11 @@ impl Case<'_> {
         let mut args = vec!["-c".to_owned(), self.config(bench)];
         let validated = strings(&case["validate_rules"]);
         if validated.is_empty() {
+            args.extend(
+                self.stand_in(bench)
+                    .into_iter()
+                    .flat_map(|r| ["-r".to_owned(), r]),
+            );
             for rules in case["rules"].as_array().into_iter().flatten() {
                 let path = rules.as_str().unwrap_or_else(|| text(rules, "dir"));
                 args.extend(["-r".to_owned(), path.to_owned()]);
@@ -221,8 +224,21 @@ impl Case<'_> {
         if !validated.is_empty() {
             option(&mut args, "json_output=true");
         }
+        for source in strings(&case["enable_source"]) {
+            args.extend(["--enable-source".to_owned(), source]);
+        }
         args.extend(strings(&case["extra_args"]));
         args
+    }
+
+    /// Rule files of system calls that the suite loads first are left out of the cases of audit events. Some of those
+    /// append to lists in them all the same: any release's file of that time has them.
+    fn stand_in(&self, bench: &Bench) -> Option<String> {
+        const FILE: &str = "rules/falco-0.25.0/falco_rules.yaml";
+        let omitted = strings(&self.case["rules_omitted"]);
+        let audit = text(self.case, "kind") == "k8s-audit";
+        let wanted = audit && omitted.iter().any(|name| name.contains("of falco 0.33"));
+        (wanted && bench.corpus.existing(FILE).is_some()).then(|| FILE.to_owned())
     }
 
     fn select(&self, args: &mut Vec<String>, old: bool) {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use config::Settings;
 use probe::{Backend, Support};
 
 use super::{Check, Health};
@@ -64,6 +65,42 @@ pub(super) fn of_kernel(support: &Support) -> Vec<Check> {
     }
     checks.extend([lockdown(), proc_is_readable()]);
     checks
+}
+
+/// Which container runtimes answer. None is no fault: there may be no containers.
+pub(super) fn of_runtimes(settings: &Settings) -> Check {
+    let asked = crate::containers::asked(settings);
+    let found = containers::survey(&asked, Duration::from_secs(2)).unwrap_or_default();
+    let mut lines = Vec::new();
+    let mut silent = 0;
+    for one in &found {
+        let says = match &one.containers {
+            Ok(count) => format!("{count} containers"),
+            Err(error) => {
+                silent += 1;
+                error.to_string()
+            }
+        };
+        lines.push(format!(
+            "{} at {}: {says}",
+            one.runtime.name(),
+            one.path.display()
+        ));
+    }
+    let answering = found.len() - silent;
+    lines.insert(
+        0,
+        match found.len() {
+            0 => "no socket of Docker, Podman, containerd or CRI-O was found".to_owned(),
+            all => format!("{answering} of {all} sockets answer"),
+        },
+    );
+    Check {
+        name: "container runtimes",
+        health: Health::Good,
+        found: lines.join("\n"),
+        remedy: String::new(),
+    }
 }
 
 /// A kernel that is locked down refuses some ways of attaching.

@@ -28,6 +28,7 @@ use crate::cli::Explain;
 use crate::event_loop::{self, Pace, Work};
 use crate::hostname::hostname;
 use crate::machine::state_options;
+use crate::sources::Sources;
 use crate::stop::Signals;
 use crate::watch::{Machine, Wanted};
 use crate::{output, ruleset, source};
@@ -66,7 +67,9 @@ fn about_rules(args: &Explain, what: Option<&str>, over_events: bool) -> Result<
     };
     let settings = &loaded.settings;
     let catalogue = Catalogue::new(settings.static_fields.iter().cloned());
-    let Some(loading) = load_rules(&args.rules, settings, &catalogue)? else {
+    let event_sources = Sources::new(&catalogue, true);
+    let Some(loading) = load_rules(&args.rules, settings, &catalogue, &event_sources, false)?
+    else {
         return Ok(1);
     };
     let sources = loading.sources().clone();
@@ -86,7 +89,10 @@ fn about_rules(args: &Explain, what: Option<&str>, over_events: bool) -> Result<
         let at = rules.find(name)?;
         let subject = rules.subject(at);
         let runs = order.contains(&at);
-        output::print(&rule::text(&subject, &catalogue, runs))?;
+        let schema = event_sources
+            .schema(&subject.rule.source)
+            .context("the rule is of an unknown source")?;
+        output::print(&rule::text(&subject, schema, runs))?;
         return Ok(0);
     }
     if let Some(name) = &args.why_not {

@@ -73,7 +73,7 @@ struct Ran {
 }
 
 impl Watch {
-    fn start(bench: &Bench, engine: &str, socket: &str, more: &[&str]) -> Self {
+    fn start(bench: &Bench, engine: &str, socket: &str, rules: &str) -> Self {
         let off = ["docker", "podman", "cri", "containerd"].map(|name| {
             if engine.contains(name) {
                 format!("{name}: {{enabled: true, sockets: ['{socket}']}}")
@@ -93,10 +93,9 @@ impl Watch {
             off.join(", ")
         );
         std::fs::write(bench.path("falco.yaml"), config).unwrap();
-        std::fs::write(bench.path("rules.yaml"), RULES).unwrap();
+        std::fs::write(bench.path("rules.yaml"), rules).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_peregrine"))
             .args(["-c", "falco.yaml", "-r", "rules.yaml", "-v", "-U"])
-            .args(more)
             .current_dir(bench.path(""))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -288,7 +287,7 @@ fn docker() {
     let id = docker.id("before");
     docker.done(&["create", "--name", &id[..12], "bb:test", "true"]);
     let socket = docker.socket.display().to_string();
-    let watch = Watch::start(&bench, "docker", &socket, &[]);
+    let watch = Watch::start(&bench, "docker", &socket, RULES);
     docker.done(&["exec", "before", "echo", "from-before"]);
     let ran = watch.ran_with("from-before");
     is_whole(&ran, "docker", "before");
@@ -346,7 +345,7 @@ fn podman() {
         return;
     };
     let socket = podman.socket.display().to_string();
-    let watch = Watch::start(&bench, "podman", &socket, &[]);
+    let watch = Watch::start(&bench, "podman", &socket, RULES);
     like_docker(&watch, &podman, "podman", true);
     short_lived(&watch, &podman, "podman", 6);
 }
@@ -362,7 +361,7 @@ fn rootless_podman() {
         return;
     };
     let socket = podman.socket.display().to_string();
-    let watch = Watch::start(&bench, "podman", &socket, &[]);
+    let watch = Watch::start(&bench, "podman", &socket, RULES);
     like_docker(&watch, &podman, "podman", false);
     short_lived(&watch, &podman, "podman", 4);
 }
@@ -391,7 +390,7 @@ fn containerd() {
         &image,
     ]);
     let socket = containerd.socket.display().to_string();
-    let watch = Watch::start(&bench, "cri,containerd", &socket, &[]);
+    let watch = Watch::start(&bench, "cri,containerd", &socket, RULES);
 
     let name = "docker.io/library/bb:test";
     containerd.done(&["run", "--rm", name, "plain-one", "echo", "plain"]);
@@ -416,4 +415,67 @@ fn containerd() {
     assert_eq!(ran.id, &pod.container[..12]);
     pod.remove();
     watch.told("container_removed", "web");
+}
+
+/// The four threats of the guided tour, as it tells them.
+#[test]
+fn the_tour() {
+    let _alone = alone();
+    if !live() || !runtimes::have(&[("script", "bsdutils")]) {
+        return;
+    }
+    let bench = Bench::new();
+    let Some(docker) = bench.docker() else {
+        return;
+    };
+    let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/../../samples/tour_rules.yaml");
+    let rules = std::fs::read_to_string(rules).unwrap();
+    let socket = docker.socket.display().to_string();
+    let watch = Watch::start(&bench, "docker", &socket, &rules);
+    let says = |what: &str, more: &str| {
+        watch.until(what, |watch| {
+            let lines = watch.lines.lock().unwrap();
+            lines
+                .iter()
+                .any(|line| line.contains(what) && line.contains(more))
+                .then_some(())
+        });
+    };
+    docker.done(&[
+        "run", "-d", "--name", "tour-web", "bb:test", "sleep", "3600",
+    ]);
+    let shell = format!(
+        "docker -H unix://{socket} exec -it tour-web sh -c '/bin/id; /bin/touch /etc/hosts.new'"
+    );
+    let typed = Command::new("script")
+        .args(["-qec", &shell, "/dev/null"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status();
+    assert!(typed.unwrap().success());
+    says(
+        "A shell was opened in a container",
+        "container=tour-web image=bb:test",
+    );
+    says("An unexpected program ran", "container=tour-web program=id");
+    says(
+        "A file was written where no user data belongs",
+        "container=tour-web file=/etc/hosts.new",
+    );
+    docker.done(&[
+        "run",
+        "--rm",
+        "--name",
+        "tour-mount",
+        "-v",
+        "/:/host",
+        "bb:test",
+        "ls",
+        "/host/bin",
+    ]);
+    says(
+        "A container with a sensitive mount was started",
+        "container=tour-mount",
+    );
+    docker.done(&["rm", "-f", "tour-web"]);
 }

@@ -1,0 +1,361 @@
+//! The HTTP output against receivers that are slow, gone, back, failing, cutting off, encrypted.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a fault of the harness is a failed test"
+)]
+
+mod support;
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use outputs::channel::http::HttpTarget;
+use outputs::tls::TlsOptions;
+use outputs::{Outputs, Target};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rules::Priority;
+use support::{Receiver, Shared, http, output, policy, quiet, until};
+
+fn start(target: HttpTarget) -> Outputs {
+    let output = output(Target::Http(target), None);
+    Outputs::start(&[output], policy(), Duration::from_secs(60), &quiet()).unwrap()
+}
+
+fn send(outputs: &Outputs, texts: &[&str]) {
+    for text in texts {
+        outputs.send_internal("r", Priority::Notice, text.as_bytes());
+    }
+}
+
+#[test]
+fn what_a_request_looks_like() {
+    let shared = Arc::new(Shared::default());
+    let receiver = Receiver::start("127.0.0.1:0", Arc::clone(&shared));
+    let headers = vec![("X-Token".to_owned(), "secret".to_owned())];
+    let target = HttpTarget {
+        headers,
+        ..http(&format!("http://{}/a?b=c", receiver.address))
+    };
+    let outputs = start(target);
+    send(&outputs, &["{\"a\":1}", "two"]);
+    assert!(outputs.finish(None));
+    assert_eq!(*shared.bodies.lock().unwrap(), ["{\"a\":1}", "two"]);
+    let head = shared.heads.lock().unwrap()[0].clone();
+    for part in [
+        "post /a?b=c http/1.1\r\n",
+        "content-type: application/json\r\n",
+        "user-agent: falcosecurity/falco\r\n",
+        "x-token: secret\r\n",
+        "content-length: 7\r\n",
+    ] {
+        assert!(head.contains(part), "{part} is not in {head}");
+    }
+    receiver.stop();
+}
+
+#[test]
+fn compressed_bodies() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let outputs = start(HttpTarget {
+        gzip: true,
+        keep_alive: false,
+        ..http(&url)
+    });
+    let text = "alert ".repeat(1000);
+    send(&outputs, &[&text]);
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut bytes = vec![0; 4096];
+    let mut length = 0;
+    let body = loop {
+        length += stream.read(&mut bytes[length..]).unwrap();
+        if let Some(at) = bytes[..length].windows(4).position(|w| w == b"\r\n\r\n") {
+            let mut inflated = String::new();
+            let mut decoder = flate2::read::GzDecoder::new(&bytes[at + 4..length]);
+            if decoder.read_to_string(&mut inflated).is_ok() {
+                assert!(
+                    String::from_utf8_lossy(&bytes[..at])
+                        .to_lowercase()
+                        .contains("content-encoding: gzip")
+                );
+                break inflated;
+            }
+        }
+    };
+    assert_eq!(body, text);
+}
+
+#[test]
+fn slow_gone_back_again_failing_and_cut_off() {
+    let shared = Arc::new(Shared::default());
+    let receiver = Receiver::start("127.0.0.1:0", Arc::clone(&shared));
+    let address = receiver.address.to_string();
+    let target = HttpTarget {
+        timeout: Duration::from_millis(300),
+        ..http(&format!("http://{address}/"))
+    };
+    let outputs = start(target);
+    send(&outputs, &["first"]);
+    until("the first comes", || {
+        shared.bodies.lock().unwrap().len() == 1
+    });
+    // Gone, and back.
+    receiver.stop();
+    send(&outputs, &["while it was gone"]);
+    until("it is noticed", || outputs.report()[0].failing.is_some());
+    let receiver = Receiver::start(&address, Arc::clone(&shared));
+    until("the second comes", || {
+        shared.bodies.lock().unwrap().len() == 2
+    });
+    // Failing: for now, then on a message, then for good.
+    *shared.bad.lock().unwrap() = vec![404, 500, 500, 503, 503, 429];
+    send(&outputs, &["refused at the end of it", "after it"]);
+    until("the third comes", || {
+        shared.bodies.lock().unwrap().len() == 3
+    });
+    // Cut off in the middle.
+    shared.cut.store(3, Ordering::Relaxed);
+    send(&outputs, &["cut off thrice"]);
+    until("the fourth comes", || {
+        shared.bodies.lock().unwrap().len() == 4
+    });
+    // Slower than the time-out. What it took nevertheless comes more than once.
+    shared.delay.store(1000, Ordering::Relaxed);
+    let before = outputs.report()[0].counts.failures;
+    send(&outputs, &["slow"]);
+    until("time runs out", || {
+        outputs.report()[0].counts.failures > before
+    });
+    shared.delay.store(0, Ordering::Relaxed);
+    until("the fifth comes", || {
+        shared
+            .bodies
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|body| body == "slow")
+    });
+    until("it is known", || outputs.report()[0].waiting == 0);
+    let report = outputs.report().remove(0);
+    assert_eq!(
+        (
+            report.counts.delivered,
+            report.counts.refused,
+            report.counts.lost
+        ),
+        (5, 1, 0)
+    );
+    assert_eq!((report.dropped, report.failing), (0, None));
+    assert_eq!(shared.bodies.lock().unwrap()[2], "after it");
+    assert!(outputs.finish(Some(Duration::from_secs(30))));
+    receiver.stop();
+}
+
+#[test]
+fn a_message_that_a_receiver_stumbles_over_does_not_stop_the_others() {
+    let shared = Arc::new(Shared::default());
+    let receiver = Receiver::start("127.0.0.1:0", Arc::clone(&shared));
+    *shared.bad.lock().unwrap() = vec![500; 10];
+    let outputs = start(http(&format!("http://{}/", receiver.address)));
+    send(&outputs, &["poison", "good"]);
+    until("the other comes", || {
+        shared.bodies.lock().unwrap().len() == 1
+    });
+    assert_eq!(*shared.bodies.lock().unwrap(), ["good"]);
+    assert!(outputs.finish(None));
+    receiver.stop();
+}
+
+/// Files of an authority, a server and a client.
+struct Certificates {
+    dir: tempfile::TempDir,
+}
+
+impl Certificates {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let authority = |name: &str| {
+            let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            let issuer =
+                CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+            std::fs::write(dir.path().join(format!("{name}.crt")), issuer.pem()).unwrap();
+            std::fs::write(
+                dir.path().join(format!("{name}.key")),
+                issuer.key().serialize_pem(),
+            )
+            .unwrap();
+            issuer
+        };
+        let ca = authority("ca");
+        authority("alone");
+        for name in ["server", "client"] {
+            let key = KeyPair::generate().unwrap();
+            let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+            let certificate = params.signed_by(&key, &ca).unwrap().pem();
+            std::fs::write(dir.path().join(format!("{name}.crt")), certificate).unwrap();
+            std::fs::write(dir.path().join(format!("{name}.key")), key.serialize_pem()).unwrap();
+        }
+        Self { dir }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// A server of OpenSSL that answers with its own page about the connection.
+    fn openssl(&self, name: &str, client_ca: bool) -> Option<(std::process::Child, u16)> {
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let mut command = std::process::Command::new("openssl");
+        command.args([
+            "s_server",
+            "-www",
+            "-quiet",
+            "-accept",
+            &format!("127.0.0.1:{port}"),
+        ]);
+        command.arg("-cert").arg(self.path(&format!("{name}.crt")));
+        command.arg("-key").arg(self.path(&format!("{name}.key")));
+        if client_ca {
+            command
+                .args(["-Verify", "1", "-verify_return_error"])
+                .arg("-CAfile")
+                .arg(self.path("ca.crt"));
+        }
+        let null = std::process::Stdio::null;
+        let child = command
+            .stdin(null())
+            .stdout(null())
+            .stderr(null())
+            .spawn()
+            .ok()?;
+        until("openssl listens", || {
+            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
+        Some((child, port))
+    }
+}
+
+#[test]
+fn trust_and_client_certificates_against_openssl() {
+    let files = Certificates::new();
+    let Some((mut server, port)) = files.openssl("server", true) else {
+        assert!(
+            std::env::var_os("PEREGRINE_REQUIRE_LIVE").is_none(),
+            "openssl is missing"
+        );
+        eprintln!("left out: no openssl");
+        return;
+    };
+    let client = Some((files.path("client.crt"), files.path("client.key")));
+    let trusted = TlsOptions {
+        ca_cert: Some(files.path("ca.crt")),
+        client,
+        ..TlsOptions::default()
+    };
+    let delivered = |port: u16, host: &str, tls: TlsOptions| {
+        // s_server answers GET only, and any answer at all shows that the handshake went well: a
+        // POST draws no answer, and so a time-out instead of an error of TLS.
+        let target = HttpTarget {
+            tls,
+            timeout: Duration::from_millis(1500),
+            ..http(&format!("https://{host}:{port}/"))
+        };
+        let outputs = start(target);
+        send(&outputs, &["x"]);
+        until("one attempt", || {
+            let report = outputs.report().remove(0);
+            report.error.is_some() || report.counts.delivered > 0
+        });
+        let error = outputs.report()[0].error.clone().unwrap_or_default();
+        let _ = outputs.finish(Some(Duration::ZERO));
+        error
+    };
+    let tls_error = |error: &str| {
+        ["ertificate", "alert", "authority"]
+            .iter()
+            .any(|word| error.contains(word))
+    };
+    let good = delivered(port, "localhost", trusted.clone());
+    assert!(!tls_error(&good), "{good}");
+    let without = delivered(
+        port,
+        "localhost",
+        TlsOptions {
+            client: None,
+            ..trusted.clone()
+        },
+    );
+    assert!(
+        tls_error(&without),
+        "a client without certificate: {without}"
+    );
+    let stranger = TlsOptions {
+        ca_cert: Some(files.path("alone.crt")),
+        ..trusted.clone()
+    };
+    let refused = delivered(port, "localhost", stranger);
+    assert!(tls_error(&refused), "an unknown authority: {refused}");
+    let wrong_name = delivered(port, "127.0.0.1", trusted);
+    assert!(
+        tls_error(&wrong_name),
+        "another name than the certificate's: {wrong_name}"
+    );
+    server.kill().unwrap();
+    server.wait().unwrap();
+
+    let (mut server, port) = files.openssl("alone", false).unwrap();
+    let own = TlsOptions {
+        ca_cert: Some(files.path("alone.crt")),
+        ..TlsOptions::default()
+    };
+    let good = delivered(port, "localhost", own);
+    assert!(
+        !tls_error(&good),
+        "a certificate that is its own authority: {good}"
+    );
+    let refused = delivered(port, "localhost", TlsOptions::default());
+    assert!(tls_error(&refused), "nobody is trusted: {refused}");
+    let insecure = TlsOptions {
+        insecure: true,
+        ..TlsOptions::default()
+    };
+    let good = delivered(port, "127.0.0.1", insecure);
+    assert!(!tls_error(&good), "insecure: {good}");
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
+
+#[test]
+fn files_of_no_use_stop_the_start() {
+    let files = Certificates::new();
+    std::fs::write(files.path("rubbish"), "rubbish").unwrap();
+    let fault = |tls: TlsOptions, url: &str| {
+        let output = output(Target::Http(HttpTarget { tls, ..http(url) }), None);
+        Outputs::start(&[output], policy(), Duration::from_secs(1), &quiet())
+            .err()
+            .unwrap()
+            .to_string()
+    };
+    let ca = |name: &str| TlsOptions {
+        ca_cert: Some(files.path(name)),
+        ..TlsOptions::default()
+    };
+    assert!(fault(ca("missing"), "https://x/").contains("missing"));
+    assert!(fault(ca("rubbish"), "https://x/").contains("rubbish"));
+    let client = Some((files.path("client.crt"), files.path("server.key")));
+    let mixed = TlsOptions {
+        client,
+        ..TlsOptions::default()
+    };
+    assert!(fault(mixed, "https://x/").contains("client.crt"));
+    assert!(fault(TlsOptions::default(), "ftp://x/").contains("ftp://x/"));
+}

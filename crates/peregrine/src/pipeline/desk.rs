@@ -1,0 +1,86 @@
+//! From one event of system calls to its alerts, whatever its fields are taken from.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use engine::Engine;
+use event::Record;
+use fields::Environment;
+use filter::FieldSource;
+use outputs::{Formatter, Route, RuleOutput, Statistics};
+
+use super::Outcome;
+use super::shared::SharedOutputs;
+use super::throttle::Throttle;
+
+/// All that an alert needs, borrowed from where it lives.
+pub(super) struct Desk<'d> {
+    pub(super) engine: &'d mut Engine,
+    pub(super) rule_outputs: &'d Arc<Vec<RuleOutput>>,
+    pub(super) env: &'d Environment,
+    pub(super) formatter: &'d mut Formatter,
+    pub(super) line: &'d mut Vec<u8>,
+    pub(super) lines: &'d mut Vec<(usize, Vec<u8>)>,
+    pub(super) statistics: &'d mut Statistics,
+    pub(super) throttle: &'d mut Throttle,
+    pub(super) outputs: &'d SharedOutputs,
+    pub(super) routes: &'d [Route],
+}
+
+impl Desk<'_> {
+    /// Matches the rules against one event. Where it `may_wait` and something is asked that is not
+    /// known yet, nothing is sent: whether a rule matches may depend on it.
+    #[inline]
+    pub(super) fn alerts<S: FieldSource>(
+        &mut self,
+        record: &Record<'_>,
+        view: &S,
+        may_wait: bool,
+    ) -> Outcome {
+        let fired = self.engine.on_event(record.code, view);
+        let waits = || may_wait && self.env.awaits_container.load(Ordering::Relaxed);
+        self.lines.clear();
+        for &rule in fired {
+            if waits() {
+                break;
+            }
+            let rule = rule as usize;
+            let compiled = &self.rule_outputs[rule];
+            self.line.clear();
+            self.formatter.alert(compiled, record.ts, view, self.line);
+            // Most events that fire fire one rule: its line is sent as it is.
+            if fired.len() == 1 && !waits() {
+                self.statistics.count(rule, compiled.priority());
+                if self.throttle.lets_pass(record.ts)
+                    && !self.outputs.read().send_to(
+                        self.routes[rule],
+                        compiled.priority(),
+                        self.line,
+                    )
+                {
+                    return Outcome::Closed;
+                }
+                return Outcome::Done;
+            }
+            self.lines.push((rule, self.line.clone()));
+        }
+        if waits() {
+            self.env.awaits_container.store(false, Ordering::Relaxed);
+            self.engine.take_back();
+            return Outcome::Waits;
+        }
+        for (rule, line) in self.lines.iter() {
+            let priority = self.rule_outputs[*rule].priority();
+            self.statistics.count(*rule, priority);
+            if self.throttle.lets_pass(record.ts)
+                && !self
+                    .outputs
+                    .read()
+                    .send_to(self.routes[*rule], priority, line)
+            {
+                return Outcome::Closed;
+            }
+        }
+        Outcome::Done
+    }
+}

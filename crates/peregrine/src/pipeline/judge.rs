@@ -1,0 +1,198 @@
+//! The rules of one source beside system calls, over its events; and how their matches become alerts.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use audit::{Body, Limits, Session};
+use engine::Engine;
+use event::{Record, codes};
+use fields::{Environment, EventView};
+use outputs::{Formatter, Outputs, Route, RuleOutput, Statistics};
+use plugins::Event;
+use state::{Context, State};
+
+use super::Plan;
+use super::compiled::{Compiled, RuleSubject};
+use super::throttle::Throttle;
+use crate::sources::plugin::Values;
+use crate::sources::{Running, Sessions, SourceView};
+
+/// The rules of one source, compiled, with what their alerts need. A reload makes new ones.
+pub(super) struct Rulings {
+    engine: Engine,
+    env: Environment,
+    formatter: Formatter,
+    rule_outputs: Arc<Vec<RuleOutput>>,
+    subjects: Vec<RuleSubject>,
+    throttle: Throttle,
+}
+
+impl Rulings {
+    /// Those of a source; `None` where the source was not compiled for.
+    pub(super) fn take(compiled: &mut Compiled, source: &str) -> Option<Self> {
+        let at = compiled.sides.iter().position(|(name, _)| name == source)?;
+        let (_, engine) = compiled.sides.swap_remove(at);
+        let mut env = Environment {
+            source: source.to_owned(),
+            ..Environment::default()
+        };
+        compiled.prepare(&mut env);
+        Some(Self {
+            engine,
+            env,
+            formatter: compiled.formatter(),
+            rule_outputs: Arc::clone(&compiled.rule_outputs),
+            subjects: compiled.subjects.clone(),
+            throttle: Throttle::new(compiled.settings.outputs.throttle),
+        })
+    }
+}
+
+/// Where a reload leaves new rules for a source that runs on another thread.
+pub(super) type Mailbox = Arc<Mutex<Option<Rulings>>>;
+
+/// The rules of one source beside system calls.
+pub(super) struct Judge {
+    /// The source.
+    pub(super) name: String,
+    /// The number of its plugin in captures.
+    id: u32,
+    /// The name of its plugin.
+    plugin: String,
+    audit: bool,
+    running: Vec<Running>,
+    rulings: Rulings,
+    routes: Option<Vec<Route>>,
+    /// What fired.
+    pub(super) statistics: Statistics,
+    pub(super) mailbox: Mailbox,
+    sessions: Option<Arc<Sessions>>,
+    line: Vec<u8>,
+    limits: Limits,
+}
+
+impl Judge {
+    /// The judge of a source, with the plugins that have to do with its events.
+    pub(super) fn new(
+        plan: &Plan<'_>,
+        rulings: Rulings,
+        name: &str,
+        running: Vec<Running>,
+        sessions: Option<&Arc<Sessions>>,
+    ) -> Self {
+        let plugin = plan
+            .sources
+            .plugins()
+            .source(name)
+            .map(|plugin| &plugin.info);
+        let audit = plugin.is_none() && name == audit::SOURCE;
+        Self {
+            name: name.to_owned(),
+            id: plugin.map_or(audit::PLUGIN_ID, |info| info.id),
+            plugin: plugin.map_or_else(|| "k8saudit".to_owned(), |info| info.name.clone()),
+            audit,
+            running,
+            statistics: Statistics::new(rulings.subjects.iter().map(|s| s.rule.clone())),
+            rulings,
+            routes: None,
+            mailbox: Mailbox::default(),
+            sessions: sessions.filter(|_| audit).cloned(),
+            line: Vec::new(),
+            limits: Limits::default(),
+        }
+    }
+
+    /// Whether it judges events of this plugin. The variants of the audit plugin share a source.
+    pub(super) fn is_for(&self, plugin: u32) -> bool {
+        plugin == self.id || (self.audit && matches!(plugin, 9 | 16 | 21 | 22))
+    }
+
+    /// Goes over to other rules.
+    pub(super) fn adopt(&mut self, rulings: Rulings) {
+        self.statistics
+            .carry_over(rulings.subjects.iter().map(|s| s.rule.as_str()));
+        self.rulings = rulings;
+        self.routes = None;
+    }
+
+    /// Takes new rules that a reload left.
+    pub(super) fn look_for_rules(&mut self) {
+        let new = self
+            .mailbox
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(rulings) = new {
+            self.adopt(rulings);
+        }
+    }
+
+    /// False when nobody reads the alerts any more.
+    pub(super) fn event(
+        &mut self,
+        record: &Record<'_>,
+        state: &State,
+        context: &Context,
+        outputs: &Outputs,
+    ) -> bool {
+        let Self {
+            rulings,
+            routes,
+            statistics,
+            line,
+            ..
+        } = self;
+        rulings.env.see(record);
+        let event = Event {
+            number: context.number,
+            source: &self.name,
+            bytes: record.bytes(),
+        };
+        let code = record.code.number();
+        self.running
+            .iter()
+            .for_each(|running| running.see(&event, code));
+        let concerned = rulings.engine.concerns(record.code);
+        if !concerned && self.sessions.is_none() {
+            return true;
+        }
+        let payload = record.param(1);
+        // What cannot be read has no fields but those of every event.
+        let body = (self.audit && code == codes::PLUGINEVENT_E)
+            .then(|| Body::of_event(payload, record.ts, &self.limits).ok())
+            .flatten();
+        let audited = body.as_ref().and_then(|body| body.events().next());
+        if let (Some(sessions), Some(event)) = (&self.sessions, audited)
+            && let Some(session) = Session::of(event.node, event.time)
+        {
+            sessions.begin(session);
+        }
+        if !concerned {
+            return true;
+        }
+        let view = SourceView {
+            base: EventView::new(record, state, context, &rulings.env),
+            audit: audited.map(|e| audit::View::new(e.node, e.time).with_zone(&rulings.env.zone)),
+            plugin: &self.plugin,
+            values: Values::new(&self.running, event, code),
+            session: None,
+        };
+        let routes = routes.get_or_insert_with(|| {
+            let subjects = rulings.subjects.iter();
+            subjects.map(|subject| subject.route(outputs)).collect()
+        });
+        for &rule in rulings.engine.on_event(record.code, &view) {
+            let rule = rule as usize;
+            let compiled = &rulings.rule_outputs[rule];
+            statistics.count(rule, compiled.priority());
+            if !rulings.throttle.lets_pass(record.ts) {
+                continue;
+            }
+            line.clear();
+            rulings.formatter.alert(compiled, record.ts, &view, line);
+            if !outputs.send_to(routes[rule], compiled.priority(), line) {
+                return false;
+            }
+        }
+        true
+    }
+}

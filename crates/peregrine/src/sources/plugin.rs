@@ -1,0 +1,550 @@
+//! Plugins of the configuration: loaded once to learn what they are, and started for each source that needs them.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::path::{Component, Path};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use bumpalo::Bump;
+use capture::Item;
+use config::Settings;
+use event::{Record, RecordFlags};
+use filter::{Argument, Value};
+use plugins::{BatchEnd, Capability, Datum, Event, Fields, Info, Plugin, Report, Spec, Wanted};
+use rules::Priority;
+
+use super::{built_in, wanted};
+use crate::log;
+use crate::pipeline::beside::Stream;
+use crate::source::{Next, Source};
+use crate::watch::Wanted as Watched;
+
+/// Where relative paths of plugins begin.
+const FOLDER: &str = "/usr/share/falco/plugins";
+
+/// A plugin that one thread uses at a time.
+type Shared = Arc<Mutex<Plugin>>;
+
+fn lock(plugin: &Shared) -> MutexGuard<'_, Plugin> {
+    plugin.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A plugin of the configuration.
+pub(crate) struct Configured {
+    spec: Spec,
+    /// What it says of itself.
+    pub(crate) info: Info,
+    /// Its fields.
+    pub(crate) fields: Fields,
+    /// Number of the first of them.
+    pub(crate) first: u16,
+    config: String,
+    open_params: String,
+}
+
+/// All plugins of the configuration.
+#[derive(Default)]
+pub(crate) struct Plugins {
+    all: Vec<Configured>,
+}
+
+impl Plugins {
+    /// Loads those that are to be loaded, in their order, and learns what they are.
+    ///
+    /// # Errors
+    /// The first that is none, or two that exclude each other.
+    pub(crate) fn load(settings: &Settings, first: u16) -> Result<Self> {
+        let mut all: Vec<Configured> = Vec::new();
+        let mut first = first;
+        let names: Vec<&str> = match &settings.load_plugins {
+            Some(names) => names.iter().map(String::as_str).collect(),
+            None => settings
+                .plugins
+                .iter()
+                .map(|plugin| plugin.name.as_str())
+                .collect(),
+        };
+        for name in names.into_iter().filter(|name| !built_in(name)) {
+            let plugin = settings.plugins.iter().find(|plugin| plugin.name == name);
+            let Some(plugin) = plugin.filter(|_| wanted(settings, name)) else {
+                continue;
+            };
+            let spec = spec(&library(&plugin.library_path)?, plugin.in_process)?;
+            let info = Plugin::load(spec.clone())?.info().clone();
+            log::info(&format!(
+                "Loaded plugin '{}@{}' from file {}",
+                info.name, info.version, info.path
+            ));
+            for other in &all {
+                if other.info.name == info.name {
+                    bail!(
+                        "cannot register plugin {} in inspector: found another plugin with name {}. Aborting.",
+                        info.path,
+                        info.name
+                    );
+                }
+                if info.can(Capability::Sourcing) && info.id != 0 && other.info.id == info.id {
+                    bail!(
+                        "cannot register plugin {} in inspector: found another plugin with ID {}. Aborting.",
+                        info.path,
+                        info.id
+                    );
+                }
+            }
+            let fields = Fields::new(info.fields.clone());
+            let count =
+                u16::try_from(info.fields.len()).context("a plugin with too many fields")?;
+            let next = first
+                .checked_add(count)
+                .context("the plugins have too many fields")?;
+            all.push(Configured {
+                spec,
+                info,
+                fields,
+                first,
+                config: plugin.init_config.clone(),
+                open_params: plugin.open_params.clone(),
+            });
+            first = next;
+        }
+        Ok(Self { all })
+    }
+
+    /// What they are.
+    pub(crate) fn infos(&self) -> impl Iterator<Item = &Info> {
+        self.all.iter().map(|plugin| &plugin.info)
+    }
+
+    /// Each with its fields.
+    pub(crate) fn configured(&self) -> &[Configured] {
+        &self.all
+    }
+
+    /// The plugin that is the source of this name.
+    pub(crate) fn source(&self, name: &str) -> Option<&Configured> {
+        let mut all = self.all.iter();
+        all.find(|plugin| plugin.info.can(Capability::Sourcing) && plugin.info.source == name)
+    }
+
+    /// Names of the sources that they bring.
+    pub(crate) fn source_names(&self) -> impl Iterator<Item = &str> {
+        let sourcing = self
+            .infos()
+            .filter(|info| info.can(Capability::Sourcing) && info.id != 0);
+        sourcing.map(|info| info.source.as_str())
+    }
+
+    /// Starts those that have to do with events of a source; its own plugin is among them.
+    ///
+    /// # Errors
+    /// When one does not start.
+    pub(crate) fn start(&self, source: &str) -> Result<Vec<Running>> {
+        let mut running = Vec::new();
+        for plugin in &self.all {
+            let info = &plugin.info;
+            let own = info.can(Capability::Sourcing) && info.source == source;
+            let listens = info.can(Capability::Listening);
+            if !(own
+                || listens
+                || info.extracts_from(source)
+                || info.parses(source)
+                || info.injects_into(source))
+            {
+                continue;
+            }
+            running.push(Running::start(plugin, source)?);
+        }
+        Ok(running)
+    }
+}
+
+impl Configured {
+    /// A started one, to be asked things.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub(crate) fn started(&self) -> Result<Plugin> {
+        let mut plugin = Plugin::load(self.spec.clone())?;
+        plugin.init(&self.config)?;
+        Ok(plugin)
+    }
+}
+
+/// The file of a plugin; a relative path must not leave the folder of plugins.
+fn library(path: &str) -> Result<String> {
+    let given = Path::new(path);
+    if given.is_absolute() {
+        return Ok(path.to_owned());
+    }
+    if given
+        .components()
+        .any(|part| !matches!(part, Component::Normal(_) | Component::CurDir))
+    {
+        bail!("library_path '{path}' leaves the folder of plugins {FOLDER}");
+    }
+    Ok(Path::new(FOLDER).join(given).display().to_string())
+}
+
+fn spec(path: &str, in_process: bool) -> Result<Spec> {
+    let report = Arc::new(|report: Report| match report {
+        Report::Trouble {
+            plugin,
+            text,
+            times,
+        } => {
+            log::error(&format!(
+                "plugin {plugin}: {text} (its process ended {times} times so far)"
+            ));
+        }
+        Report::Log {
+            severity,
+            component,
+            text,
+        } => {
+            let priority = match severity {
+                0..=2 => Priority::Critical,
+                3 => Priority::Error,
+                4 => Priority::Warning,
+                5 => Priority::Notice,
+                6 => Priority::Informational,
+                _ => Priority::Debug,
+            };
+            log::log(priority, &format!("{component}: {text}"));
+        }
+    });
+    if in_process {
+        return Ok(Spec {
+            report,
+            ..Spec::in_process(path)
+        });
+    }
+    let program = std::env::current_exe().context("cannot tell the program's own file")?;
+    Ok(Spec {
+        report,
+        ..Spec::child(path, program)
+    })
+}
+
+/// A plugin at work on the events of one source.
+pub(crate) struct Running {
+    plugin: Shared,
+    info: Info,
+    first: u16,
+    extracts: bool,
+    parses: bool,
+    injects: bool,
+    /// The plugin is the source itself.
+    own: bool,
+    /// Fields that rules have asked for: they are taken from an event at once.
+    learned: RefCell<Vec<Wanted>>,
+}
+
+impl Running {
+    fn start(configured: &Configured, source: &str) -> Result<Self> {
+        let mut plugin = configured.started()?;
+        let info = plugin.info().clone();
+        if info.can(Capability::Listening) {
+            plugin
+                .listen(true)
+                .with_context(|| format!("capture_open error for plugin '{}'", info.name))?;
+        }
+        let injects = info.injects_into(source);
+        if injects {
+            plugin.start_async().with_context(|| {
+                format!("can't set async event handler for plugin '{}'", info.name)
+            })?;
+        }
+        Ok(Self {
+            plugin: Arc::new(Mutex::new(plugin)),
+            first: configured.first,
+            extracts: info.extracts_from(source),
+            parses: info.parses(source),
+            injects,
+            own: info.can(Capability::Sourcing) && info.source == source,
+            info,
+            learned: RefCell::default(),
+        })
+    }
+
+    fn fields(&self) -> std::ops::Range<u16> {
+        self.first..self.first + self.info.fields.len() as u16
+    }
+
+    /// Shows it an event, if it is for it.
+    pub(crate) fn see(&self, event: &Event<'_>, code: u16) {
+        if self.parses
+            && self
+                .info
+                .takes(&self.info.parse_types, &self.info.parse_sources, code)
+        {
+            lock(&self.plugin).parse(event);
+        }
+    }
+}
+
+/// Values of plugins' fields for one event.
+pub(crate) struct Values<'a> {
+    running: &'a [Running],
+    event: Event<'a>,
+    code: u16,
+    /// By plugin, in the order of what it has learned.
+    taken: RefCell<Vec<Vec<Option<Vec<Datum>>>>>,
+}
+
+impl<'a> Values<'a> {
+    /// Nothing taken yet.
+    pub(crate) fn new(running: &'a [Running], event: Event<'a>, code: u16) -> Self {
+        Self {
+            running,
+            event,
+            code,
+            taken: RefCell::new(vec![Vec::new(); running.len()]),
+        }
+    }
+
+    /// The value of the field with this number.
+    pub(crate) fn value<'s>(
+        &self,
+        number: u16,
+        arg: &Argument,
+        scratch: &'s Bump,
+    ) -> Option<Value<'s>> {
+        let at = self
+            .running
+            .iter()
+            .position(|running| running.fields().contains(&number))?;
+        let running = &self.running[at];
+        let info = &running.info;
+        if !running.extracts || !info.takes(&info.extract_types, &info.extract_sources, self.code) {
+            return None;
+        }
+        let field = number - running.first;
+        let argument = match arg {
+            Argument::None => None,
+            Argument::Index(index) => Some(index.to_string()),
+            Argument::Key(key) => Some(key.to_string()),
+        };
+        let wanted = Wanted {
+            field: field.into(),
+            argument,
+        };
+        let mut learned = running.learned.borrow_mut();
+        let place = learned
+            .iter()
+            .position(|w| *w == wanted)
+            .unwrap_or_else(|| {
+                learned.push(wanted);
+                learned.len() - 1
+            });
+        let mut taken = self.taken.borrow_mut();
+        if taken[at].len() <= place {
+            taken[at] = lock(&running.plugin).extract(&self.event, &learned);
+        }
+        let data = taken[at].get(place)?.as_ref()?;
+        if info.fields.get(usize::from(field))?.list {
+            let all = data.iter().map(|datum| datum.value(scratch));
+            return Some(Value::List(
+                scratch.alloc_slice_fill_iter(all.collect::<Vec<_>>()),
+            ));
+        }
+        data.first().map(|datum| datum.value(scratch))
+    }
+
+    /// The event in the words of its plugin, or its first bytes.
+    pub(crate) fn describe<'s>(&self, payload: &[u8], scratch: &'s Bump) -> &'s [u8] {
+        let own = self.running.iter().find(|running| running.own);
+        if let Some(text) = own.and_then(|running| lock(&running.plugin).describe(&self.event)) {
+            return scratch.alloc_slice_copy(text.as_bytes());
+        }
+        let start = &payload[..payload.len().min(50)];
+        let printable = start.iter().all(|b| b.is_ascii_graphic() || *b == b' ');
+        let shown = if printable {
+            String::from_utf8_lossy(start)
+        } else {
+            "<binary>".into()
+        };
+        scratch
+            .alloc_str(&format!("datalen={} data={shown}...", payload.len()))
+            .as_bytes()
+    }
+}
+
+/// The time now in nanoseconds since the epoch.
+fn now() -> u64 {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Events of a plugin as a stream.
+pub(crate) struct PluginStream {
+    plugin: Shared,
+    ready: VecDeque<Vec<u8>>,
+    end: Option<Option<String>>,
+    current: Vec<u8>,
+}
+
+impl PluginStream {
+    /// Opens the source of the plugin among `running` that has one.
+    ///
+    /// # Errors
+    /// When it does not open.
+    pub(crate) fn open(configured: &Configured, running: &[Running]) -> Result<Self> {
+        let own = running.iter().find(|running| running.own);
+        let plugin = Arc::clone(&own.context("the plugin is no source")?.plugin);
+        let name = &configured.info.name;
+        lock(&plugin).open(&configured.open_params)?;
+        log::info(&format!(
+            "Opening '{}' source with plugin '{name}'",
+            configured.info.source
+        ));
+        Ok(Self {
+            plugin,
+            ready: VecDeque::new(),
+            end: None,
+            current: Vec::new(),
+        })
+    }
+}
+
+impl Stream for PluginStream {
+    fn next(&mut self) -> Result<Next<'_>> {
+        if self.ready.is_empty() {
+            match self.end.take() {
+                Some(None) => {
+                    self.end = Some(None);
+                    return Ok(Next::End);
+                }
+                Some(Some(words)) => return Err(anyhow!(words)),
+                None => {}
+            }
+            let batch = lock(&self.plugin).next_batch();
+            self.ready.extend(batch.events);
+            match batch.end {
+                BatchEnd::More | BatchEnd::Later => {}
+                BatchEnd::End => self.end = Some(None),
+                BatchEnd::Failed(words) => self.end = Some(Some(words)),
+            }
+        }
+        let Some(record) = self.ready.pop_front() else {
+            return Ok(Next::Idle(now()));
+        };
+        self.current = record;
+        let record = Record::parse(&self.current, 0, RecordFlags::default())?;
+        Ok(Next::Item(Item::Event(record)))
+    }
+}
+
+/// Puts plugins' events into a stream or source.
+pub(crate) struct Injecting<S> {
+    inner: S,
+    plugins: Vec<Shared>,
+    id: u32,
+    current: Vec<u8>,
+}
+
+impl Injecting<()> {
+    /// With the events of those of `running` that have any; they carry the number of the source's plugin.
+    pub(crate) fn prepare(running: &[Running]) -> Self {
+        let injecting = running.iter().filter(|running| running.injects);
+        let own = running.iter().find(|running| running.own);
+        Self {
+            inner: (),
+            plugins: injecting
+                .map(|running| Arc::clone(&running.plugin))
+                .collect(),
+            id: own.map_or(0, |running| running.info.id),
+            current: Vec::new(),
+        }
+    }
+
+    /// Around a source.
+    pub(crate) fn around<S>(self, inner: S) -> Injecting<S> {
+        let Self {
+            plugins,
+            id,
+            current,
+            ..
+        } = self;
+        Injecting {
+            inner,
+            plugins,
+            id,
+            current,
+        }
+    }
+}
+
+impl<S> Injecting<S> {
+    /// The next event that a plugin put in, made ready.
+    fn injected(&mut self) -> bool {
+        let Some(mut event) = self
+            .plugins
+            .iter()
+            .find_map(|plugin| lock(plugin).injected())
+        else {
+            return false;
+        };
+        if event[..8] == [0xFF; 8] {
+            event[..8].copy_from_slice(&now().to_le_bytes());
+        }
+        // Header, three lengths, then the number of the plugin.
+        if let Some(id) = event.get_mut(38..42) {
+            id.copy_from_slice(&self.id.to_le_bytes());
+        }
+        self.current = event;
+        true
+    }
+
+    fn record(&self) -> Result<Next<'_>> {
+        let record = Record::parse(&self.current, 0, RecordFlags::default())?;
+        Ok(Next::Item(Item::Event(record)))
+    }
+}
+
+impl Stream for Injecting<Box<dyn Stream>> {
+    fn next(&mut self) -> Result<Next<'_>> {
+        if !self.plugins.is_empty() && self.injected() {
+            return self.record();
+        }
+        self.inner.next()
+    }
+
+    fn finish(&mut self) {
+        self.inner.finish();
+    }
+}
+
+impl<S: Source> Source for Injecting<S> {
+    const LIVE: bool = S::LIVE;
+
+    fn next(&mut self) -> Result<Next<'_>> {
+        if !self.plugins.is_empty() && self.injected() {
+            return self.record();
+        }
+        self.inner.next()
+    }
+
+    fn lookup(&self) -> Box<dyn state::Lookup> {
+        self.inner.lookup()
+    }
+
+    fn losses(&self) -> Option<probe::LossMeter> {
+        self.inner.losses()
+    }
+
+    fn want(&mut self, wanted: &Watched) {
+        self.inner.want(wanted);
+    }
+
+    fn progress(&mut self) {
+        self.inner.progress();
+    }
+
+    fn finish(&mut self) {
+        self.inner.finish();
+    }
+}

@@ -1,0 +1,1 @@
+//! Sample plugins, one of each capability; see the examples.
