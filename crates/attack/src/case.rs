@@ -35,10 +35,7 @@ const TEXTS: [(&str, &str); 4] = [
         "sandbox.attacks",
         include_str!("../attacks/sandbox.attacks"),
     ),
-    (
-        "narrow.attacks",
-        include_str!("../attacks/narrow.attacks"),
-    ),
+    ("narrow.attacks", include_str!("../attacks/narrow.attacks")),
 ];
 
 /// The file with the products.

@@ -46,16 +46,27 @@ pub fn capture_file() -> io::Result<Vec<u8>> {
         boot_time: BOOT,
         flags: 0,
     })?;
-    let interface = |name: &str, address: [u8; 4], netmask: [u8; 4], broadcast: [u8; 4]| Interface {
-        name: name.into(),
-        address: address.into(),
-        netmask: netmask.into(),
-        broadcast: broadcast.into(),
-        link_speed: None,
-    };
+    let interface =
+        |name: &str, address: [u8; 4], netmask: [u8; 4], broadcast: [u8; 4]| Interface {
+            name: name.into(),
+            address: address.into(),
+            netmask: netmask.into(),
+            broadcast: broadcast.into(),
+            link_speed: None,
+        };
     writer.interfaces(&[
-        interface("eth0", [198, 18, 0, 10], [255, 255, 255, 0], [198, 18, 0, 255]),
-        interface("docker0", [172, 17, 0, 1], [255, 255, 0, 0], [172, 17, 255, 255]),
+        interface(
+            "eth0",
+            [198, 18, 0, 10],
+            [255, 255, 255, 0],
+            [198, 18, 0, 255],
+        ),
+        interface(
+            "docker0",
+            [172, 17, 0, 1],
+            [255, 255, 0, 0],
+            [172, 17, 255, 255],
+        ),
     ])?;
     writer.users(&accounts())?;
     let cast = Cast::new();
