@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use crate::audit::AuditCase;
 use crate::case::Case;
 use crate::condition::{Word, expanded};
+use crate::ways;
 
 /// What a rule cannot see: its name, a tab, the words.
 const BLIND: &str = include_str!("../attacks/blind-spots.txt");
@@ -259,6 +260,7 @@ pub fn page(files: &[String], cases: &[Case], audit: &[AuditCase], others: &str)
             blind.get(rule.name.as_str()).copied().unwrap_or_default(),
         );
     }
+    page.push_str(&tried(&rules, cases));
     page.push_str(
         "\n## What no rule can see\n\n\
          * A file that is reached through a symbolic link that was there before: calls carry the path as it was written. The\n\
@@ -273,6 +275,36 @@ pub fn page(files: &[String], cases: &[Case], audit: &[AuditCase], others: &str)
         page.push_str(others);
     }
     page
+}
+
+/// The ways around each stable rule that its attacks take.
+fn tried(rules: &[Rule], cases: &[Case]) -> String {
+    let mut text = String::from("\n## Ways around that are tried\n\n");
+    for (way, words) in ways::WAYS {
+        let _ = writeln!(text, "* {way}: {words}");
+    }
+    text.push_str("\n| stable rule | attacks | by |\n|---|---|---|\n");
+    let stable = |rule: &&Rule| rule.maturity == "stable" && rule.source != AUDIT;
+    for rule in rules.iter().filter(stable) {
+        let attacks: Vec<&Case> = cases
+            .iter()
+            .filter(|case| case.rule == rule.name && case.fires)
+            .collect();
+        let taken: BTreeSet<&str> = attacks.iter().flat_map(|case| ways::of(case)).collect();
+        let names: Vec<&str> = ways::WAYS
+            .iter()
+            .map(|(way, _)| *way)
+            .filter(|way| taken.contains(way))
+            .collect();
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} |",
+            rule.name,
+            attacks.len(),
+            names.join(", ")
+        );
+    }
+    text
 }
 
 /// What each rule cannot see.

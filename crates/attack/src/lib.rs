@@ -35,6 +35,7 @@ pub mod runtime;
 pub mod script;
 pub mod stage;
 pub mod verdict;
+pub mod ways;
 
 /// The environment variable that ties an event to a case.
 pub const CASE_VARIABLE: &str = "PEREGRINE_CASE";
