@@ -271,7 +271,7 @@ pub fn page(files: &[String], cases: &[Case], audit: &[AuditCase], others: &str)
          * Events that were lost: losses are counted and become an alert of their own.\n",
     );
     if !others.is_empty() {
-        page.push_str("\n## Falco's own stable rules in the same suite\n\n");
+        page.push_str("\n## Falco's own rules in the same suite\n\n");
         page.push_str(others);
     }
     page
@@ -321,7 +321,7 @@ pub fn blind_spots() -> BTreeMap<&'static str, &'static str> {
 pub fn side_by_side(cases: &[Case], ours: &[bool], theirs: &[bool]) -> String {
     let mut table = String::from(
         "Every case of a rule that both have; a rule fires and is silent where it should. Ours first, then Falco's newest\n\
-         stable file, both in Peregrine.\n\n| rule | fires, ours | fires, Falco's | silent, ours | silent, Falco's |\n|---|---|---|---|---|\n",
+         file and those that it no longer ships on by default, both in Peregrine.\n\n| rule | fires, ours | fires, Falco's | silent, ours | silent, Falco's |\n|---|---|---|---|---|\n",
     );
     let mut names: Vec<&str> = Vec::new();
     for case in cases {

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use attack::audit;
 use attack::case::{self, ANY_RULE, Case};
@@ -170,6 +171,9 @@ fn able() -> Option<Plan> {
     })
 }
 
+/// Two performances at once would see each other: their cases carry the same tokens.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// One change in so many of all is tried: `peregrine-attack mutate` tries each.
 const SAMPLE: usize = 60;
 
@@ -181,6 +185,7 @@ fn a_recording_raises_the_same_and_notices_changed_rules() {
     let Some(plan) = able() else {
         return;
     };
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let cases = case::all().expect("cases");
     let folder = tempfile::tempdir().expect("a directory");
     let file = folder.path().join("suite.scap");
@@ -224,6 +229,7 @@ fn rules_fire_on_attacks_and_stay_silent_on_near_misses() {
     let Some(plan) = able() else {
         return;
     };
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let cases = case::all().expect("cases");
     match verify(&plan, &cases) {
         Ok(()) => {}
