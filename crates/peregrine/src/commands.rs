@@ -10,6 +10,7 @@ mod read;
 mod record;
 mod replay;
 mod run;
+mod test;
 
 use clap::Parser;
 
@@ -35,6 +36,7 @@ pub(crate) fn run() -> u8 {
         Command::Config(args) => config::run(&args),
         Command::List(args) => list::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Test(args) => test::run(&args),
     };
     match result {
         Ok(code) => code,

@@ -26,7 +26,7 @@ const ROWS: &[&[&str]] = &[
         "containers",
         "plugins",
     ],
-    &["live"],
+    &["live", "workbench"],
     &["peregrine"],
 ];
 
