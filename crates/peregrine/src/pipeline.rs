@@ -34,6 +34,7 @@ use shared::SharedOutputs;
 use throttle::Throttle;
 use upkeep::Upkeep;
 
+use crate::daemon::activity::Activity;
 use crate::daemon::notify::Supervisor;
 use crate::daemon::{Daemon, board::Board, reload, service};
 use crate::drops::DropMonitor;
@@ -226,6 +227,8 @@ pub(crate) struct Alerting {
     throttle: Throttle,
     live: bool,
     upkeep: Upkeep,
+    /// Who is busy, while somebody looks on.
+    activity: Option<Box<Activity>>,
 }
 
 /// What became of an event.
@@ -269,6 +272,7 @@ impl Alerting {
             throttle: Throttle::new(settings.outputs.throttle),
             live: false,
             upkeep: Upkeep::new(settings, &compiled.form.hostname),
+            activity: None,
             compiled,
         })
     }
@@ -547,6 +551,9 @@ impl Work for Alerting {
         self.events += 1;
         if !context.visible {
             return true;
+        }
+        if let Some(activity) = &mut self.activity {
+            activity.see(record, state, context);
         }
         if let Some(plugin) = foreign(record) {
             return self.foreign_event(record, state, context, plugin);
