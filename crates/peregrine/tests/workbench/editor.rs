@@ -26,8 +26,17 @@ impl Client {
             .unwrap();
         let input = child.stdin.take().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
-        let mut client = Self { child, input, output, next: 0, diagnostics: Default::default() };
-        let answer = client.ask("initialize", json!({"processId": null, "rootUri": null, "capabilities": {}}));
+        let mut client = Self {
+            child,
+            input,
+            output,
+            next: 0,
+            diagnostics: Default::default(),
+        };
+        let answer = client.ask(
+            "initialize",
+            json!({"processId": null, "rootUri": null, "capabilities": {}}),
+        );
         assert_eq!(answer["capabilities"]["hoverProvider"], true);
         client.tell("initialized", json!({}));
         client
@@ -48,7 +57,11 @@ impl Client {
         let mut length = 0;
         loop {
             let mut line = String::new();
-            assert_ne!(self.output.read_line(&mut line).unwrap(), 0, "the server hung up");
+            assert_ne!(
+                self.output.read_line(&mut line).unwrap(),
+                0,
+                "the server hung up"
+            );
             match line.trim().split_once(": ") {
                 Some((_, number)) => length = number.parse().unwrap(),
                 None => break,
@@ -59,7 +72,10 @@ impl Client {
         let message: Value = serde_json::from_slice(&body).unwrap();
         if message["method"] == "textDocument/publishDiagnostics" {
             let params = &message["params"];
-            self.diagnostics.insert(params["uri"].as_str().unwrap().to_owned(), params["diagnostics"].clone());
+            self.diagnostics.insert(
+                params["uri"].as_str().unwrap().to_owned(),
+                params["diagnostics"].clone(),
+            );
         }
         message
     }
@@ -83,12 +99,18 @@ impl Client {
     }
 
     fn open(&mut self, uri: &str, text: &str) -> Vec<String> {
-        self.tell("textDocument/didOpen", json!({"textDocument": {"uri": uri, "languageId": "yaml", "version": 1, "text": text}}));
+        self.tell(
+            "textDocument/didOpen",
+            json!({"textDocument": {"uri": uri, "languageId": "yaml", "version": 1, "text": text}}),
+        );
         self.codes(uri)
     }
 
     fn change(&mut self, uri: &str, changes: Value) -> Vec<String> {
-        self.tell("textDocument/didChange", json!({"textDocument": {"uri": uri, "version": 2}, "contentChanges": changes}));
+        self.tell(
+            "textDocument/didChange",
+            json!({"textDocument": {"uri": uri, "version": 2}, "contentChanges": changes}),
+        );
         self.codes(uri)
     }
 
@@ -99,7 +121,9 @@ impl Client {
             self.receive();
         }
         let all = self.diagnostics[uri].as_array().unwrap();
-        all.iter().map(|one| one["code"].as_str().unwrap().to_owned()).collect()
+        all.iter()
+            .map(|one| one["code"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     fn at(uri: &str, line: u64, character: u64) -> Value {
@@ -108,7 +132,12 @@ impl Client {
 
     fn completions(&mut self, uri: &str, line: u64, character: u64) -> Vec<String> {
         let answer = self.ask("textDocument/completion", Self::at(uri, line, character));
-        answer["items"].as_array().unwrap().iter().map(|one| one["label"].as_str().unwrap().to_owned()).collect()
+        answer["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["label"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     fn end(mut self) {
@@ -147,17 +176,29 @@ fn a_file_is_opened_changed_and_asked_about() {
     let found = &client.diagnostics[URI][0];
     assert_eq!(found["severity"], 1);
     assert_eq!(found["range"]["start"], json!({"line": 8, "character": 13}));
-    assert_eq!(client.change(URI, json!([{"text": TEXT}])), Vec::<String>::new());
+    assert_eq!(
+        client.change(URI, json!([{"text": TEXT}])),
+        Vec::<String>::new()
+    );
 
     // What may come next: fields and macros, operators, lists, fields of an output, keys.
-    let typing = TEXT.replace("spawned and proc.name in (shells) and proc.exepath startswith /usr/", "spawned and pr");
+    let typing = TEXT.replace(
+        "spawned and proc.name in (shells) and proc.exepath startswith /usr/",
+        "spawned and pr",
+    );
     client.change(URI, json!([{"text": typing}]));
     let all = client.completions(URI, 8, 27);
-    assert!(all.contains(&"proc.name".to_owned()) && all.contains(&"spawned".to_owned()), "{all:?}");
+    assert!(
+        all.contains(&"proc.name".to_owned()) && all.contains(&"spawned".to_owned()),
+        "{all:?}"
+    );
     let typing = TEXT.replace("in (shells) and", "in (");
     client.change(URI, json!([{"text": typing}]));
     let all = client.completions(URI, 8, 40);
-    assert!(all.contains(&"shells".to_owned()) && !all.contains(&"spawned".to_owned()), "{all:?}");
+    assert!(
+        all.contains(&"shells".to_owned()) && !all.contains(&"spawned".to_owned()),
+        "{all:?}"
+    );
     let all = client.completions(URI, 8, 36);
     assert!(all.contains(&"startswith".to_owned()), "{all:?}");
     let all = client.completions(URI, 9, 27);
@@ -169,15 +210,36 @@ fn a_file_is_opened_changed_and_asked_about() {
 
     // What stands there.
     let hover = client.ask("textDocument/hover", Client::at(URI, 8, 28));
-    assert!(hover["contents"]["value"].as_str().unwrap().contains("proc.name"), "{hover}");
+    assert!(
+        hover["contents"]["value"]
+            .as_str()
+            .unwrap()
+            .contains("proc.name"),
+        "{hover}"
+    );
     let hover = client.ask("textDocument/hover", Client::at(URI, 8, 40));
-    assert!(hover["contents"]["value"].as_str().unwrap().contains("bash, sh"), "{hover}");
+    assert!(
+        hover["contents"]["value"]
+            .as_str()
+            .unwrap()
+            .contains("bash, sh"),
+        "{hover}"
+    );
     let hover = client.ask("textDocument/hover", Client::at(URI, 9, 22));
-    assert!(hover["contents"]["value"].as_str().unwrap().contains("proc.name"), "{hover}");
+    assert!(
+        hover["contents"]["value"]
+            .as_str()
+            .unwrap()
+            .contains("proc.name"),
+        "{hover}"
+    );
 
     // Where it is defined, and under another name everywhere.
     let place = client.ask("textDocument/definition", Client::at(URI, 8, 15));
-    assert_eq!(place[0]["range"]["start"], json!({"line": 3, "character": 9}));
+    assert_eq!(
+        place[0]["range"]["start"],
+        json!({"line": 3, "character": 9})
+    );
     let edits = client.ask("textDocument/rename", {
         let mut params = Client::at(URI, 8, 41);
         params["newName"] = json!("login_shells");
@@ -191,18 +253,36 @@ fn a_file_is_opened_changed_and_asked_about() {
         params["newName"] = json!("no name");
         params
     });
-    assert!(refused["error"]["message"].as_str().unwrap().contains("no name"), "{refused}");
+    assert!(
+        refused["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("no name"),
+        "{refused}"
+    );
 
     // Layout and quick fixes.
     client.change(URI, json!([{"text": TEXT.replace("  output:   a", "  output: a").replace("- macro", "\n\n- macro")}]));
-    let edits = client.ask("textDocument/formatting", json!({"textDocument": {"uri": URI}, "options": {"tabSize": 2, "insertSpaces": true}}));
+    let edits = client.ask(
+        "textDocument/formatting",
+        json!({"textDocument": {"uri": URI}, "options": {"tabSize": 2, "insertSpaces": true}}),
+    );
     assert_eq!(edits[0]["newText"], TEXT);
-    client.change(URI, json!([{"text": TEXT.replace("spawned and", "spawned and spawned and")}]));
+    client.change(
+        URI,
+        json!([{"text": TEXT.replace("spawned and", "spawned and spawned and")}]),
+    );
     let range = json!({"start": {"line": 8, "character": 0}, "end": {"line": 8, "character": 90}});
-    let actions = client.ask("textDocument/codeAction", json!({"textDocument": {"uri": URI}, "range": range, "context": {"diagnostics": []}}));
+    let actions = client.ask(
+        "textDocument/codeAction",
+        json!({"textDocument": {"uri": URI}, "range": range, "context": {"diagnostics": []}}),
+    );
     let edit = &actions[0]["edit"]["changes"][URI][0];
     assert_eq!(edit["newText"], "", "{actions}");
-    let outline = client.ask("textDocument/documentSymbol", json!({"textDocument": {"uri": URI}}));
+    let outline = client.ask(
+        "textDocument/documentSymbol",
+        json!({"textDocument": {"uri": URI}}),
+    );
     assert_eq!(outline.as_array().unwrap().len(), 3);
     client.end();
 }
@@ -215,15 +295,39 @@ fn other_files_count_and_nonsense_is_survived() {
     let mine = "- rule: Mine\n  desc: d\n  condition: spawned and proc.exepath = /x\n  output: o\n  priority: INFO\n";
     assert_eq!(client.open(URI, mine), Vec::<String>::new());
     let place = client.ask("textDocument/definition", Client::at(URI, 2, 15));
-    assert!(place[0]["uri"].as_str().unwrap().ends_with("base.yaml"), "{place}");
-    for text in ["", "[", "- rule: [\n", "\u{0}", "- rule: x\n  condition: ((((((", "é: \t- ☃"] {
+    assert!(
+        place[0]["uri"].as_str().unwrap().ends_with("base.yaml"),
+        "{place}"
+    );
+    for text in [
+        "",
+        "[",
+        "- rule: [\n",
+        "\u{0}",
+        "- rule: x\n  condition: ((((((",
+        "é: \t- ☃",
+    ] {
         client.change(URI, json!([{"text": text}]));
-        for method in ["completion", "hover", "definition", "references", "documentSymbol", "formatting", "codeAction"] {
+        for method in [
+            "completion",
+            "hover",
+            "definition",
+            "references",
+            "documentSymbol",
+            "formatting",
+            "codeAction",
+        ] {
             let mut params = Client::at(URI, 0, 9);
-            params["range"] = json!({"start": {"line": 0, "character": 0}, "end": {"line": 9, "character": 9}});
+            params["range"] =
+                json!({"start": {"line": 0, "character": 0}, "end": {"line": 9, "character": 9}});
             client.answer(&format!("textDocument/{method}"), params);
         }
     }
-    assert!(client.answer("nothing/like/it", json!({})).get("error").is_some());
+    assert!(
+        client
+            .answer("nothing/like/it", json!({}))
+            .get("error")
+            .is_some()
+    );
     client.end();
 }

@@ -155,7 +155,10 @@ mod tests {
         ] {
             assert_eq!(format(text).unwrap().trim_end(), text.trim_end());
         }
-        assert_eq!(format("- list:  a\n---\n- list:   b\n").unwrap(), "- list: a\n\n---\n\n- list: b\n");
+        assert_eq!(
+            format("- list:  a\n---\n- list:   b\n").unwrap(),
+            "- list: a\n\n---\n\n- list: b\n"
+        );
         assert_eq!(format("text\n"), Err(Refusal::Shape));
         assert!(matches!(format("- [a\n"), Err(Refusal::NotYaml { .. })));
     }

@@ -4,6 +4,7 @@ use diag::Diagnostic;
 use filter::{Ast, Check, ExprId, ExprKind, Operand, Operator, Right};
 
 use super::logic::shown;
+use super::pieces::Thing;
 use super::{Condition, Subject, advice, code};
 
 /// Directories at the root of a system: a path that begins with one is meant from its beginning.
@@ -68,7 +69,7 @@ pub(super) fn look(subject: &Subject<'_>, condition: &Condition<'_>, found: &mut
                 .suggest(span, negated(check), "this holds there too"),
             );
         }
-        if PATHS.contains(&field.name.as_str()) {
+        if PATHS.contains(&field.name.as_str()) && !begins_elsewhere(ast, id, &field.name) {
             paths(condition, check, span, found);
         }
         misspelt_lists(subject, condition, check, found);
@@ -123,6 +124,19 @@ fn is_asked_for(subject: &Subject<'_>, ast: &Ast, at: ExprId, name: &str) -> boo
         below = id;
     }
     false
+}
+
+/// Whether the `and` around a comparison says how the path begins: the rest may be anywhere then.
+fn begins_elsewhere(ast: &Ast, at: ExprId, field: &str) -> bool {
+    ast.exprs().any(|(_, expr)| match &expr.kind {
+        ExprKind::And(all) if all.contains(&at) => all.iter().any(|&one| {
+            one != at
+                && matches!(&ast.expr(one).kind, ExprKind::Check(check)
+                    if matches!(&check.left, Operand::Field(other) if other.name == field)
+                        && matches!(check.operator, Operator::StartsWith | Operator::PMatch))
+        }),
+        _ => false,
+    })
 }
 
 /// Whether an expression holds only where a field of the class has a value.
@@ -266,8 +280,16 @@ fn names(subject: &Subject<'_>, condition: &Condition<'_>, found: &mut Vec<Diagn
         if !named {
             continue;
         }
+        // A process of which nothing is known has no name that anybody gave it.
+        let nameless =
+            |literal: &filter::Literal| matches!(literal.bytes.as_slice(), b"<NA>" | b"N/A" | b"");
+        if check.right.constants().iter().all(nameless) {
+            continue;
+        }
         let text = shown(&check.to_string());
-        let message = if odd[id.index()] {
+        let message = if condition.item.thing == Thing::Macro {
+            format!("`{text}` goes by the name alone: anybody can bear it, and a copy need not")
+        } else if odd[id.index()] {
             format!("`{text}` excludes whatever bears the name")
         } else {
             format!("`{text}` misses a copy under another name")

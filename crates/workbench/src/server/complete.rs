@@ -238,7 +238,7 @@ fn condition(server: &Server<'_>, document: &Document, value: &str, found: &mut 
                         KEYWORD,
                         "any, one or all of several values",
                         None,
-                    )
+                    );
                 });
             }
         }

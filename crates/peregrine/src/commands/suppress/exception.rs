@@ -69,6 +69,8 @@ pub(super) struct Exception {
     pub(super) name: String,
     /// Fields with the values that they must have.
     pub(super) fields: Vec<(String, String)>,
+    /// Only in containers: whose numbers are different each time, but which are never the host.
+    pub(super) inside: bool,
 }
 
 impl Exception {
@@ -101,13 +103,14 @@ impl Exception {
         {
             bail!("the alert has no value of {missing} that an exception could compare");
         }
-        // On the host there is no image to tell.
-        if named.is_empty()
-            && alert
-                .fields
-                .get("container.id")
-                .is_some_and(|id| id == "host")
-        {
+        // On the host there is no image to tell; in a container that nobody knows, neither.
+        let container = alert
+            .fields
+            .get("container.id")
+            .filter(|_| named.is_empty() && schema.resolve("container.id").is_ok());
+        let inside = container.is_some_and(|id| id != "host")
+            && !alert.fields.contains_key("container.image.repository");
+        if container.is_some_and(|id| id == "host") {
             fields.push(("container.id".to_owned(), "host".to_owned()));
         }
         if fields.is_empty() {
@@ -122,6 +125,7 @@ impl Exception {
             rule: alert.rule.clone(),
             name,
             fields,
+            inside,
         })
     }
 
@@ -137,15 +141,20 @@ impl Exception {
         );
         let _ = writeln!(out, "- rule: {}", scalar(&self.rule));
         let _ = writeln!(out, "  exceptions:\n    - name: {}", self.name);
-        let names: Vec<String> = self.fields.iter().map(|(name, _)| scalar(name)).collect();
-        let comps: Vec<&str> = self.fields.iter().map(|_| "=").collect();
-        let _ = writeln!(out, "      fields: [{}]", names.join(", "));
-        let _ = writeln!(out, "      comps: [{}]", comps.join(", "));
-        let values: Vec<String> = self
+        let mut names: Vec<String> = self.fields.iter().map(|(name, _)| scalar(name)).collect();
+        let mut comps: Vec<&str> = self.fields.iter().map(|_| "'='").collect();
+        let mut values: Vec<String> = self
             .fields
             .iter()
             .map(|(_, value)| scalar(&constant(value)))
             .collect();
+        if self.inside {
+            names.push("container.id".to_owned());
+            comps.push("'!='");
+            values.push("host".to_owned());
+        }
+        let _ = writeln!(out, "      fields: [{}]", names.join(", "));
+        let _ = writeln!(out, "      comps: [{}]", comps.join(", "));
         let _ = writeln!(out, "      values:\n        - [{}]", values.join(", "));
         out.push_str("  override:\n    exceptions: append\n");
         out
@@ -153,7 +162,9 @@ impl Exception {
 
     /// Whether all its comparisons hold on an alert's own values.
     pub(super) fn covers(&self, alert: &Alert) -> bool {
+        let container = alert.fields.get("container.id");
         alert.rule == self.rule
+            && (!self.inside || container.is_some_and(|id| id != "host"))
             && self
                 .fields
                 .iter()
