@@ -59,7 +59,7 @@ pub(super) fn find(text: &str, tree: &Tree<'_>) -> Vec<Comment> {
                 .iter()
                 .rposition(|&b| b == b'\n')
                 .map_or(0, |n| n + 1);
-            let alone = bytes[line..at].iter().all(|b| b.is_ascii_whitespace());
+            let alone = bytes[line..at].iter().all(u8::is_ascii_whitespace);
             found.push(Comment {
                 start: at,
                 end,
