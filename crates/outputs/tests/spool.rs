@@ -23,15 +23,6 @@ const MESSAGES: u64 = 100_000;
 /// The sender that is killed runs as this test with this variable: URL, directory, first number.
 const SENDER: &str = "PEREGRINE_TEST_SENDER";
 
-/// Whether a test of what is still being built is left out, which is said.
-fn unfinished(what: &str) -> bool {
-    let left_out = std::env::var_os("PEREGRINE_UNFINISHED").is_none();
-    if left_out {
-        eprintln!("left out: {what} (PEREGRINE_UNFINISHED=1 runs it)");
-    }
-    left_out
-}
-
 /// Not a test by itself: the process that is killed.
 #[test]
 fn sender() {
@@ -321,9 +312,6 @@ impl Drop for SmallDisk {
 
 #[test]
 fn a_full_disk_is_waited_out() {
-    if unfinished("a full disk") {
-        return;
-    }
     let dir = tempfile::tempdir().unwrap();
     let Some(_disk) = SmallDisk::mount(dir.path()) else {
         assert!(
