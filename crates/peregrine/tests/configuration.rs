@@ -116,3 +116,196 @@ fn the_old_throttle_holds_alerts_back() {
     );
     assert!(!run.out().contains("shadow read"), "{}", run.out());
 }
+
+/// A key of the schema: its path, its type, and whether it is ours alone.
+fn keys() -> Vec<(String, String, bool)> {
+    fn walk(
+        document: &serde_json::Value,
+        schema: &serde_json::Value,
+        path: &str,
+        ours: bool,
+        out: &mut Vec<(String, String, bool)>,
+    ) {
+        let target = schema["$ref"]
+            .as_str()
+            .and_then(|at| document.pointer(at.trim_start_matches('#')));
+        let schema = target.unwrap_or(schema);
+        let kind = schema["type"].as_str().unwrap_or("any");
+        if !path.is_empty() {
+            out.push((path.to_owned(), kind.to_owned(), ours));
+        }
+        for (key, below) in schema["properties"].as_object().into_iter().flatten() {
+            let dot = if path.is_empty() { "" } else { "." };
+            let ours = ours || below.get("x-peregrine").is_some();
+            walk(document, below, &format!("{path}{dot}{key}"), ours, out);
+        }
+        if schema["items"].is_object() {
+            walk(document, &schema["items"], &format!("{path}[]"), ours, out);
+        }
+    }
+    let schema = config::schema::full_schema();
+    let mut out = Vec::new();
+    walk(&schema, &schema, "", false, &mut out);
+    out
+}
+
+/// A document in flow style with one value at a path, two lines down, and the column of its last key.
+fn document(path: &str, value: &str) -> String {
+    let mut out = value.to_owned();
+    let steps: Vec<&str> = path.split('.').collect();
+    for (depth, step) in steps.iter().enumerate().rev() {
+        let name = step.trim_end_matches("[]");
+        for _ in 0..step.matches("[]").count() {
+            out = format!("[{out}]");
+        }
+        out = if depth == 0 {
+            format!("{name}: {out}")
+        } else {
+            format!("{{{name}: {out}}}")
+        };
+    }
+    format!("# one line\n\n{out}\n")
+}
+
+/// Every key, with a value of a type that it has not, and every key misspelt: refused by who asks, with
+/// file, line, column and the key; what is ours is refused at the start too, Falco's own are warned of
+/// and have their defaults, as in Falco.
+#[test]
+fn every_key_with_a_wrong_type_and_every_key_misspelt() {
+    let place = Place::new();
+    let all = keys();
+    assert!(all.len() > 150, "{}", all.len());
+    let mut files = Vec::new();
+    let mut expected = Vec::new();
+    for (n, (path, kind, ours)) in all.iter().enumerate() {
+        let wrong = match kind.as_str() {
+            "string" | "array" => "{a: 1}",
+            "object" => "[1]",
+            "boolean" | "integer" | "number" => "maybe",
+            _ => "",
+        };
+        if !wrong.is_empty() {
+            let name = format!("type-{n}.yaml");
+            place.write(&name, document(path, wrong).as_bytes());
+            expected.push((name.clone(), path.replace("[]", "[0]"), None, *ours));
+            files.push(name);
+        }
+        if path.ends_with("[]") {
+            continue;
+        }
+        let name = format!("name-{n}.yaml");
+        let misspelt = format!("{path}x");
+        place.write(&name, document(&misspelt, "1").as_bytes());
+        let key = path.rsplit('.').next().unwrap_or(path);
+        // A map that takes any key has none that is wrong.
+        if !document(&misspelt, "1").contains("headers: {") {
+            let ours = *ours && path.contains('.');
+            expected.push((
+                name.clone(),
+                misspelt.replace("[]", "[0]"),
+                Some(key.to_owned()),
+                ours,
+            ));
+            files.push(name);
+        }
+    }
+    let mut arguments = vec!["check", "--format", "json"];
+    arguments.extend(files.iter().map(String::as_str));
+    let run = place.run(&arguments);
+    assert_eq!(run.code(), 1);
+    let document: serde_json::Value = serde_json::from_str(&run.out()).unwrap();
+    let results = document["config_results"].as_array().unwrap();
+    assert_eq!(results.len(), files.len());
+    let mut faults = Vec::new();
+    for ((name, path, key, _), result) in expected.iter().zip(results) {
+        assert_eq!(result["name"], name.as_str());
+        let told = result["diagnostics"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|found| {
+                let text = found.to_string();
+                found["severity"] == "error"
+                    && text.contains(path.as_str())
+                    && text.contains("\"line\":3")
+            });
+        if !told || result["successful"] != false {
+            faults.push(format!("{path} ({name}): {result}"));
+        }
+        if let Some(key) = key {
+            let suggested = result["diagnostics"]
+                .to_string()
+                .contains(&format!("\"{key}\""));
+            // Where another key is as near, that one may be named.
+            if !suggested && key.len() > 5 {
+                faults.push(format!("{path}: '{key}' is not suggested: {result}"));
+            }
+        }
+    }
+    assert!(
+        faults.is_empty(),
+        "{} of {}:\n{}",
+        faults.len(),
+        files.len(),
+        faults.join("\n")
+    );
+    // A start: one file of each kind through the binary, all of them through the loader.
+    for (name, path, _, ours) in &expected {
+        let text = place.read(name);
+        let request = config::Request {
+            base: Some(&text),
+            ..config::Request::default()
+        };
+        let loaded = config::load(&request);
+        if *ours {
+            assert!(
+                loaded.is_err(),
+                "{path} is ours, and a fault in it starts nothing"
+            );
+        } else if let Ok(loaded) = loaded {
+            assert!(
+                !loaded.warnings.is_empty(),
+                "{path} is passed over without a word"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_start_says_where_the_fault_is_and_starts_nothing() {
+    let place = Place::new();
+    for (more, texts) in [
+        (
+            "page: {enabled: true, listen_prot: 1}\n",
+            &["falco.yaml:", "page.listen_prot", "listen_port"][..],
+        ),
+        (
+            "alert_store: {keep_days: many}\n",
+            &["falco.yaml:", "alert_store.keep_days"],
+        ),
+        (
+            "extra_outputs: [{type: stdotu}]\n",
+            &["falco.yaml:", "stdotu"],
+        ),
+        ("priority: loud\n", &["falco.yaml:", "loud"]),
+        ("json_output: [\n", &["falco.yaml"]),
+    ] {
+        place.write(
+            "falco.yaml",
+            format!("{}{more}", support::CONFIG).as_bytes(),
+        );
+        let run = place.falco(&[]);
+        run.check(1, &[], texts);
+        assert!(
+            !run.out().contains("opened /tmp/a") && !run.out().contains("Events detected"),
+            "{more}"
+        );
+    }
+    place.write("falco.yaml", support::CONFIG.as_bytes());
+    place
+        .falco(&["-o", "page.listen_port=many"])
+        .check(1, &[], &["page.listen_port"]);
+    place
+        .falco(&["-c", "missing.yaml"])
+        .check(1, &[], &["Error:", "missing.yaml"]);
+}
