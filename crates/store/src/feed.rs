@@ -125,8 +125,8 @@ impl Feed {
 
     /// Hands an alert over, without waiting.
     pub fn alert(&self, alert: Alert) {
-        let taken = self.sender.as_ref().map(|sender| sender.try_send(alert));
-        if !matches!(taken, Some(Ok(()))) {
+        let sender = self.sender.as_ref();
+        if !sender.is_some_and(|sender| sender.try_send(alert).is_ok()) {
             self.shared.missed.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -17,7 +17,7 @@ fn alert(number: u64) -> Alert {
         rule: format!("Rule {}", number % 3),
         source: "syscall".into(),
         tags: vec!["host".into()],
-        container: if number % 2 == 0 {
+        container: if number.is_multiple_of(2) {
             String::new()
         } else {
             "7c1d5e0a94b3".into()
@@ -134,7 +134,7 @@ fn limits_hold() {
     };
     let mut last = 0;
     for _ in 0..100 {
-        last = store.add(&[long.clone()]).unwrap();
+        last = store.add(std::slice::from_ref(&long)).unwrap();
     }
     let kept = store.find(&Query::default(), 1000).unwrap();
     assert!(kept.len() > 10 && kept.len() < 60, "{}", kept.len());

@@ -39,8 +39,11 @@ function row(alert) {
   const line = make("tr");
   line.dataset.id = alert.id;
   line.tabIndex = 0;
-  const time = make("td", new Date(alert.time).toLocaleTimeString("en-GB"));
-  time.title = new Date(alert.time).toISOString();
+  const moment = new Date(alert.time);
+  const today = moment.toDateString() === new Date().toDateString();
+  const day = String(moment.getMonth() + 1).padStart(2, "0") + "-" + String(moment.getDate()).padStart(2, "0") + " ";
+  const time = make("td", (today ? "" : day) + moment.toLocaleTimeString("en-GB"));
+  time.title = moment.toISOString();
   const text = make("td", alert.text);
   text.title = alert.text;
   line.append(time, make("td", names[alert.priority], "p" + alert.priority), make("td", alert.rule),

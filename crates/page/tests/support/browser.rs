@@ -83,20 +83,20 @@ impl Browser {
             session: None,
             _profile: profile,
         };
-        let target = browser.call("Target.createTarget", json!({"url": "about:blank"}));
+        let target = browser.call("Target.createTarget", &json!({"url": "about:blank"}));
         let id = &target["targetId"];
         let attached = browser.call(
             "Target.attachToTarget",
-            json!({"targetId": id, "flatten": true}),
+            &json!({"targetId": id, "flatten": true}),
         );
         browser.session = attached["sessionId"].as_str().map(str::to_owned);
-        browser.call("Page.enable", json!({}));
+        browser.call("Page.enable", &json!({}));
         let size = json!({"width": 1500, "height": 1000, "deviceScaleFactor": 1, "mobile": false});
-        browser.call("Emulation.setDeviceMetricsOverride", size);
+        browser.call("Emulation.setDeviceMetricsOverride", &size);
         Some(browser)
     }
 
-    fn call(&mut self, method: &str, params: Value) -> Value {
+    fn call(&mut self, method: &str, params: &Value) -> Value {
         self.number += 1;
         let mut message = json!({"id": self.number, "method": method, "params": params});
         if let Some(session) = &self.session {
@@ -118,13 +118,13 @@ impl Browser {
     }
 
     pub(crate) fn go(&mut self, url: &str) {
-        self.call("Page.navigate", json!({"url": url}));
+        self.call("Page.navigate", &json!({"url": url}));
     }
 
     /// The value of an expression of the page's script; a promise is waited for.
     pub(crate) fn value(&mut self, expression: &str) -> Value {
         let params = json!({"expression": expression, "awaitPromise": true, "returnByValue": true});
-        let mut answer = self.call("Runtime.evaluate", params);
+        let mut answer = self.call("Runtime.evaluate", &params);
         assert!(
             answer["exceptionDetails"].is_null(),
             "{expression}: {answer}"
@@ -164,13 +164,13 @@ impl Browser {
             let params = json!({
                 "type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1,
             });
-            self.call("Input.dispatchMouseEvent", params);
+            self.call("Input.dispatchMouseEvent", &params);
         }
     }
 
     /// Types into what has the focus.
     pub(crate) fn write(&mut self, text: &str) {
-        self.call("Input.insertText", json!({"text": text}));
+        self.call("Input.insertText", &json!({"text": text}));
     }
 
     /// Chooses in a list, as one who clicked.
@@ -186,7 +186,7 @@ impl Browser {
         let Some(folder) = std::env::var_os("PEREGRINE_PICTURES") else {
             return;
         };
-        let picture = self.call("Page.captureScreenshot", json!({"format": "png"}));
+        let picture = self.call("Page.captureScreenshot", &json!({"format": "png"}));
         let mut decoder = Command::new("base64")
             .arg("-d")
             .stdin(Stdio::piped())
