@@ -8,7 +8,6 @@
 mod support;
 
 use std::io::Read;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -16,10 +15,8 @@ use std::time::Duration;
 use outputs::channel::http::HttpTarget;
 use outputs::tls::TlsOptions;
 use outputs::{Outputs, Target};
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
-};
 use rules::Priority;
+use support::certificates::Certificates;
 use support::{Receiver, Shared, http, output, policy, quiet, until};
 
 fn start(target: HttpTarget) -> Outputs {
@@ -172,91 +169,10 @@ fn a_message_that_a_receiver_stumbles_over_does_not_stop_the_others() {
     receiver.stop();
 }
 
-/// Files of an authority, a server and a client.
-struct Certificates {
-    dir: tempfile::TempDir,
-}
-
-impl Certificates {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        // Each has a name of its own: a certificate whose subject is its issuer's passes for one that
-        // signed itself, and OpenSSL trusts none that it does not know.
-        let params = |name: &str| {
-            let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-            params.distinguished_name = DistinguishedName::new();
-            params.distinguished_name.push(DnType::CommonName, name);
-            params
-        };
-        let authority = |name: &str| {
-            let mut params = params(name);
-            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-            let issuer =
-                CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-            std::fs::write(dir.path().join(format!("{name}.crt")), issuer.pem()).unwrap();
-            std::fs::write(
-                dir.path().join(format!("{name}.key")),
-                issuer.key().serialize_pem(),
-            )
-            .unwrap();
-            issuer
-        };
-        let ca = authority("ca");
-        authority("alone");
-        for name in ["server", "client"] {
-            let key = KeyPair::generate().unwrap();
-            let certificate = params(name).signed_by(&key, &ca).unwrap().pem();
-            std::fs::write(dir.path().join(format!("{name}.crt")), certificate).unwrap();
-            std::fs::write(dir.path().join(format!("{name}.key")), key.serialize_pem()).unwrap();
-        }
-        Self { dir }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    /// A server of OpenSSL that answers with its own page about the connection.
-    fn openssl(&self, name: &str, client_ca: bool) -> Option<(std::process::Child, u16)> {
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let mut command = std::process::Command::new("openssl");
-        command.args([
-            "s_server",
-            "-www",
-            "-quiet",
-            "-accept",
-            &format!("127.0.0.1:{port}"),
-        ]);
-        command.arg("-cert").arg(self.path(&format!("{name}.crt")));
-        command.arg("-key").arg(self.path(&format!("{name}.key")));
-        if client_ca {
-            command
-                .args(["-Verify", "1", "-verify_return_error"])
-                .arg("-CAfile")
-                .arg(self.path("ca.crt"));
-        }
-        let null = std::process::Stdio::null;
-        let child = command
-            .stdin(null())
-            .stdout(null())
-            .stderr(null())
-            .spawn()
-            .ok()?;
-        until("openssl listens", || {
-            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
-        });
-        Some((child, port))
-    }
-}
-
 #[test]
 fn trust_and_client_certificates_against_openssl() {
     let files = Certificates::new();
-    let Some((mut server, port)) = files.openssl("server", true) else {
+    let Some((mut server, port)) = files.openssl("server", true, &["-www", "-quiet"]) else {
         assert!(
             std::env::var_os("PEREGRINE_REQUIRE_LIVE").is_none(),
             "openssl is missing"
@@ -321,7 +237,7 @@ fn trust_and_client_certificates_against_openssl() {
     server.kill().unwrap();
     server.wait().unwrap();
 
-    let (mut server, port) = files.openssl("alone", false).unwrap();
+    let (mut server, port) = files.openssl("alone", false, &["-www", "-quiet"]).unwrap();
     let own = TlsOptions {
         ca_cert: Some(files.path("alone.crt")),
         ..TlsOptions::default()

@@ -98,6 +98,10 @@ fn alerts_go_where_they_are_wanted() {
     assert_eq!(place.read("secrets").lines().count(), 1);
     assert!(place.read("secrets").contains("shadow read"));
     assert!(!place.path("none").exists());
+    let stderr = r#"extra_outputs[]={"type": "stderr", "filter": {"tags": ["secrets"]}}"#;
+    let run = place.falco(&["-o", stderr, "-o", "stdout_output.enabled=false"]);
+    run.check(0, &[], &["Warning shadow read by cat"]);
+    assert!(!run.out().contains("shadow read"), "{}", run.out());
 }
 
 #[test]
@@ -308,4 +312,29 @@ fn a_start_says_where_the_fault_is_and_starts_nothing() {
     place
         .falco(&["-c", "missing.yaml"])
         .check(1, &[], &["Error:", "missing.yaml"]);
+}
+
+/// What the two releases ship, every key of it, as it is.
+#[test]
+fn the_configurations_of_both_releases_work_as_they_are() {
+    for (release, past) in [("0.44", 0), ("0.15", 3)] {
+        let place = Place::new();
+        let data = workspace_root().join("crates/peregrine/tests/data");
+        let text = std::fs::read(data.join(format!("falco-{release}.yaml"))).unwrap();
+        place.write("falco.yaml", &text);
+        let checked = place.run(&["check", "falco.yaml"]);
+        checked.check(0, &[], &["falco.yaml: ok"]);
+        assert_eq!(
+            checked.err().matches("of the past").count(),
+            past,
+            "{}",
+            checked.err()
+        );
+        let run = place.falco(&[]);
+        run.check(0, &["shadow read by cat", "Events detected: 3"], &[]);
+        // The rules that it names, without -r; two of them are not there, which is no fault.
+        let replay = ["-c", "falco.yaml", "-o", "engine.kind=replay", "-o"];
+        let run = place.run(&[&replay[..], &["engine.replay.capture_file=capture.scap"]].concat());
+        run.check(0, &["shadow read by cat", "Events detected: 3"], &[]);
+    }
 }
