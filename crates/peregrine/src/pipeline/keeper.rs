@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use event::Record;
-use filter::{FieldSource, Schema};
-use outputs::{Clock, Form, Formatter, RuleOutput, TemplateError};
+use filter::{FieldSource, Schema, TemplateError};
+use outputs::{Clock, Form, Formatter, RuleOutput};
 use rules::{ExtraField, Rule};
 use serde_json::{Map, Value};
 use state::{Context, State};
