@@ -17,6 +17,20 @@ const NEEDED: CapabilitySet = CapabilitySet::BPF
     .union(CapabilitySet::DAC_READ_SEARCH)
     .union(CapabilitySet::SYS_RESOURCE);
 
+/// Above this, kernels of Debian and Ubuntu want CAP_SYS_ADMIN where others want CAP_PERFMON.
+const PARANOIA: i32 = 2;
+
+/// What watching takes on this machine.
+fn needed() -> CapabilitySet {
+    let paranoia = std::fs::read_to_string("/proc/sys/kernel/perf_event_paranoid");
+    let paranoia: Option<i32> = paranoia.ok().and_then(|text| text.trim().parse().ok());
+    if paranoia.is_some_and(|paranoia| paranoia > PARANOIA) {
+        NEEDED | CapabilitySet::SYS_ADMIN
+    } else {
+        NEEDED
+    }
+}
+
 /// A line of `/etc/passwd` and what `/etc/group` says of it.
 #[derive(Debug, PartialEq, Eq)]
 struct Account {
@@ -44,7 +58,7 @@ pub(crate) fn become_user(name: &str) -> Result<()> {
     );
     let denied = || format!("run_as: this process may not become '{name}'");
     let held = thread::capabilities(None).context("cannot ask for capabilities")?;
-    let kept = held.permitted & NEEDED;
+    let kept = held.permitted & needed();
     for bit in 0..u64::BITS {
         let capability = CapabilitySet::from_bits_retain(1 << bit);
         if !kept.contains(capability)
