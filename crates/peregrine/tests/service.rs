@@ -619,3 +619,62 @@ fn an_end_delivers_what_waits_and_is_bounded() {
         }
     }
 }
+
+#[test]
+fn what_a_service_cannot_open_ends_its_start() {
+    if !live() {
+        return;
+    }
+    let place = Place::new();
+    let folder = place.path("").display().to_string();
+    let rules = Service::rules(&folder, "open, openat", "fd.name");
+    place.write("rules.yaml", rules.as_bytes());
+    place.write("rubbish", "no database and no token".repeat(100).as_bytes());
+    place.write("short", b"0123");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    place.write(
+        "falco.yaml",
+        format!(
+            "rules_files: [rules.yaml]\nengine: {{kind: modern_ebpf}}\nstdout_output: {{enabled: true}}\n\
+             webserver: {{enabled: false, listen_address: 127.0.0.1, listen_port: {port}}}\n\
+             page: {{enabled: false, listen_port: {port}, token_file: token}}\n\
+             alert_store: {{path: kept.sqlite}}\n"
+        )
+        .as_bytes(),
+    );
+    for (options, texts) in [
+        (
+            &["webserver.enabled=true"][..],
+            &["cannot listen on 127.0.0.1:"][..],
+        ),
+        (
+            &[
+                "webserver.enabled=true",
+                "webserver.listen_port=0",
+                "webserver.ssl_enabled=true",
+                "webserver.ssl_certificate=missing.pem",
+            ],
+            &["certificate missing.pem"],
+        ),
+        (&["page.enabled=true"], &["cannot listen on 127.0.0.1:"]),
+        (
+            &["page.enabled=true", "page.token_file=short"],
+            &["page.token_file short", "too short"],
+        ),
+        (
+            &["alert_store.enabled=true", "alert_store.path=rubbish"],
+            &["alert_store.path", "rubbish", "not a database"],
+        ),
+        (
+            &["alert_store.enabled=true", "alert_store.path=no/such/a"],
+            &["alert_store.path", "no/such/a"],
+        ),
+    ] {
+        let mut arguments = vec!["-c", "falco.yaml"];
+        arguments.extend(options.iter().flat_map(|option| ["-o", option]));
+        let run = place.run(&arguments);
+        run.check(1, &[], texts);
+        assert!(!run.out().contains("Events detected"), "{options:?}");
+    }
+}
