@@ -672,7 +672,7 @@ fn what_a_service_cannot_open_ends_its_start() {
         ),
     ] {
         let mut arguments = vec!["-c", "falco.yaml"];
-        arguments.extend(options.iter().flat_map(|option| ["-o", option]));
+        arguments.extend(options.iter().flat_map(|option| ["-o", *option]));
         let run = place.run(&arguments);
         run.check(1, &[], texts);
         assert!(!run.out().contains("Events detected"), "{options:?}");
