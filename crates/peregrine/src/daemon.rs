@@ -4,6 +4,7 @@
 pub(crate) mod activity;
 pub(crate) mod board;
 pub(crate) mod notify;
+pub(crate) mod page;
 pub(crate) mod reload;
 pub(crate) mod service;
 pub(crate) mod telemetry;
