@@ -22,6 +22,7 @@ mod log;
 mod machine;
 mod output;
 mod pipeline;
+mod privileges;
 mod progress;
 mod recording;
 mod rulefiles;
