@@ -60,6 +60,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What a container is kept under: all of its id, or its name where it has nothing else.
+fn key(container: &Container) -> Vec<u8> {
+    if container.full_id.is_empty() {
+        container.id.clone()
+    } else {
+        container.full_id.clone()
+    }
+}
+
 impl Hub {
     pub(crate) fn new(settings: Settings, out: Sender<Message>) -> Self {
         Self {
@@ -128,6 +137,7 @@ impl Hub {
 
     fn complete(&self, container: &mut Container) {
         self.cluster.complete(container);
+        container.find_mesos();
         self.tasks.complete(container);
     }
 
@@ -140,22 +150,22 @@ impl Hub {
         hook: bool,
     ) {
         self.complete(&mut container);
+        let key = key(&container);
         let mut known = lock(&self.known);
-        let name = match known.get(&container.full_id) {
+        if known.len() >= KNOWN_MAX && !known.contains_key(&key) && !self.make_room(&mut known) {
+            count(&self.tally.dropped);
+            return;
+        }
+        let name = match known.get(&key) {
             Some(old) if old.rank > rank => return,
             Some(old) if old.container == container && !hook => return,
             Some(_) if hook => "container",
             Some(_) => "container_updated",
-            None if known.len() >= KNOWN_MAX => {
-                count(&self.tally.dropped);
-                return;
-            }
             None => "container",
         };
         let message = Message::container(name, &container);
         if self.send(message) {
             let place = place.cloned();
-            let key = container.full_id.clone();
             known.insert(
                 key,
                 Known {
@@ -164,6 +174,32 @@ impl Hub {
                     place,
                 },
             );
+        }
+    }
+
+    /// Forgets containers of sockets that are gone for good. False: there were none.
+    fn make_room(&self, known: &mut HashMap<Vec<u8>, Known>) -> bool {
+        let clients = lock(&self.clients);
+        known.retain(|_, one| {
+            let place = one.place.as_ref();
+            place.is_none_or(|place| clients.contains_key(place))
+        });
+        known.len() < KNOWN_MAX
+    }
+
+    /// A container whose path says all that there is, or whose processes say more of it.
+    pub(crate) fn own(&self, container: &Container) {
+        self.publish(container.clone(), 0, None, false);
+    }
+
+    /// Nobody lives in a container any more. Where a runtime knows it, that one tells when it goes.
+    pub(crate) fn ended(self: &Arc<Self>, full_id: &[u8]) {
+        let is_own = {
+            let known = lock(&self.known);
+            known.get(full_id).is_some_and(|one| one.place.is_none())
+        };
+        if is_own {
+            self.removed(&String::from_utf8_lossy(full_id));
         }
     }
 
@@ -190,7 +226,7 @@ impl Hub {
         tokio::spawn(async move {
             sleep(REMOVAL_DELAY).await;
             // Names of containerd's can come back.
-            if !hub.knows(&gone.container.full_id) {
+            if !hub.knows(&key(&gone.container)) {
                 hub.send(Message::container("container_removed", &gone.container));
             }
         });

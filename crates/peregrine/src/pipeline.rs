@@ -219,6 +219,7 @@ pub(crate) struct Alerting {
     /// Events at the last look of the drop monitor.
     counted: u64,
     meter: Option<LossMeter>,
+    asking: Option<containers::Meter>,
     /// What was lost and what was done about it.
     pub(crate) drops: DropMonitor,
     silence: Silence,
@@ -263,6 +264,7 @@ impl Alerting {
             events: 0,
             counted: 0,
             meter: None,
+            asking: None,
             drops: DropMonitor::new(settings.drops.clone(), false),
             silence: Silence::new(settings.timeouts_max_consecutives),
             waiting: WaitingEvents::default(),
@@ -329,6 +331,7 @@ impl Alerting {
         self.choose_routes();
         self.drops = DropMonitor::new(settings.drops.clone(), S::LIVE);
         self.meter = source.losses();
+        self.asking = source.asking();
         Ok(())
     }
 

@@ -52,6 +52,11 @@ pub(crate) trait Source {
         None
     }
 
+    /// Counts what runtimes were asked and how they answered, where any are asked.
+    fn asking(&self) -> Option<containers::Meter> {
+        None
+    }
+
     /// Yields what these rules want from now on, as far as it can.
     fn want(&mut self, _wanted: &Wanted) {}
 

@@ -258,6 +258,10 @@ impl Source for Machine {
     fn losses(&self) -> Option<LossMeter> {
         Some(self.live.loss_meter())
     }
+
+    fn asking(&self) -> Option<containers::Meter> {
+        Some(self.containers.meter())
+    }
 }
 
 /// What the settings say of buffers and selection.

@@ -79,6 +79,8 @@ impl Alerting {
             statistics: &self.statistics,
             subjects: &self.compiled.subjects,
             meter: self.meter.as_ref(),
+            asking: self.asking.as_ref().map(containers::Meter::read),
+            waits: self.waiting.counts(),
             state,
             outputs: &outputs,
             queue_drops: self.outputs.read().dropped(),

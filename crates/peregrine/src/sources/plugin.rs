@@ -544,6 +544,10 @@ impl<S: Source> Source for Injecting<S> {
         self.inner.losses()
     }
 
+    fn asking(&self) -> Option<containers::Meter> {
+        self.inner.asking()
+    }
+
     fn want(&mut self, wanted: &Watched) {
         self.inner.want(wanted);
     }
