@@ -5,9 +5,9 @@
 //! `PEREGRINE_CONTAINERS=20` starts so many short-lived containers instead of 200.
 //!
 //! Modules: `life` what each runtime's containers go through, `fields` a value for every field,
-//! `troubles` runtimes that are slow or away, `hostile` containers that lie, `carried` recordings,
-//! `tour` the guided tour of the documentation; `runtimes`, `pods`, `servers` and `watching` are
-//! the stage.
+//! `named` containers that nobody can be asked about, `troubles` runtimes that are slow or away,
+//! `hostile` containers that lie, `carried` recordings, `tour` the guided tour of the documentation;
+//! `runtimes`, `pods`, `servers` and `watching` are the stage.
 
 #![allow(clippy::unwrap_used, reason = "in tests a panic is the finding")]
 
@@ -15,6 +15,7 @@ mod carried;
 mod fields;
 mod hostile;
 mod life;
+mod named;
 mod pods;
 mod runtimes;
 mod servers;

@@ -11,7 +11,7 @@ use crate::{alone, live};
 const HOST: &str = "
 - rule: On the host
   desc: A program runs beside the containers.
-  condition: evt.type in (execve, execveat) and container.id = host and proc.args contains beside-
+  condition: evt.type in (execve, execveat) and proc.args contains beside-
   output: host %proc.args %container.metadata
   priority: NOTICE
 ";
