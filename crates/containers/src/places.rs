@@ -167,10 +167,6 @@ async fn changed(hub: &Arc<Hub>, place: &Place, client: &Client, change: Change)
             change.reduced
         }
     };
-    // Kubernetes' side says more of the same container, only later.
-    let refine = client.rank() == 1;
-    hub.publish(container, client.rank(), Some(place), hook);
-    if refine {
-        hub.refine(change.full_id);
-    }
+    hub.publish_best(container, client.rank(), place, hook)
+        .await;
 }

@@ -9,7 +9,7 @@
 //! | `container_updated` | more is known of it, or it is called otherwise |
 //! | `container_removed` | it has gone |
 //! | `container_unknown` | nobody knows it: nobody need wait any more |
-//! | `container_accounts` | its users and groups have been told, as far as it has any |
+//! | `container_accounts` | its users and groups have been told, as far as it has any; `?ID`: nobody was left to ask, `+ID`: they are being read |
 //! | `container_wait` | the recorder asked the runtimes, and alerts waited so many milliseconds |
 
 use std::rc::Rc;
@@ -242,9 +242,10 @@ impl State {
             }
             b"container_accounts" => {
                 cx.visible = false;
-                match r.text(2).strip_prefix(b"?") {
-                    Some(id) => self.sightings.too_late(id),
-                    None => self.sightings.have_read(r.text(2)),
+                match r.text(2) {
+                    [b'?', id @ ..] => self.sightings.too_late(id),
+                    [b'+', id @ ..] => self.sightings.expect_accounts(id),
+                    id => self.sightings.have_read(id),
                 }
             }
             b"container_wait" => {
@@ -295,6 +296,11 @@ impl State {
     #[must_use]
     pub fn accounts_pending(&self, id: &[u8]) -> bool {
         self.sightings.is_read(id)
+    }
+
+    /// Containers whose users and groups are being read.
+    pub fn containers_being_read(&self) -> impl Iterator<Item = &[u8]> {
+        self.sightings.being_read()
     }
 
     /// Whether [`State::take_sightings`] has any.

@@ -99,7 +99,7 @@ fn who_says_too_much() {
     let asked = Asked {
         engines: &["docker"],
         socket: &docker.socket,
-        more: "",
+        more: "rule_matching: all\n",
     };
     let watch = Watch::start(&bench, &asked, &shows);
     let forged = "\u{1b}[2J\u{7}\n{\"rule\":\"Forged\",\"output_fields\":{}}\n\u{202e}";

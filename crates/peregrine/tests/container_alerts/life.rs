@@ -48,6 +48,7 @@ fn like_docker(watch: &Watch, runtime: &Runtime, kind: &str, has_users: bool) {
         runtime.done(&run);
         let alert = whole("3002", "owned", &runtime.id("owned"));
         assert_eq!(alert.field("user.name"), "webmaster", "{}", alert.line);
+        runtime.done(&["kill", "owned"]);
         runtime.done(&["rm", "-f", "owned"]);
     }
 
@@ -63,6 +64,8 @@ fn like_docker(watch: &Watch, runtime: &Runtime, kind: &str, has_users: bool) {
     runtime.done(&["restart", "-t", "0", "two"]);
     runtime.done(&["exec", "two", "echo", "restarted"]);
     whole("restarted", "two", &id);
+    // Programs that are the first in their namespace do not heed SIGTERM; nobody need wait for it.
+    runtime.done(&["kill", "two"]);
     runtime.done(&["rm", "-f", "two"]);
     watch.told("container_removed", "two");
 }

@@ -160,6 +160,12 @@ impl Sightings {
         self.ran.get(id).is_some_and(|reading| reading.underway)
     }
 
+    /// Containers whose accounts are being read.
+    pub(crate) fn being_read(&self) -> impl Iterator<Item = &[u8]> {
+        let underway = self.ran.iter().filter(|(_, reading)| reading.underway);
+        underway.map(|(id, _)| &**id)
+    }
+
     /// A container's accounts have been read, as far as it has any.
     pub(crate) fn have_read(&mut self, id: &[u8]) {
         if let Some(reading) = self.ran.get_mut(id) {
