@@ -2,7 +2,8 @@
 //! for Kubernetes, each started by the test. They need root and BPF: `PEREGRINE_REQUIRE_LIVE=1`
 //! makes their absence a failure, otherwise they say so and pass.
 //!
-//! `PEREGRINE_CONTAINERS=20` starts so many short-lived containers instead of 200.
+//! `PEREGRINE_CONTAINERS=200` starts so many short-lived containers with each runtime; otherwise
+//! Podman, which is slower than the others, has fewer.
 //!
 //! Modules: `life` what each runtime's containers go through, `fields` a value for every field,
 //! `named` containers that nobody can be asked about, `troubles` runtimes that are slow or away,
