@@ -548,6 +548,10 @@ impl<S: Source> Source for Injecting<S> {
         self.inner.asking()
     }
 
+    fn trouble(&mut self) -> Option<String> {
+        self.inner.trouble()
+    }
+
     fn want(&mut self, wanted: &Watched) {
         self.inner.want(wanted);
     }
