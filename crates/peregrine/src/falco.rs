@@ -70,6 +70,7 @@ fn start(flags: &Flags) -> Result<()> {
         ));
     }
     configuration::log_checks(&loaded);
+    privileges::keep_to_ourselves();
     if !settings.run_as.is_empty() && settings.engine.kind != EngineKind::Replay {
         privileges::become_user(&settings.run_as)?;
         log::info(&format!("run_as: goes on as '{}'", settings.run_as));
