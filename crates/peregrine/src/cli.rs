@@ -12,8 +12,8 @@ pub(crate) struct Cli {
 }
 
 /// Names of all commands; any other first argument belongs to Falco's flags.
-pub(crate) const NAMES: [&str; 9] = [
-    "run", "record", "doctor", "replay", "read", "check", "config", "list", "explain",
+pub(crate) const NAMES: [&str; 10] = [
+    "run", "record", "doctor", "replay", "read", "check", "config", "list", "explain", "manual",
 ];
 
 /// The commands.
@@ -37,6 +37,9 @@ pub(crate) enum Command {
     List(List),
     /// Explain a code, a rule, or why a rule did or did not fire
     Explain(Explain),
+    /// Write manual pages and completions for shells, for packages
+    #[command(hide = true)]
+    Manual(Manual),
 }
 
 /// Which rules, and how they run.
@@ -285,4 +288,11 @@ pub(crate) struct Explain {
     pub(crate) kernel: bool,
     #[command(flatten)]
     pub(crate) rules: Rules,
+}
+
+/// `peregrine manual`
+#[derive(Debug, Args)]
+pub(crate) struct Manual {
+    /// Folder to write to
+    pub(crate) folder: String,
 }

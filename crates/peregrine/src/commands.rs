@@ -6,6 +6,7 @@ mod doctor;
 mod explain;
 mod kernel;
 mod list;
+mod manual;
 mod read;
 mod record;
 mod replay;
@@ -35,6 +36,7 @@ pub(crate) fn run() -> u8 {
         Command::Config(args) => config::run(&args),
         Command::List(args) => list::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Manual(args) => manual::run(&args),
     };
     match result {
         Ok(code) => code,

@@ -12,6 +12,8 @@ use config::{Loaded, Override, Settings};
 use fields::Catalogue;
 use fields::listing::{self, Form};
 
+pub(crate) use help::HELP;
+
 use crate::daemon::Daemon;
 use crate::pipeline::beside::{Company, Main};
 use crate::pipeline::{self, Compiled, Ended, Ending, Origin, Plan};
