@@ -6,6 +6,7 @@ mod doctor;
 mod explain;
 mod kernel;
 mod list;
+mod prepare;
 mod read;
 mod record;
 mod replay;

@@ -5,6 +5,7 @@
 mod checks;
 mod coverage;
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -14,7 +15,7 @@ use rules::select::OldSwitches;
 use serde_json::{Value, json};
 use state::State;
 
-use super::replay::{load, rules};
+use super::prepare::{load, rules};
 use crate::cli::{self, CheckForm};
 use crate::machine::state_options;
 use crate::sources::Sources;
@@ -91,7 +92,7 @@ pub(crate) fn run(args: &cli::Doctor) -> Result<u8> {
     match Machine::open(settings, &wanted, &mut state) {
         Ok(machine) => {
             checks.extend(checks::of_watch(&machine, &support, begun.elapsed()));
-            losses = coverage::losses(&set, &order, &wanted, &machine);
+            losses = coverage::losses(&set, &order, &wanted, &machine, &support);
         }
         Err(error) => {
             checks.push(Check {
@@ -152,9 +153,10 @@ fn text_of(health: Health, checks: &[Check], losses: &[Loss], rules: usize) -> S
     if losses.is_empty() {
         out.push_str(&format!("all {rules} rules see everything they ask for\n"));
     } else {
+        let concerned: BTreeSet<&str> = losses.iter().map(|loss| loss.rule.as_str()).collect();
         out.push_str(&format!(
             "{} of {rules} rules see less than they ask for:\n",
-            losses.len()
+            concerned.len()
         ));
     }
     for loss in losses {
