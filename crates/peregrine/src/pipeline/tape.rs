@@ -16,6 +16,8 @@ use crate::recording::{Form, Recorder};
 pub(super) struct Tape {
     form: Form,
     recorder: Option<Recorder>,
+    /// Why it could not be begun.
+    fault: Option<anyhow::Error>,
 }
 
 impl Tape {
@@ -33,6 +35,7 @@ impl Tape {
                 ..Form::default()
             },
             recorder: None,
+            fault: None,
         })
     }
 
@@ -47,7 +50,7 @@ impl Tape {
             match Recorder::begin(self.form.clone(), None, env, state) {
                 Ok(recorder) => self.recorder = Some(recorder),
                 Err(fault) => {
-                    crate::log::error(&format!("{fault:#}"));
+                    self.fault = Some(fault);
                     return false;
                 }
             }
@@ -75,7 +78,10 @@ impl Tape {
     /// # Errors
     /// When it could not be written, now or before.
     pub(super) fn finish(self) -> Result<()> {
-        self.recorder
-            .map_or(Ok(()), |mut recorder| recorder.finish())
+        match (self.fault, self.recorder) {
+            (Some(fault), _) => Err(fault),
+            (None, Some(mut recorder)) => recorder.finish(),
+            (None, None) => Ok(()),
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! `record`: files that are rotated, cut, packed; and `-w` in Falco's form.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::watch::{Place, live, peregrine, signal};
@@ -34,7 +34,7 @@ fn files(place: &Place) -> Vec<PathBuf> {
 }
 
 /// What `read` prints of a file, a line for each event.
-fn read(file: &PathBuf, format: &str, filter: &[&str]) -> Vec<String> {
+fn read(file: &Path, format: &str, filter: &[&str]) -> Vec<String> {
     let output = peregrine()
         .arg("read")
         .arg(file)
@@ -200,7 +200,7 @@ fn falco_s_form_records_too() {
 }
 
 /// A Docker that knows one container, behind a socket of the test.
-fn docker_with(id: &'static str, name: &'static str, socket: &std::path::Path) {
+fn docker_with(id: &'static str, name: &'static str, socket: &Path) {
     let listener = std::os::unix::net::UnixListener::bind(socket).unwrap();
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
