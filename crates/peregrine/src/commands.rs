@@ -7,6 +7,7 @@ mod explain;
 mod kernel;
 mod list;
 mod manual;
+mod prepare;
 mod read;
 mod record;
 mod replay;

@@ -79,6 +79,7 @@ impl Alerting {
             statistics: &self.statistics,
             subjects: &self.compiled.subjects,
             meter: self.meter.as_ref(),
+            lookups: self.lookups(),
             state,
             outputs: &outputs,
             queue_drops: self.outputs.read().dropped(),
