@@ -231,6 +231,7 @@ pub(crate) struct Alerting {
     meter: Option<LossMeter>,
     asked: Option<LookupMeter>,
     tape: Option<Tape>,
+    asking: Option<containers::Meter>,
     /// What was lost and what was done about it.
     pub(crate) drops: DropMonitor,
     silence: Silence,
@@ -277,6 +278,7 @@ impl Alerting {
             meter: None,
             asked: None,
             tape: None,
+            asking: None,
             drops: DropMonitor::new(settings.drops.clone(), false),
             silence: Silence::new(settings.timeouts_max_consecutives),
             waiting: WaitingEvents::default(),
@@ -344,6 +346,7 @@ impl Alerting {
         self.drops = DropMonitor::new(settings.drops.clone(), S::LIVE);
         self.meter = source.losses();
         self.asked = source.lookups();
+        self.asking = source.asking();
         Ok(())
     }
 

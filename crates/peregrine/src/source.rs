@@ -37,17 +37,16 @@ pub(crate) trait Source {
     fn next(&mut self) -> Result<Next<'_>>;
 
     /// Time of an event that would happen now; `None` for what has happened long ago.
-    fn now(&self) -> Option<u64> {
-        None
-    }
+    fn now(&self) -> Option<u64>;
 
     /// Who answers for threads and descriptors that the state does not know.
     fn lookup(&self) -> Box<dyn Lookup> {
         Box::new(NoLookup)
     }
 
-    /// Containers were seen that nobody has been asked about yet.
-    fn sighted(&mut self, _containers: Vec<Sighting>) {}
+    /// Containers were seen that nobody has been asked about yet. Without a body of its own: a source
+    /// around another one that forgot to hand this on would leave every container without a name.
+    fn sighted(&mut self, containers: Vec<Sighting>);
 
     /// Counts what the source loses, where it can.
     fn losses(&self) -> Option<LossMeter> {
@@ -56,6 +55,11 @@ pub(crate) trait Source {
 
     /// Counts what it asked the machine besides, where it can.
     fn lookups(&self) -> Option<LookupMeter> {
+        None
+    }
+
+    /// Counts what runtimes were asked and how they answered, where any are asked.
+    fn asking(&self) -> Option<containers::Meter> {
         None
     }
 
@@ -102,6 +106,14 @@ impl Source for CaptureFile {
             Err(error) => Err(broken(&self.name, error)),
         }
     }
+
+    /// What has happened has no time now.
+    fn now(&self) -> Option<u64> {
+        None
+    }
+
+    /// Nobody can be asked any more.
+    fn sighted(&mut self, _containers: Vec<Sighting>) {}
 
     fn progress(&mut self) {
         self.progress.update();

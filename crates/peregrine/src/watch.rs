@@ -263,6 +263,10 @@ impl Source for Machine {
     fn lookups(&self) -> Option<LookupMeter> {
         Some(self.live.lookup_meter())
     }
+
+    fn asking(&self) -> Option<containers::Meter> {
+        Some(self.containers.meter())
+    }
 }
 
 /// What the settings say of buffers and selection.

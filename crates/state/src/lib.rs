@@ -41,6 +41,7 @@ mod addresses;
 mod container;
 mod context;
 mod credentials;
+mod departures;
 mod descriptor;
 mod descriptors;
 mod enter;

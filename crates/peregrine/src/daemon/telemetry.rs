@@ -22,6 +22,10 @@ pub(crate) struct Look<'a> {
     pub(crate) subjects: &'a [RuleSubject],
     pub(crate) meter: Option<&'a LossMeter>,
     pub(crate) lookups: LookupCounters,
+    /// What runtimes were asked, where any are.
+    pub(crate) asking: Option<containers::Counters>,
+    /// Events that wait for a container's metadata, that did so in vain, and that could not.
+    pub(crate) waits: (u64, u64, u64),
     pub(crate) state: &'a State,
     pub(crate) outputs: &'a [Report],
     pub(crate) queue_drops: u64,
@@ -477,6 +481,68 @@ fn kernel(look: &Look<'_>, losses: &Losses, before: &Before, span: f64, out: &mu
     }
 }
 
+/// What runtimes and orchestrators were asked, and what came of it.
+fn asking(counters: &containers::Counters) -> [Metric; 11] {
+    let own = |name: &str, value: u64, help| Metric::own(name, true, value, help);
+    [
+        own(
+            "container_lookups",
+            counters.lookups,
+            "Containers that runtimes were asked about.",
+        ),
+        own(
+            "container_found",
+            counters.found,
+            "Containers that a runtime knew when asked.",
+        ),
+        own(
+            "container_unknown",
+            counters.unknown,
+            "Containers that no runtime knew.",
+        ),
+        own(
+            "container_events",
+            counters.events,
+            "Events of runtimes and of Kubernetes' API server.",
+        ),
+        own(
+            "container_connections",
+            counters.connections,
+            "Event streams that were opened.",
+        ),
+        own(
+            "container_timeouts",
+            counters.timeouts,
+            "Questions that no runtime answered in time.",
+        ),
+        own(
+            "container_broken",
+            counters.broken,
+            "Sockets that refused, connections that broke.",
+        ),
+        own(
+            "container_too_large",
+            counters.too_large,
+            "Answers that were longer than any is read.",
+        ),
+        own(
+            "container_malformed",
+            counters.malformed,
+            "Answers that made no sense.",
+        ),
+        own(
+            "container_dropped",
+            counters.dropped,
+            "Questions and answers that a full queue dropped.",
+        ),
+        own(
+            "container_accounts",
+            counters.accounts,
+            "Containers whose users and groups were read.",
+        ),
+    ]
+}
+
 /// What Falco has no name for.
 fn ours(look: &Look<'_>, out: &mut Vec<Metric>) {
     out.extend([
@@ -498,6 +564,24 @@ fn ours(look: &Look<'_>, out: &mut Vec<Metric>) {
             look.state.containers().count() as u64,
             "Containers known.",
         ),
+        Metric::own(
+            "alerts_waiting",
+            false,
+            look.waits.0,
+            "Events that wait for a container's metadata.",
+        ),
+        Metric::own(
+            "alerts_pending",
+            true,
+            look.waits.1,
+            "Events that waited for a container's metadata in vain.",
+        ),
+        Metric::own(
+            "alerts_crowded",
+            true,
+            look.waits.2,
+            "Events that could not wait for a container's metadata, as too many did.",
+        ),
         Metric::own("reloads", true, look.reloads.0, "Reloads that took effect."),
         Metric::own(
             "reload_failures",
@@ -506,6 +590,7 @@ fn ours(look: &Look<'_>, out: &mut Vec<Metric>) {
             "Reloads that were refused.",
         ),
     ]);
+    out.extend(look.asking.iter().flat_map(asking));
     for output in look.outputs {
         let mut own = |name: &str, monotonic, value: u64, help| {
             let metric = Metric::own(&format!("output_{name}"), monotonic, value, help);

@@ -78,6 +78,13 @@ impl Source for Main {
         self.0.next()
     }
 
+    fn now(&self) -> Option<u64> {
+        None
+    }
+
+    /// No event of another source shows a container.
+    fn sighted(&mut self, _containers: Vec<state::Sighting>) {}
+
     fn finish(&mut self) {
         self.0.finish();
     }

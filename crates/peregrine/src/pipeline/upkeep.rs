@@ -80,6 +80,8 @@ impl Alerting {
             subjects: &self.compiled.subjects,
             meter: self.meter.as_ref(),
             lookups: self.lookups(),
+            asking: self.asking.as_ref().map(containers::Meter::read),
+            waits: self.waiting.counts(),
             state,
             outputs: &outputs,
             queue_drops: self.outputs.read().dropped(),

@@ -218,6 +218,13 @@ impl Source for AuditFile {
         Ok(Next::Item(Item::Event(record)))
     }
 
+    fn now(&self) -> Option<u64> {
+        None
+    }
+
+    /// No event of this source shows a container.
+    fn sighted(&mut self, _containers: Vec<state::Sighting>) {}
+
     fn progress(&mut self) {
         self.progress.update();
     }

@@ -528,12 +528,24 @@ impl<S: Source> Source for Injecting<S> {
         self.inner.next()
     }
 
+    fn now(&self) -> Option<u64> {
+        self.inner.now()
+    }
+
+    fn sighted(&mut self, containers: Vec<state::Sighting>) {
+        self.inner.sighted(containers);
+    }
+
     fn lookup(&self) -> Box<dyn state::Lookup> {
         self.inner.lookup()
     }
 
     fn losses(&self) -> Option<probe::LossMeter> {
         self.inner.losses()
+    }
+
+    fn asking(&self) -> Option<containers::Meter> {
+        self.inner.asking()
     }
 
     fn want(&mut self, wanted: &Watched) {
