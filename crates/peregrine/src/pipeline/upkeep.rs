@@ -11,8 +11,10 @@ use rules::Priority;
 use state::State;
 
 use super::Alerting;
+use super::keeper::Keeper;
 use crate::daemon::board::Board;
 use crate::daemon::notify::Supervisor;
+use crate::daemon::page::Teller;
 use crate::daemon::reload::{Outcome, Slot};
 use crate::daemon::telemetry::{Look, Telemetry};
 use crate::log;
@@ -26,6 +28,8 @@ pub(crate) struct Upkeep {
     pub(super) telemetry: Telemetry,
     pub(super) board: Option<Arc<Board>>,
     pub(super) reloads: Option<Arc<Slot>>,
+    /// Tells the local page.
+    pub(super) teller: Option<Teller>,
     /// What the new rules want to see, until the source was told.
     pub(super) wanted: Option<Wanted>,
     /// Reloads that took effect, and that did not.
@@ -44,6 +48,7 @@ impl Upkeep {
             telemetry: Telemetry::new(&settings.metrics, engine, hostname),
             board: None,
             reloads: None,
+            teller: None,
             wanted: None,
             counts: (0, 0),
             supervisor: Supervisor::new(),
@@ -67,16 +72,27 @@ impl Alerting {
         if let Some(outcome) = self.upkeep.reloads.as_ref().and_then(|slot| slot.take()) {
             self.reload(outcome);
         }
+        let due = |teller: &Teller| teller.is_due();
+        if self.upkeep.teller.as_ref().is_some_and(due) {
+            let lost = self.meter.as_ref().map_or(0, |meter| meter.lost().total());
+            let statistics = self.all_statistics();
+            let alerts = statistics.total();
+            let rules = self.compiled.subjects.iter().map(|s| s.rule.as_str());
+            if let Some(teller) = &mut self.upkeep.teller {
+                teller.tell(self.events, lost, alerts, &self.costs, rules, &statistics);
+            }
+        }
         let asked = self.upkeep.board.as_ref().is_some_and(|board| board.beat());
         let due = self.upkeep.telemetry.is_due();
         if !asked && !due {
             return;
         }
+        let statistics = self.all_statistics();
         let outputs = self.outputs.read().report();
         let look = Look {
             events: self.events,
             throttled: self.throttle.held_back,
-            statistics: &self.statistics,
+            statistics: &statistics,
             subjects: &self.compiled.subjects,
             meter: self.meter.as_ref(),
             lookups: self.lookups(),
@@ -87,6 +103,9 @@ impl Alerting {
             queue_drops: self.outputs.read().dropped(),
             origins: &self.compiled.origins,
             reloads: self.upkeep.counts,
+            costs: &self.costs,
+            by_cpu: &self.by_cpu,
+            not_kept: self.keeper.as_ref().map_or(0, Keeper::missed),
         };
         let telemetry = &mut self.upkeep.telemetry;
         let told = asked.then(|| telemetry.collect(&look, false));
