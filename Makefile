@@ -4,7 +4,7 @@ CARGO ?= cargo
 FUZZ_SECONDS ?= 60
 PEREGRINE := target/release/peregrine
 
-.PHONY: run test test-kernels conformance bench bench-live fuzz lint fmt tools clean
+.PHONY: run test test-kernels conformance bench bench-live bench-audit fuzz audit-logging lint fmt tools clean
 
 run: tools ## build, then watch this machine with the shipped rules, or replay the sample where that cannot be
 	$(CARGO) build --release --bin peregrine
@@ -35,6 +35,13 @@ bench-live: tools ## what watching this machine costs (root, a quiet machine); k
 	@out=benches/results/live-$$(date +%F)-$$(uname -r | cut -d- -f1).md; \
 	{ echo "# Watching, $$(date +%F)"; echo; \
 	  target/release/live-bench $(PEREGRINE) $${RULES:-rules/peregrine_rules.yaml}; } >$$out && cat $$out
+
+bench-audit: tools ## events a second through the webhook for Kubernetes audit events; kept in benches/results
+	$(CARGO) build --release --bin peregrine --bin audit-load
+	@out=benches/results/audit-$$(date +%F).txt; target/release/audit-load $(PEREGRINE) $(EVENTS) | tee $$out
+
+audit-logging: ## files with which kubeadm, kops, k3s or minikube send their audit events to URL
+	@examples/kubernetes-audit/prepare $(URL)
 
 fuzz: tools ## every fuzz target for FUZZ_SECONDS each; wants nightly and cargo-fuzz
 	for target in $$($(CARGO) +nightly fuzz list); do \

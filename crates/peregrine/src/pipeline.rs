@@ -41,7 +41,7 @@ use crate::event_loop::{self, Pace, Work};
 use crate::machine::state_options;
 use crate::silence::Silence;
 use crate::source::Source;
-use crate::sources::plugin::Values;
+use crate::sources::running::{self, Values};
 use crate::sources::{Running, SYSCALL, Sessions, SourceView, Sources};
 use crate::stop::Signals;
 use crate::watch::Wanted;
@@ -149,6 +149,9 @@ pub(crate) fn serve<S: Source>(
             &signals,
             Pace::new(settings, plan.seconds),
         );
+        if alerts.listening {
+            alerts.listen(false, &mut state);
+        }
         source.finish();
         // A source that ends by itself leaves the others at work; a limit or a signal ends all.
         everything.store(!end.exhausted, Ordering::Relaxed);
@@ -202,6 +205,10 @@ pub(crate) struct Alerting {
     mailboxes: Vec<(String, Mailbox)>,
     /// Plugins that have to do with system calls.
     running: Vec<Running>,
+    /// There are plugins, for system calls or for what the main source brings besides.
+    with_plugins: bool,
+    /// Plugins were told that a capture began.
+    listening: bool,
     /// Who works in which pod, where audit events tell.
     sessions: Option<Arc<Sessions>>,
     env: Environment,
@@ -253,6 +260,8 @@ impl Alerting {
             others: Vec::new(),
             mailboxes: Vec::new(),
             running: Vec::new(),
+            with_plugins: false,
+            listening: false,
             sessions: None,
             formatter: compiled.formatter(),
             routes: Vec::new(),
@@ -302,6 +311,7 @@ impl Alerting {
             }
         }
         self.running = company.running;
+        self.with_plugins = !self.running.is_empty() || self.others.iter().any(Judge::has_plugins);
         (beside, judges)
     }
 
@@ -365,6 +375,9 @@ impl Alerting {
         }
         self.upkeep.adopted(settings);
         self.adopt_sides(&mut compiled);
+        self.running
+            .iter()
+            .for_each(|running| running.adopt(&compiled.settings.plugins));
         self.compiled = compiled;
         self.choose_routes();
         Ok(())
@@ -445,7 +458,7 @@ impl Alerting {
             base,
             audit: None,
             plugin: "",
-            values: Values::new(running, event, record.code.number()),
+            values: Values::new(running, event, record.code.number(), state),
             session: session.as_deref(),
         };
         desk.alerts(record, &view, may_wait)
@@ -464,21 +477,35 @@ impl Alerting {
         judge.is_none_or(|judge| judge.event(record, state, context, &self.outputs.read()))
     }
 
-    /// Shows an event to plugins and to what knows sessions, which look at more than rules do.
+    /// Shows an event to what knows sessions, which looks at more than rules do.
     #[cold]
     fn show(&self, record: &Record<'_>, state: &State, context: &Context, concerned: bool) {
-        let event = plugins::Event {
-            number: context.number,
-            source: SYSCALL,
-            bytes: record.bytes(),
-        };
-        let code = record.code.number();
-        self.running
-            .iter()
-            .for_each(|running| running.see(&event, code));
         if let (Some(sessions), false) = (&self.sessions, concerned) {
             sessions.of(&EventView::new(record, state, context, &self.env));
         }
+    }
+
+    /// Shows an event to the plugins that see those of its source.
+    #[cold]
+    fn show_to_plugins(&self, record: &Record<'_>, state: &mut State, context: &mut Context) {
+        match foreign(record) {
+            None => running::show(&self.running, SYSCALL, record, state, context),
+            Some(number) => {
+                if let Some(judge) = self.others.iter().find(|judge| judge.is_for(number)) {
+                    judge.show(record, state, context);
+                }
+            }
+        }
+    }
+
+    /// Tells plugins that a capture begins or ends.
+    fn listen(&self, begins: bool, state: &mut State) {
+        self.running
+            .iter()
+            .for_each(|running| running.listen(begins, state));
+        self.others
+            .iter()
+            .for_each(|judge| judge.listen(begins, state));
     }
 
     /// Lets an event wait. False when nobody reads the alerts any more.
@@ -537,6 +564,20 @@ fn foreign(record: &Record<'_>) -> Option<u32> {
 }
 
 impl Work for Alerting {
+    fn begin(&mut self, state: &mut State) {
+        if !self.listening && self.with_plugins {
+            self.listening = true;
+            self.listen(true, state);
+        }
+    }
+
+    #[inline]
+    fn enrich(&mut self, record: &Record<'_>, state: &mut State, context: &mut Context) {
+        if self.with_plugins && context.visible {
+            self.show_to_plugins(record, state, context);
+        }
+    }
+
     /// False when nobody reads the alerts any more.
     #[inline]
     fn event(&mut self, record: &Record<'_>, state: &State, context: &Context) -> bool {
@@ -553,7 +594,7 @@ impl Work for Alerting {
         }
         self.env.see(record);
         let concerned = self.compiled.engine.concerns(record.code);
-        if self.sessions.is_some() || !self.running.is_empty() {
+        if self.sessions.is_some() {
             self.show(record, state, context, concerned);
         }
         if !concerned {

@@ -12,7 +12,7 @@ use config::settings::EngineKind;
 use containers::Containers;
 use event::{Record, RecordFlags};
 use live::{Change, Facts, Live, Options, Start};
-use probe::{Attachment, BufferSize, EventClock, LossMeter, Losses};
+use probe::{Attachment, BufferSize, EventClock, LossMeter};
 use rules::Priority;
 use state::{Family, Lookup, Sighting, State};
 
@@ -165,11 +165,6 @@ impl Machine {
     /// How the programs sit on their calls.
     pub(crate) fn backend(&self) -> probe::Backend {
         self.live.backend()
-    }
-
-    /// What was lost so far.
-    pub(crate) fn lost(&self) -> Losses {
-        self.live.loss_meter().lost()
     }
 }
 
