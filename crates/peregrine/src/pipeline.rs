@@ -5,6 +5,7 @@ mod channels;
 mod compiled;
 mod desk;
 mod judge;
+mod plugins_at_work;
 mod shared;
 pub(crate) mod summary;
 mod throttle;
@@ -30,6 +31,7 @@ use beside::{Beside, Company, Done, Worker};
 pub(crate) use compiled::{Compiled, Origin, RuleSubject};
 use desk::Desk;
 use judge::{Judge, Mailbox, Rulings};
+use plugins_at_work::Guests;
 use shared::SharedOutputs;
 use throttle::Throttle;
 use upkeep::Upkeep;
@@ -41,7 +43,7 @@ use crate::event_loop::{self, Pace, Work};
 use crate::machine::state_options;
 use crate::silence::Silence;
 use crate::source::Source;
-use crate::sources::running::{self, Values};
+use crate::sources::running::Values;
 use crate::sources::{Running, SYSCALL, Sessions, SourceView, Sources};
 use crate::stop::Signals;
 use crate::watch::Wanted;
@@ -149,9 +151,7 @@ pub(crate) fn serve<S: Source>(
             &signals,
             Pace::new(settings, plan.seconds),
         );
-        if alerts.listening {
-            alerts.listen(false, &mut state);
-        }
+        alerts.tell_end(&mut state);
         source.finish();
         // A source that ends by itself leaves the others at work; a limit or a signal ends all.
         everything.store(!end.exhausted, Ordering::Relaxed);
@@ -205,10 +205,8 @@ pub(crate) struct Alerting {
     mailboxes: Vec<(String, Mailbox)>,
     /// Plugins that have to do with system calls.
     running: Vec<Running>,
-    /// There are plugins, for system calls or for what the main source brings besides.
-    with_plugins: bool,
-    /// Plugins were told that a capture began.
-    listening: bool,
+    /// What plugins have to do with the main source.
+    guests: Guests,
     /// Who works in which pod, where audit events tell.
     sessions: Option<Arc<Sessions>>,
     env: Environment,
@@ -260,8 +258,7 @@ impl Alerting {
             others: Vec::new(),
             mailboxes: Vec::new(),
             running: Vec::new(),
-            with_plugins: false,
-            listening: false,
+            guests: Guests::default(),
             sessions: None,
             formatter: compiled.formatter(),
             routes: Vec::new(),
@@ -292,6 +289,7 @@ impl Alerting {
             .chain(company.mixed.iter().map(|(name, _)| name))
             .any(|name| name == audit::SOURCE);
         self.sessions = audited.then(|| Arc::new(Sessions::new(plan.catalogue)));
+        self.guests.count(&company);
         for (name, running) in company.mixed {
             if let Some(rulings) = Rulings::take(&mut self.compiled, &name) {
                 let sessions = self.sessions.as_ref();
@@ -311,7 +309,7 @@ impl Alerting {
             }
         }
         self.running = company.running;
-        self.with_plugins = !self.running.is_empty() || self.others.iter().any(Judge::has_plugins);
+        self.guests.any = !self.running.is_empty() || self.others.iter().any(Judge::has_plugins);
         (beside, judges)
     }
 
@@ -485,29 +483,6 @@ impl Alerting {
         }
     }
 
-    /// Shows an event to the plugins that see those of its source.
-    #[cold]
-    fn show_to_plugins(&self, record: &Record<'_>, state: &mut State, context: &mut Context) {
-        match foreign(record) {
-            None => running::show(&self.running, SYSCALL, record, state, context),
-            Some(number) => {
-                if let Some(judge) = self.others.iter().find(|judge| judge.is_for(number)) {
-                    judge.show(record, state, context);
-                }
-            }
-        }
-    }
-
-    /// Tells plugins that a capture begins or ends.
-    fn listen(&self, begins: bool, state: &mut State) {
-        self.running
-            .iter()
-            .for_each(|running| running.listen(begins, state));
-        self.others
-            .iter()
-            .for_each(|judge| judge.listen(begins, state));
-    }
-
     /// Lets an event wait. False when nobody reads the alerts any more.
     #[cold]
     fn wait(&mut self, record: &Record<'_>, state: &State, context: &Context) -> bool {
@@ -565,15 +540,12 @@ fn foreign(record: &Record<'_>) -> Option<u32> {
 
 impl Work for Alerting {
     fn begin(&mut self, state: &mut State) {
-        if !self.listening && self.with_plugins {
-            self.listening = true;
-            self.listen(true, state);
-        }
+        self.tell_begin(state);
     }
 
     #[inline]
     fn enrich(&mut self, record: &Record<'_>, state: &mut State, context: &mut Context) {
-        if self.with_plugins && context.visible {
+        if self.guests.any && context.visible {
             self.show_to_plugins(record, state, context);
         }
     }

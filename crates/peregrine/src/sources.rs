@@ -109,6 +109,12 @@ impl Sources {
                 );
             }
         }
+        let versions = plugins.infos();
+        crate::version::loaded(
+            versions
+                .map(|info| (info.name.clone(), info.version.clone()))
+                .collect(),
+        );
         sources.plugins = plugins;
         Ok(sources)
     }

@@ -93,13 +93,18 @@ pub(crate) fn open(backend: &mut Backend, spec: &Spec, params: &str) -> Result<(
 pub(crate) fn start_async(
     backend: &mut Backend,
     spec: &Spec,
+    source: &str,
     sink: AsyncSink,
 ) -> Result<(), Error> {
     match backend {
         Backend::Local(local) => local.start_async(sink),
         Backend::Remote(remote) => {
             remote.set_sink(Some(sink));
-            remote.ask(ask::START_ASYNC, &[], spec.patience).map(|_| ())
+            let mut body = Writer::default();
+            body.blob(source.as_bytes());
+            remote
+                .ask(ask::START_ASYNC, &body.0, spec.patience)
+                .map(|_| ())
         }
         Backend::Gone(_) => Ok(()),
     }

@@ -235,7 +235,10 @@ impl Served {
             }
             ask::START_ASYNC => {
                 let shared = Arc::clone(&self.shared);
+                let source = body.text().ok_or(MALFORMED)?;
+                let info = plugin.info.clone();
                 let sink = Box::new(move |event: Vec<u8>| {
+                    crate::injected::admitted(&info, &source, &event)?;
                     if send(&shared, say::INJECT, &event) {
                         Ok(())
                     } else {
@@ -268,8 +271,10 @@ impl Served {
             ask::METRICS => {
                 let metrics = plugin.metrics();
                 out.u32(metrics.len() as u32);
-                for (name, value) in metrics {
-                    out.blob(name.as_bytes()).blob(value.as_bytes());
+                for metric in metrics {
+                    out.blob(metric.name.as_bytes())
+                        .blob(metric.value.as_bytes())
+                        .u8(metric.monotonic.into());
                 }
             }
             _ => return Err(MALFORMED.to_owned()),

@@ -58,6 +58,8 @@ pub struct Info {
     pub uses_tables: bool,
     /// It can be given other settings while it runs.
     pub takes_config: bool,
+    /// It counts things.
+    pub has_metrics: bool,
     /// The version of the table of events that it was made for; `None`: 3.0.0. Known after init.
     pub event_schema: Option<String>,
 }

@@ -48,6 +48,7 @@ pub mod child;
 mod error;
 pub mod field;
 pub mod info;
+mod injected;
 mod library;
 mod local;
 mod plugin;
@@ -59,7 +60,7 @@ mod wire;
 pub use error::Error;
 pub use field::{Datum, Fields, Wanted};
 pub use info::{Capability, Info};
-pub use plugin::{Batch, BatchEnd, Event, Plugin, Report, Spec};
+pub use plugin::{Batch, BatchEnd, Counter, Event, Plugin, Report, Spec};
 pub use tables::{Access, Registry};
 
 /// The version of the interface that we speak.

@@ -181,6 +181,7 @@ impl Library {
         }
         info.capabilities = self.capabilities().map_err(fail)?;
         info.takes_config = api.set_config.is_some();
+        info.has_metrics = api.get_metrics.is_some();
         let wrong = |reason: String| fail(format!("error in plugin {}: {reason}", info.name));
         if info.can(Capability::Sourcing) {
             let source = &api.__bindgen_anon_1;

@@ -11,7 +11,7 @@ use crate::Error;
 use crate::field::{Datum, Wanted, index};
 use crate::info::{Capability, Info};
 use crate::library::{Library, text};
-use crate::plugin::{Batch, BatchEnd, Event};
+use crate::plugin::{Batch, BatchEnd, Counter, Event};
 use crate::tables::held::hosted;
 use crate::tables::query::{Answer, Host, Query};
 use crate::tables::{self, AsyncSink, LogSink, Owner, c_text};
@@ -559,8 +559,8 @@ impl Local {
         unsafe { text(function(self.state, &raw mut rc)) }.filter(|_| rc == SUCCESS)
     }
 
-    /// Its counters: name, value as text.
-    pub(crate) fn metrics(&mut self) -> Vec<(String, String)> {
+    /// Its counters.
+    pub(crate) fn metrics(&mut self) -> Vec<Counter> {
         let (Ok(()), Some(function)) = (self.ready(), self.library.api.get_metrics) else {
             return Vec::new();
         };
@@ -583,7 +583,11 @@ impl Local {
                     5 => metric.value.f.to_string(),
                     _ => metric.value.i.to_string(),
                 };
-                Some((text(metric.name)?, value))
+                Some(Counter {
+                    name: text(metric.name)?,
+                    value,
+                    monotonic: metric.type_ == 0,
+                })
             })
             .collect()
     }

@@ -9,6 +9,7 @@ use crate::Error;
 use crate::backend::{self, Backend};
 use crate::field::{Datum, Wanted};
 use crate::info::{Capability, Info};
+use crate::injected::{admitted, announced};
 use crate::tables::query::{Answer, Host, Nobody, Query};
 use crate::tables::{Access, AsyncSink, Desk, Registry};
 use crate::wire::{Reader, Writer, ask};
@@ -17,6 +18,8 @@ use crate::wire::{Reader, Writer, ask};
 const INJECTED: usize = 4096;
 /// Nanoseconds that an event may lie in the future.
 const FUTURE: u64 = 10_000_000_000;
+/// Longest wait for counters.
+const COUNTING: Duration = Duration::from_secs(3);
 /// Longest pause before a child is started again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -92,6 +95,17 @@ pub struct Event<'e> {
     pub source: &'e str,
     /// Its record.
     pub bytes: &'e [u8],
+}
+
+/// A counter of a plugin's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counter {
+    /// Its name.
+    pub name: String,
+    /// A number, as text.
+    pub value: String,
+    /// It never falls.
+    pub monotonic: bool,
 }
 
 /// How a batch ends.
@@ -344,7 +358,7 @@ impl Plugin {
     pub fn start_async(&mut self, source: &str) -> Result<(), Error> {
         self.injecting = Some(source.to_owned());
         let sink = self.sink(source);
-        backend::start_async(&mut self.backend, &self.spec, sink)
+        backend::start_async(&mut self.backend, &self.spec, source, sink)
     }
 
     /// Takes what it puts into the stream, after checks.
@@ -353,18 +367,8 @@ impl Plugin {
         let report = Arc::clone(&self.spec.report);
         let (info, source) = (self.info.clone(), source.to_owned());
         Box::new(move |event| {
-            announced(&info, &event)?;
+            admitted(&info, &source, &event)?;
             let name = &info.name;
-            if !info.injects_into(&source) {
-                return Err(format!(
-                    "async events of plugin '{name}' are not compatible with open event source '{source}'"
-                ));
-            }
-            if source != "syscall" && event[8..16] != [0xFF; 8] {
-                return Err(format!(
-                    "async events of plugin '{name}' can have no thread associated with open event source '{source}'"
-                ));
-            }
             let warn = |text: String| {
                 report(Report::Log {
                     severity: 4,
@@ -494,9 +498,9 @@ impl Plugin {
             .collect()
     }
 
-    /// Its counters: names and values as texts.
-    pub fn metrics(&mut self) -> Vec<(String, String)> {
-        let patience = self.spec.patience;
+    /// Its counters. Who asks for them has other things to do: no long wait.
+    pub fn metrics(&mut self) -> Vec<Counter> {
+        let patience = self.spec.patience.min(COUNTING);
         let result = match self.ready() {
             Some(Backend::Local(local)) => return local.metrics(),
             Some(Backend::Remote(remote)) => remote.ask(ask::METRICS, &[], patience),
@@ -509,7 +513,13 @@ impl Plugin {
         let mut body = Reader(&body);
         let count = body.u32().unwrap_or(0);
         (0..count)
-            .map_while(|_| Some((body.text()?, body.text()?)))
+            .map_while(|_| {
+                Some(Counter {
+                    name: body.text()?,
+                    value: body.text()?,
+                    monotonic: body.u8()? != 0,
+                })
+            })
             .collect()
     }
 
@@ -583,7 +593,7 @@ impl Plugin {
             backend::init(&mut backend, &self.spec, config, &self.info, &mut desk)?;
         }
         if let Some(source) = &self.injecting {
-            backend::start_async(&mut backend, &self.spec, self.sink(source))?;
+            backend::start_async(&mut backend, &self.spec, source, self.sink(source))?;
         }
         if self.listening {
             backend::listen(&mut backend, &self.spec, true, host)?;
@@ -593,25 +603,6 @@ impl Plugin {
         }
         self.backend = backend;
         Ok(())
-    }
-}
-
-/// Whether an event that a plugin puts into a stream is one that it may.
-fn announced(info: &Info, event: &[u8]) -> Result<(), String> {
-    let name = &info.name;
-    let malformed = || format!("malformed async event produced by plugin: {name}");
-    let record = event::Record::parse(event, 0, event::RecordFlags::default());
-    let record = record.map_err(|_| malformed())?;
-    if record.code.number() != event::codes::ASYNCEVENT_E || record.param_count() != 3 {
-        return Err(malformed());
-    }
-    let kind = String::from_utf8_lossy(record.text(1));
-    if info.async_events.iter().any(|announced| *announced == kind) {
-        Ok(())
-    } else {
-        Err(format!(
-            "incompatible async event '{kind}' produced by plugin: {name}"
-        ))
     }
 }
 

@@ -123,7 +123,13 @@ fn a_watcher_sees_every_event() {
             };
             plugin.parse(&event, Access::None);
         }
-        assert_eq!(plugin.metrics(), [("seen".to_owned(), "50".to_owned())]);
+        let metrics = plugin.metrics();
+        assert_eq!(metrics.len(), 1);
+        let seen = &metrics[0];
+        assert!(
+            seen.monotonic && seen.name == "seen" && seen.value == "50",
+            "{seen:?}"
+        );
     }
 }
 
@@ -159,7 +165,7 @@ fn a_listener_hears_begin_and_end() {
         let limit = Instant::now() + Duration::from_secs(60);
         let metric = |plugin: &mut Plugin, name: &str| {
             let all = plugin.metrics();
-            all.into_iter().find(|(n, _)| n == name).unwrap().1
+            all.into_iter().find(|m| m.name == name).unwrap().value
         };
         while metric(&mut plugin, "worked") == "0" {
             assert!(Instant::now() < limit, "the routine never ran");

@@ -126,7 +126,7 @@ fn every_function_does_what_the_header_says() {
         let plugin = started(&library, child, &registry);
         let metrics = |plugin: &Mutex<Plugin>| {
             let metrics = plugin.lock().unwrap().metrics();
-            let values = metrics.into_iter().map(|(_, value)| value);
+            let values = metrics.into_iter().map(|metric| metric.value);
             values.collect::<Vec<_>>().join(" ")
         };
         plugin
@@ -214,13 +214,21 @@ fn settings_and_state_of_a_running_plugin() {
             error.contains("error in plugin witness init config: In <root>[word]"),
             "{error}"
         );
-        let mut plugin = plugin.lock().unwrap();
+        let shared = Arc::clone(&plugin);
+        let mut plugin = shared.lock().unwrap();
         let dumped = plugin.dump_state().unwrap();
         assert_eq!(dumped.len(), 1);
         let record = event::Record::parse(&dumped[0], 0, event::RecordFlags::default()).unwrap();
         assert_eq!((record.ts, record.text(1)), (u64::MAX, &b"stand"[..]));
         plugin.start_async("syscall").unwrap();
         assert!(plugin.injected(0).is_some() && plugin.injected(0).is_none());
+        drop(plugin);
+        // What it must not put in was refused, and it was told why.
+        assert_eq!(
+            value(&shared, &state, &bytes, "witness.faults"),
+            text("none")
+        );
+        let plugin = shared.lock().unwrap();
         // It was made for this table of events, and not for one before.
         assert_eq!(plugin.info().event_schema.as_deref(), Some("4.0.0"));
         assert_eq!(plugin.info().fits_events("4.3.0"), Ok(()));
@@ -287,7 +295,7 @@ fn a_plugin_that_goes_wrong_amid_its_tables_is_started_again() {
         let reports: Arc<Mutex<Vec<String>>> = Arc::default();
         let spec = Spec {
             // Long enough for a busy machine where nothing hangs.
-            patience: Duration::from_secs(if word == "forever" { 2 } else { 60 }),
+            patience: Duration::from_secs(if word == "forever" { 5 } else { 60 }),
             report: {
                 let reports = Arc::clone(&reports);
                 Arc::new(move |report| {

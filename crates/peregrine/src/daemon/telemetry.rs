@@ -25,6 +25,8 @@ pub(crate) struct Look<'a> {
     pub(crate) queue_drops: u64,
     pub(crate) origins: &'a (Vec<Origin>, Vec<Origin>),
     pub(crate) reloads: (u64, u64),
+    /// What plugins count.
+    pub(crate) plugins: Vec<Metric>,
 }
 
 /// What rates are reckoned from.
@@ -156,6 +158,9 @@ impl Telemetry {
                     out.push(metric.label("cpu", &cpu.to_string()));
                 }
             }
+        }
+        if self.settings.plugins_metrics {
+            out.extend_from_slice(&look.plugins);
         }
         ours(look, &mut out);
         if interval {

@@ -84,6 +84,7 @@ impl Alerting {
             queue_drops: self.outputs.read().dropped(),
             origins: &self.compiled.origins,
             reloads: self.upkeep.counts,
+            plugins: self.guests.metrics(),
         };
         let telemetry = &mut self.upkeep.telemetry;
         let told = asked.then(|| telemetry.collect(&look, false));

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, anyhow};
 use bumpalo::Bump;
 use event::Record;
 use filter::{Argument, Value};
+use metrics::{Metric, Unit};
 use plugins::{Access, Capability, Datum, Event, Info, Plugin, Registry, Wanted};
 use state::{Context, State};
 
@@ -93,6 +94,15 @@ impl Running {
         }
     }
 
+    /// Reads its counters, where it has any.
+    pub(crate) fn meter(&self) -> Option<Meter> {
+        self.info.has_metrics.then(|| Meter {
+            plugin: Arc::clone(&self.plugin),
+            name: self.info.name.clone(),
+            last: Vec::new(),
+        })
+    }
+
     /// What it knows, as events for the start of a capture file.
     ///
     /// # Errors
@@ -129,6 +139,38 @@ impl Running {
         {
             lock(&self.plugin).parse(event, Access::Write(state));
         }
+    }
+}
+
+/// Reads the counters of a plugin that may be at work on another thread.
+pub(crate) struct Meter {
+    plugin: Shared,
+    name: String,
+    last: Vec<Metric>,
+}
+
+impl Meter {
+    /// Its counters now; those of the last time while it is at work.
+    pub(crate) fn read(&mut self) -> &[Metric] {
+        let Ok(mut plugin) = self.plugin.try_lock() else {
+            return &self.last;
+        };
+        let name = &self.name;
+        let plain = |text: &str| text.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+        self.last = plugin
+            .metrics()
+            .into_iter()
+            .filter_map(|counter| {
+                let field = format!("plugins.{name}.{}", counter.name);
+                let own = format!("plugins_{}_{}", plain(name), plain(&counter.name));
+                Some(match counter.value.parse::<u64>() {
+                    Ok(value) if counter.monotonic => Metric::counter(&field, &own, value),
+                    Ok(value) => Metric::gauge(&field, &own, Unit::Count, value),
+                    Err(_) => Metric::real(&field, &own, Unit::Count, counter.value.parse().ok()?),
+                })
+            })
+            .collect();
+        &self.last
     }
 }
 
