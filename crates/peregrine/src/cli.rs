@@ -127,6 +127,12 @@ pub(crate) struct Record {
     /// Set a key of the configuration, such as engine.modern_ebpf.buf_size_preset=6
     #[arg(short, long = "option", value_name = "KEY=VALUE")]
     pub(crate) option: Vec<String>,
+    /// Configuration with plugins
+    #[arg(short, long, value_name = "PATH")]
+    pub(crate) config: Option<String>,
+    /// Record this event source: syscall, k8s_audit, or one of a plugin
+    #[arg(long, value_name = "SOURCE", default_value = "syscall")]
+    pub(crate) source: String,
     /// Say nothing
     #[arg(short, long)]
     pub(crate) quiet: bool,
@@ -173,7 +179,7 @@ pub(crate) struct Replay {
 /// `peregrine read`
 #[derive(Debug, Args)]
 pub(crate) struct Read {
-    /// Capture file; - is standard input
+    /// Capture file, or file of audit events as JSON; - is a capture on standard input
     pub(crate) file: String,
     /// Print only events that fulfil this condition
     #[arg(num_args = 0.., allow_negative_numbers = true)]
@@ -190,6 +196,9 @@ pub(crate) struct Read {
     /// Stop after so many printed events
     #[arg(short, value_name = "N")]
     pub(crate) number: Option<u64>,
+    /// Configuration whose plugins explain their events
+    #[arg(short, long, value_name = "PATH")]
+    pub(crate) config: Option<String>,
 }
 
 /// `peregrine check`

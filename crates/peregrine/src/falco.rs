@@ -430,7 +430,7 @@ fn watch_sources(
     let mut company = sources::open(plan.settings, plan.sources, chosen)?;
     if chosen.iter().any(|name| name == sources::SYSCALL) {
         let settings = plan.settings;
-        company.running = plan.sources.plugins().start(sources::SYSCALL)?;
+        company.running = plan.sources.plugins().start(sources::SYSCALL, true)?;
         let injecting = Injecting::prepare(&company.running);
         return pipeline::serve(plan, daemon, company, |state| {
             Ok(injecting.around(Machine::open(settings, wanted, state)?))

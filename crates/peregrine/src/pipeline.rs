@@ -7,6 +7,7 @@ mod costs;
 mod desk;
 mod judge;
 mod keeper;
+mod plugins_at_work;
 mod shared;
 pub(crate) mod summary;
 mod tape;
@@ -36,6 +37,7 @@ pub(crate) use costs::Costs;
 use desk::Desk;
 use judge::{Judge, Mailbox, Rulings, SharedStatistics};
 use keeper::Keeper;
+use plugins_at_work::Guests;
 use shared::SharedOutputs;
 use tape::Tape;
 use throttle::Throttle;
@@ -48,7 +50,7 @@ use crate::event_loop::{self, Pace, Work};
 use crate::machine::state_options;
 use crate::silence::Silence;
 use crate::source::Source;
-use crate::sources::plugin::Values;
+use crate::sources::running::Values;
 use crate::sources::{Running, SYSCALL, Sessions, SourceView, Sources};
 use crate::stop::Signals;
 use crate::watch::Wanted;
@@ -162,6 +164,7 @@ pub(crate) fn serve<S: Source>(
             &signals,
             Pace::new(settings, plan.seconds),
         );
+        alerts.tell_end(&mut state);
         source.finish();
         // A source that ends by itself leaves the others at work; a limit or a signal ends all.
         everything.store(!end.exhausted, Ordering::Relaxed);
@@ -218,6 +221,8 @@ pub(crate) struct Alerting {
     elsewhere: Vec<SharedStatistics>,
     /// Plugins that have to do with system calls.
     running: Vec<Running>,
+    /// What plugins have to do with the main source.
+    guests: Guests,
     /// Who works in which pod, where audit events tell.
     sessions: Option<Arc<Sessions>>,
     env: Environment,
@@ -278,6 +283,7 @@ impl Alerting {
             mailboxes: Vec::new(),
             elsewhere: Vec::new(),
             running: Vec::new(),
+            guests: Guests::default(),
             sessions: None,
             formatter: compiled.formatter(),
             routes: Vec::new(),
@@ -315,6 +321,7 @@ impl Alerting {
             .chain(company.mixed.iter().map(|(name, _)| name))
             .any(|name| name == audit::SOURCE);
         self.sessions = audited.then(|| Arc::new(Sessions::new(plan.catalogue)));
+        self.guests.count(&company);
         for (name, running) in company.mixed {
             if let Some(rulings) = Rulings::take(&mut self.compiled, &name) {
                 let sessions = self.sessions.as_ref();
@@ -336,6 +343,7 @@ impl Alerting {
         self.running = company.running;
         let all = self.others.iter().chain(&judges);
         self.elsewhere = all.map(|judge| Arc::clone(&judge.statistics)).collect();
+        self.guests.any = !self.running.is_empty() || self.others.iter().any(Judge::has_plugins);
         (beside, judges)
     }
 
@@ -427,6 +435,9 @@ impl Alerting {
             *keeper = keeper.with(Arc::clone(kept));
         }
         self.adopt_sides(&mut compiled);
+        self.running
+            .iter()
+            .for_each(|running| running.adopt(&compiled.settings.plugins));
         self.compiled = compiled;
         self.choose_routes();
         Ok(())
@@ -530,7 +541,7 @@ impl Alerting {
             base,
             audit: None,
             plugin: "",
-            values: Values::new(running, event, record.code.number()),
+            values: Values::new(running, event, record.code.number(), state),
             session: session.as_deref(),
         };
         desk.alerts(record, &view, may_wait)
@@ -549,18 +560,9 @@ impl Alerting {
         judge.is_none_or(|judge| judge.event(record, state, context, &self.outputs.read()))
     }
 
-    /// Shows an event to plugins and to what knows sessions, which look at more than rules do.
+    /// Shows an event to what knows sessions, which looks at more than rules do.
     #[cold]
     fn show(&self, record: &Record<'_>, state: &State, context: &Context, concerned: bool) {
-        let event = plugins::Event {
-            number: context.number,
-            source: SYSCALL,
-            bytes: record.bytes(),
-        };
-        let code = record.code.number();
-        self.running
-            .iter()
-            .for_each(|running| running.see(&event, code));
         if let (Some(sessions), false) = (&self.sessions, concerned) {
             sessions.of(&EventView::new(record, state, context, &self.env));
         }
@@ -644,6 +646,17 @@ fn foreign(record: &Record<'_>) -> Option<u32> {
 }
 
 impl Work for Alerting {
+    fn begin(&mut self, state: &mut State) {
+        self.tell_begin(state);
+    }
+
+    #[inline]
+    fn enrich(&mut self, record: &Record<'_>, state: &mut State, context: &mut Context) {
+        if self.guests.any && context.visible {
+            self.show_to_plugins(record, state, context);
+        }
+    }
+
     /// False when nobody reads the alerts any more.
     #[inline]
     fn event(&mut self, record: &Record<'_>, state: &State, context: &Context) -> bool {
@@ -668,7 +681,7 @@ impl Work for Alerting {
         }
         self.env.see(record);
         let concerned = self.compiled.engine.concerns(record.code);
-        if self.sessions.is_some() || !self.running.is_empty() {
+        if self.sessions.is_some() {
             self.show(record, state, context, concerned);
         }
         if !concerned {

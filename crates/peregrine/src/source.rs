@@ -74,6 +74,11 @@ pub(crate) trait Source {
     /// Shows how far it came.
     fn progress(&mut self) {}
 
+    /// The program was asked to end: nothing new is taken. True: what was taken already still comes, and then the end.
+    fn stop(&mut self) -> bool {
+        false
+    }
+
     /// Nothing more will be asked of it.
     fn finish(&mut self) {}
 }

@@ -174,11 +174,6 @@ impl Machine {
     pub(crate) fn backend(&self) -> probe::Backend {
         self.live.backend()
     }
-
-    /// What was lost so far.
-    pub(crate) fn lost(&self) -> Losses {
-        self.live.loss_meter().lost()
-    }
 }
 
 impl Source for Machine {

@@ -36,6 +36,8 @@ pub(crate) struct Look<'a> {
     pub(crate) by_cpu: &'a [u64],
     /// Alerts that the store could not keep.
     pub(crate) not_kept: u64,
+    /// What plugins count.
+    pub(crate) plugins: Vec<Metric>,
 }
 
 /// What rates are reckoned from.
@@ -172,6 +174,9 @@ impl Telemetry {
                     out.push(metric.label("cpu", &cpu.to_string()));
                 }
             }
+        }
+        if self.settings.plugins_metrics {
+            out.extend_from_slice(&look.plugins);
         }
         ours(look, &mut out);
         if interval {

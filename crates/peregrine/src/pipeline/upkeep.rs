@@ -106,6 +106,7 @@ impl Alerting {
             costs: &self.costs,
             by_cpu: &self.by_cpu,
             not_kept: self.keeper.as_ref().map_or(0, Keeper::missed),
+            plugins: self.guests.metrics(),
         };
         let telemetry = &mut self.upkeep.telemetry;
         let told = asked.then(|| telemetry.collect(&look, false));
