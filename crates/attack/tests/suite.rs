@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use attack::case::{self, Case};
+use attack::audit;
+use attack::case::{self, ANY_RULE, Case};
 use attack::coverage;
 use attack::monitor::Plan;
 use attack::verdict::{judge, report};
@@ -23,49 +24,41 @@ fn rules() -> Vec<PathBuf> {
 }
 
 fn rule_texts() -> Vec<String> {
-    rules()
-        .iter()
-        .map(|file| std::fs::read_to_string(file).expect("a rule file"))
-        .collect()
+    attack::RULE_TEXTS.map(str::to_owned).to_vec()
 }
 
 #[test]
 fn every_rule_has_an_attack_and_a_near_miss() {
     let cases = case::all().expect("cases");
-    let mut names = BTreeSet::new();
+    let events = audit::all().expect("audit cases");
+    let all: Vec<(&str, bool)> = cases
+        .iter()
+        .map(|case| (case.rule.as_str(), case.fires))
+        .chain(events.iter().map(|case| (case.rule.as_str(), case.fires)))
+        .collect();
+    let mut names = BTreeSet::from([ANY_RULE.to_owned()]);
     for text in rule_texts() {
         for rule in coverage::read(&text).0 {
-            let of = |fires: bool| {
-                cases
-                    .iter()
-                    .filter(|case| case.rule == rule.name && case.fires == fires)
-                    .count()
-            };
-            assert!(of(true) > 0, "nothing makes {} fire", rule.name);
-            assert!(of(false) > 0, "nothing comes near {}", rule.name);
+            let of = |fires: bool| all.contains(&(rule.name.as_str(), fires));
+            assert!(of(true), "nothing makes {} fire", rule.name);
+            assert!(of(false), "nothing comes near {}", rule.name);
             names.insert(rule.name);
         }
     }
-    for case in cases {
-        assert!(
-            case.rule == case::ANY_RULE || names.contains(&case.rule),
-            "there is no rule {}",
-            case.rule
-        );
+    for (rule, _) in all {
+        assert!(names.contains(rule), "there is no rule {rule}");
     }
 }
 
 #[test]
-fn every_stable_and_incubating_rule_has_its_blind_spots_told() {
+fn every_rule_has_its_blind_spots_told() {
     let blind = coverage::blind_spots();
     for rule in rule_texts().iter().flat_map(|text| coverage::read(text).0) {
-        if rule.maturity != "sandbox" {
-            assert!(
-                blind.contains_key(rule.name.as_str()),
-                "what can {} not see?",
-                rule.name
-            );
-        }
+        assert!(
+            blind.contains_key(rule.name.as_str()),
+            "what can {} not see?",
+            rule.name
+        );
     }
 }
 
@@ -74,7 +67,8 @@ fn the_coverage_page_is_fresh() {
     let path = root().join("docs/coverage.md");
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
     let cases = case::all().expect("cases");
-    let made = coverage::page(&rule_texts(), &cases, &attack::kept_table(&kept));
+    let events = audit::all().expect("audit cases");
+    let made = coverage::page(&rule_texts(), &cases, &events, &attack::kept_table(&kept));
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&path, made).expect("the page can be written");
         return;
@@ -130,6 +124,32 @@ fn verify(plan: &Plan, cases: &[Case]) -> Result<(), String> {
 }
 
 #[test]
+fn rules_for_audit_events_fire_and_stay_silent() {
+    let Some(program) = peregrine() else {
+        assert!(!live_required(), "peregrine is not built");
+        eprintln!("left out: peregrine is not built");
+        return;
+    };
+    let plan = Plan {
+        program,
+        rules: vec![root().join(audit::RULE_FILE)],
+        tuning: audit::TUNING,
+    };
+    let cases = audit::all().expect("audit cases");
+    let alerts = audit::verify(&plan, &cases).expect("Peregrine reads them");
+    let mut wrong = Vec::new();
+    for (index, case) in cases.iter().enumerate() {
+        let fired = alerts
+            .get(&attack::performance::token(index))
+            .is_some_and(|rules| case.rule == ANY_RULE || rules.contains(&case.rule));
+        if fired != case.fires {
+            wrong.push(format!("{}: {} (fired: {fired})", case.rule, case.title));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn rules_fire_on_attacks_and_stay_silent_on_near_misses() {
     let Some(program) = peregrine() else {
         assert!(!live_required(), "peregrine is not built");
@@ -144,7 +164,7 @@ fn rules_fire_on_attacks_and_stay_silent_on_near_misses() {
     let plan = Plan {
         program,
         rules: rules(),
-        tuned: true,
+        tuning: attack::TUNING,
     };
     let cases = case::all().expect("cases");
     match verify(&plan, &cases) {
