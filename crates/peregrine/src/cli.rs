@@ -12,8 +12,9 @@ pub(crate) struct Cli {
 }
 
 /// Names of all commands; any other first argument belongs to Falco's flags.
-pub(crate) const NAMES: [&str; 10] = [
-    "run", "record", "doctor", "replay", "read", "check", "config", "list", "explain", "manual",
+pub(crate) const NAMES: [&str; 11] = [
+    "run", "record", "doctor", "replay", "read", "check", "config", "list", "explain", "test",
+    "manual",
 ];
 
 /// The commands.
@@ -40,6 +41,8 @@ pub(crate) enum Command {
     /// Write manual pages and completions for shells, for packages
     #[command(hide = true)]
     Manual(Manual),
+    /// Run the tests of rules
+    Test(Test),
 }
 
 /// Which rules, and how they run.
@@ -299,9 +302,52 @@ pub(crate) struct Explain {
     pub(crate) rules: Rules,
 }
 
+<<<<<<< HEAD
 /// `peregrine manual`
 #[derive(Debug, Args)]
 pub(crate) struct Manual {
     /// Folder to write to
     pub(crate) folder: String,
+}
+
+/// `peregrine test`
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// Rule files with `tests:`, files of tests beside them, or folders with either (and their folder `tests`)
+    #[arg(required = true)]
+    pub(crate) files: Vec<String>,
+    #[command(flatten)]
+    pub(crate) rules: TestRules,
+    /// Only tests whose name, or whose rule's name, holds this
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) only: Option<String>,
+    /// List the clauses that never were true, or never false
+    #[arg(long)]
+    pub(crate) coverage: bool,
+    /// Name the tests that passed, too
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+    /// Form of the result
+    #[arg(long, value_enum, default_value_t = TestForm::Text)]
+    pub(crate) format: TestForm,
+}
+
+/// Rules that tests are about.
+#[derive(Debug, Args)]
+pub(crate) struct TestRules {
+    /// Rule file to load before a rule file's own, or in the place of those that a file of tests names; may be repeated
+    #[arg(short, long = "rules", value_name = "PATH")]
+    pub(crate) rules: Vec<String>,
+}
+
+/// Form of the result of tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TestForm {
+    /// For people
+    Text,
+    /// For tools
+    Json,
+    /// JUnit's XML, for build servers
+    Junit,
+>>>>>>> workbench
 }

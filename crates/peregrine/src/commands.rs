@@ -12,6 +12,7 @@ mod read;
 mod record;
 mod replay;
 mod run;
+mod test;
 
 use clap::Parser;
 
@@ -38,6 +39,7 @@ pub(crate) fn run() -> u8 {
         Command::List(args) => list::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Manual(args) => manual::run(&args),
+        Command::Test(args) => test::run(&args),
     };
     match result {
         Ok(code) => code,
