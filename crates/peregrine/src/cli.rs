@@ -302,7 +302,6 @@ pub(crate) struct Explain {
     pub(crate) rules: Rules,
 }
 
-<<<<<<< HEAD
 /// `peregrine manual`
 #[derive(Debug, Args)]
 pub(crate) struct Manual {
@@ -349,5 +348,4 @@ pub(crate) enum TestForm {
     Json,
     /// JUnit's XML, for build servers
     Junit,
->>>>>>> workbench
 }

@@ -127,7 +127,9 @@ pub(crate) fn serve<S: Source>(
     let mut state = State::new(state_options(settings));
     let mut source = open(&mut state)?;
     alerts.begin(&source, settings)?;
-    alerts.tape = plan.record.map(Tape::new).transpose()?;
+    if let Some(file) = plan.record {
+        alerts.tape = Some(Tape::new(file, Running::dump_states(&alerts.running))?);
+    }
     let (mut server, mut page) = (None, None);
     if let Some(daemon) = daemon {
         alerts.upkeep.reloads = Some(reload::start(daemon, settings.watch_config_files)?);

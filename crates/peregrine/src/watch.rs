@@ -13,7 +13,7 @@ use config::settings::EngineKind;
 use containers::Containers;
 use event::{Record, RecordFlags};
 use live::{Change, Facts, Live, LookupMeter, Options, Start};
-use probe::{Attachment, BufferSize, EventClock, LossMeter, Losses};
+use probe::{Attachment, BufferSize, EventClock, LossMeter};
 use rules::Priority;
 use state::{Family, Lookup, Sighting, State};
 

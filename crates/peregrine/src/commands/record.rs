@@ -73,7 +73,7 @@ pub(crate) fn run(args: &cli::Record) -> Result<u8> {
         // What waited while `/proc` was read belongs to what stands.
         machine.catch_up(&mut state)?;
         let source = Injecting::prepare(&running).around(machine);
-        let recorder = begin(form, filter, &state, running)?;
+        let recorder = begin(form, filter, &state, &running)?;
         return drive(
             args, settings, &catalogue, &signals, source, state, recorder,
         );
@@ -83,7 +83,7 @@ pub(crate) fn run(args: &cli::Record) -> Result<u8> {
     }
     let mut company = sources::open(settings, &sources, std::slice::from_ref(&args.source))?;
     let beside = company.beside.pop().context("the source does not open")?;
-    let recorder = begin(form, filter, &state, beside.running)?;
+    let recorder = begin(form, filter, &state, &beside.running)?;
     let source = Main(beside.stream);
     drive(
         args, settings, &catalogue, &signals, source, state, recorder,
@@ -95,18 +95,14 @@ fn begin(
     form: Form,
     filter: Option<Filter>,
     state: &State,
-    running: Vec<Running>,
+    running: &[Running],
 ) -> Result<Recorder> {
     let env = Environment {
         hostname: hostname(),
         zone: TimeZone::system(),
         ..Environment::default()
     };
-    let dump = move || {
-        let all = running.iter().map(Running::dump_state);
-        Ok(all.collect::<Result<Vec<_>>>()?.concat())
-    };
-    Recorder::begin(form, filter, env, state, Box::new(dump))
+    Recorder::begin(form, filter, env, state, Running::dump_states(running))
 }
 
 fn drive<S: Source>(

@@ -196,7 +196,7 @@ mod tests {
         };
         append(&event(1));
         let mut file = FollowedFile::new(&name, Limits::default());
-        assert_eq!(seconds(&mut file), [], "what was there is old");
+        assert_eq!(seconds(&mut file), [0; 0], "what was there is old");
         append(&event(2));
         let (half, rest) = (&event(3)[..20], &event(3)[20..]);
         append(half);
@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(seconds(&mut file), [8]);
         // Gone, and there again.
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(seconds(&mut file), []);
+        assert_eq!(seconds(&mut file), [0; 0]);
         append(&event(9));
         assert_eq!(seconds(&mut file), [9]);
         append(&event(10));
@@ -232,7 +232,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("audit.log");
         let mut file = FollowedFile::new(&path.display().to_string(), Limits::default());
-        assert_eq!(seconds(&mut file), []);
+        assert_eq!(seconds(&mut file), [0; 0]);
         std::fs::write(&path, event(1)).unwrap();
         assert_eq!(seconds(&mut file), [1]);
     }

@@ -402,14 +402,6 @@ impl<S: Source> Source for Injecting<S> {
         self.inner.next()
     }
 
-    fn now(&self) -> Option<u64> {
-        self.inner.now()
-    }
-
-    fn sighted(&mut self, containers: Vec<state::Sighting>) {
-        self.inner.sighted(containers);
-    }
-
     fn lookup(&self) -> Box<dyn state::Lookup> {
         self.inner.lookup()
     }

@@ -14,6 +14,7 @@ use state::{Context, State};
 use super::SYSCALL;
 use super::plugin::{Configured, Shared, lock};
 use crate::log;
+use crate::recording::Dump;
 
 /// A plugin at work on the events of one source.
 pub(crate) struct Running {
@@ -103,15 +104,17 @@ impl Running {
         })
     }
 
-    /// What it knows, as events for the start of a capture file.
-    ///
-    /// # Errors
-    /// Its words where it fails.
-    pub(crate) fn dump_state(&self) -> Result<Vec<Vec<u8>>> {
-        if !self.info.can(Capability::Async) {
-            return Ok(Vec::new());
-        }
-        Ok(lock(&self.plugin).dump_state()?)
+    /// What these know, as events for the start of a capture file; asked for each file anew.
+    pub(crate) fn dump_states(running: &[Self]) -> Dump {
+        let can = running.iter().filter(|one| one.info.can(Capability::Async));
+        let plugins: Vec<Shared> = can.map(|one| Arc::clone(&one.plugin)).collect();
+        Box::new(move || {
+            let mut all = Vec::new();
+            for plugin in &plugins {
+                all.extend(lock(plugin).dump_state()?);
+            }
+            Ok(all)
+        })
     }
 
     /// Tells it that a capture begins or ends, where it wants to know.
