@@ -295,7 +295,7 @@ impl Alerting {
             lines: Vec::new(),
             events: 0,
             by_cpu: Vec::new(),
-            count_cpus: counts_cpus(settings),
+            count_cpus: upkeep::counts_cpus(settings),
             counted: 0,
             meter: None,
             asked: None,
@@ -378,27 +378,6 @@ impl Alerting {
         Ok(())
     }
 
-    /// Opens the store for alerts, and the page that shows them, where they are wanted. The server ends
-    /// with the result.
-    ///
-    /// # Errors
-    /// When the store's file, the token or the port is of no use.
-    fn keep(&mut self, settings: &Settings, judges: &mut [Judge]) -> Result<Option<web::Server>> {
-        let Some(kept) = self.compiled.kept.clone() else {
-            return Ok(None);
-        };
-        let feed = Arc::new(service::feed(settings)?);
-        let page = service::page(settings, &feed)?;
-        for judge in self.others.iter_mut().chain(judges) {
-            judge.keep(Keeper::new(Arc::clone(&feed), Arc::clone(&kept)));
-        }
-        self.keeper = Some(Keeper::new(feed, kept));
-        Ok(page.map(|(teller, server)| {
-            self.upkeep.teller = Some(teller);
-            server
-        }))
-    }
-
     fn choose_routes(&mut self) {
         let outputs = self.outputs.read();
         let subjects = self.compiled.subjects.iter();
@@ -431,7 +410,7 @@ impl Alerting {
             self.throttle = self.throttle.with(settings.outputs.throttle);
         }
         self.upkeep.adopted(settings);
-        self.count_cpus = counts_cpus(settings);
+        self.count_cpus = upkeep::counts_cpus(settings);
         self.costs = Costs::new(compiled.subjects.len());
         if let (Some(keeper), Some(kept)) = (&mut self.keeper, &compiled.kept) {
             *keeper = keeper.with(Arc::clone(kept));
@@ -464,15 +443,6 @@ impl Alerting {
             .as_ref()
             .map(LookupMeter::counters)
             .unwrap_or_default()
-    }
-
-    /// What fired, of all sources.
-    fn all_statistics(&self) -> Statistics {
-        let mut all = self.statistics.clone();
-        for other in &self.elsewhere {
-            all.add(&other.lock().unwrap_or_else(PoisonError::into_inner));
-        }
-        all
     }
 
     /// What was lost so far.
@@ -570,20 +540,6 @@ impl Alerting {
         }
     }
 
-    #[inline]
-    fn count_cpu(&mut self, cpu: u16) {
-        let cpu = usize::from(cpu);
-        match self.by_cpu.get_mut(cpu) {
-            Some(count) => *count += 1,
-            // A capture may name any number; a machine of more has no series for them.
-            None if cpu < CPUS_MAX => {
-                self.by_cpu.resize(cpu + 1, 0);
-                self.by_cpu[cpu] += 1;
-            }
-            None => {}
-        }
-    }
-
     /// Lets an event wait. False when nobody reads the alerts any more.
     #[cold]
     fn wait(&mut self, record: &Record<'_>, state: &State, context: &Context) -> bool {
@@ -627,14 +583,6 @@ impl Alerting {
         std::mem::swap(&mut self.env.last_event, last);
         std::mem::swap(&mut self.env.previous_event, previous);
     }
-}
-
-/// CPUs whose events are counted apart.
-const CPUS_MAX: usize = 4096;
-
-fn counts_cpus(settings: &Settings) -> bool {
-    let metrics = &settings.metrics;
-    metrics.enabled && metrics.kernel_event_counters && metrics.kernel_event_counters_per_cpu
 }
 
 /// The plugin that an event is from, if it is from one.

@@ -567,3 +567,114 @@ fn the_page_shows_what_happened() {
         std::thread::sleep(Duration::from_millis(100));
     }
 }
+
+/// What waits for a slow receiver still arrives; one that takes nothing does not keep the program.
+#[test]
+fn an_end_delivers_what_waits_and_is_bounded() {
+    if !live() {
+        return;
+    }
+    for (answers, limit) in [(true, "60000"), (false, "500")] {
+        let receiver = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", receiver.local_addr().unwrap());
+        let taken = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        std::thread::spawn({
+            let taken = std::sync::Arc::clone(&taken);
+            move || {
+                let mut open = Vec::new();
+                for mut stream in receiver.incoming().map_while(Result::ok) {
+                    let mut bytes = [0; 65536];
+                    let _ = stream.read(&mut bytes);
+                    std::thread::sleep(Duration::from_millis(50));
+                    if answers {
+                        taken.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                        let head =
+                            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+                        let _ = stream.write_all(head.as_bytes());
+                    } else {
+                        open.push(stream);
+                    }
+                }
+            }
+        });
+        let mut service = Service::with(&format!(
+            "output_timeout: {limit}\n\
+             extra_outputs: [{{type: http, name: far away, url: '{url}', timeout: 5s}}]\n"
+        ));
+        service.until_line("web server listens");
+        for n in 0..20 {
+            service.place.write(&format!("file{n}"), b"x");
+        }
+        service.until_alerts("touched", 20);
+        let pid = service.child.id().to_string();
+        let status = Command::new("kill").args(["-TERM", &pid]).status();
+        assert!(status.unwrap().success());
+        if !answers {
+            service.until_line("discarding all remaining notifications");
+        }
+        assert!(service.child.wait().unwrap().success());
+        if answers {
+            let taken = taken.load(std::sync::atomic::Ordering::Relaxed);
+            assert_eq!(taken, service.alerts("touched"));
+        }
+    }
+}
+
+#[test]
+fn what_a_service_cannot_open_ends_its_start() {
+    if !live() {
+        return;
+    }
+    let place = Place::new();
+    let folder = place.path("").display().to_string();
+    let rules = Service::rules(&folder, "open, openat", "fd.name");
+    place.write("rules.yaml", rules.as_bytes());
+    place.write("rubbish", "no database and no token".repeat(100).as_bytes());
+    place.write("short", b"0123");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    place.write(
+        "falco.yaml",
+        format!(
+            "rules_files: [rules.yaml]\nengine: {{kind: modern_ebpf}}\nstdout_output: {{enabled: true}}\n\
+             webserver: {{enabled: false, listen_address: 127.0.0.1, listen_port: {port}}}\n\
+             page: {{enabled: false, listen_port: {port}, token_file: token}}\n\
+             alert_store: {{path: kept.sqlite}}\n"
+        )
+        .as_bytes(),
+    );
+    for (options, texts) in [
+        (
+            &["webserver.enabled=true"][..],
+            &["cannot listen on 127.0.0.1:"][..],
+        ),
+        (
+            &[
+                "webserver.enabled=true",
+                "webserver.listen_port=0",
+                "webserver.ssl_enabled=true",
+                "webserver.ssl_certificate=missing.pem",
+            ],
+            &["certificate missing.pem"],
+        ),
+        (&["page.enabled=true"], &["cannot listen on 127.0.0.1:"]),
+        (
+            &["page.enabled=true", "page.token_file=short"],
+            &["page.token_file short", "too short"],
+        ),
+        (
+            &["alert_store.enabled=true", "alert_store.path=rubbish"],
+            &["alert_store.path", "rubbish", "not a database"],
+        ),
+        (
+            &["alert_store.enabled=true", "alert_store.path=no/such/a"],
+            &["alert_store.path", "no/such/a"],
+        ),
+    ] {
+        let mut arguments = vec!["-c", "falco.yaml"];
+        arguments.extend(options.iter().flat_map(|option| ["-o", *option]));
+        let run = place.run(&arguments);
+        run.check(1, &[], texts);
+        assert!(!run.out().contains("Events detected"), "{options:?}");
+    }
+}

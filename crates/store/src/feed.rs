@@ -126,7 +126,7 @@ impl Feed {
     /// Hands an alert over, without waiting.
     pub fn alert(&self, alert: Alert) {
         let sender = self.sender.as_ref();
-        if !sender.is_some_and(|sender| sender.try_send(alert).is_ok()) {
+        if sender.is_none_or(|sender| sender.try_send(alert).is_err()) {
             self.shared.missed.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use engine::{Engine, Meter, RuleIndex};
 use event::EventCode;
 use filter::FieldSource;
-use metrics::Metric;
+use metrics::{Metric, Value};
 
 /// One event in so many is measured.
 const EVERY: u32 = 512;
@@ -88,9 +88,15 @@ impl Costs {
         let help = "Time that a rule's condition took, reckoned from samples.";
         for (name, (asked, nanos)) in names.zip(&self.rules) {
             if *asked > 0 {
-                let metric = Metric::own("rule_nanoseconds", true, *nanos, help);
+                let mut metric = Metric::own("rule_seconds", true, 0, help);
+                metric.value = Value::Real(seconds(*nanos));
                 out.push(metric.label("rule_name", name));
             }
         }
     }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "seconds need no more digits")]
+fn seconds(nanos: u64) -> f64 {
+    nanos as f64 / 1e9
 }

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use anyhow::Result;
+use config::Settings;
 use event::Record;
 use filter::{FieldSource, Schema, TemplateError};
 use outputs::{Clock, Form, Formatter, RuleOutput};
@@ -11,7 +13,10 @@ use serde_json::{Map, Value};
 use state::{Context, State};
 use store::{Alert, Event, Feed, Process};
 
+use super::Alerting;
 use super::compiled::RuleSubject;
+use super::judge::Judge;
+use crate::daemon::service;
 
 /// Ancestors that are kept.
 const ANCESTORS: usize = 16;
@@ -157,6 +162,33 @@ impl Keeper {
             processes: processes(state, context),
             fields,
         });
+    }
+}
+
+impl Alerting {
+    /// Opens the store for alerts, and the page that shows them, where they are wanted. The server ends
+    /// with the result.
+    ///
+    /// # Errors
+    /// When the store's file, the token or the port is of no use.
+    pub(super) fn keep(
+        &mut self,
+        settings: &Settings,
+        judges: &mut [Judge],
+    ) -> Result<Option<web::Server>> {
+        let Some(kept) = self.compiled.kept.clone() else {
+            return Ok(None);
+        };
+        let feed = Arc::new(service::feed(settings)?);
+        let page = service::page(settings, &feed)?;
+        for judge in self.others.iter_mut().chain(judges) {
+            judge.keep(Keeper::new(Arc::clone(&feed), Arc::clone(&kept)));
+        }
+        self.keeper = Some(Keeper::new(feed, kept));
+        Ok(page.map(|(teller, server)| {
+            self.upkeep.teller = Some(teller);
+            server
+        }))
     }
 }
 

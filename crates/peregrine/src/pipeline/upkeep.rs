@@ -2,11 +2,11 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use config::Settings;
 use config::settings::EngineKind;
-use outputs::Internal;
+use outputs::{Internal, Statistics};
 use rules::Priority;
 use state::State;
 
@@ -66,6 +66,30 @@ fn now() -> u64 {
 }
 
 impl Alerting {
+    /// What fired, of all sources.
+    pub(super) fn all_statistics(&self) -> Statistics {
+        let mut all = self.statistics.clone();
+        for other in &self.elsewhere {
+            all.add(&other.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        all
+    }
+
+    /// Counts an event of this CPU.
+    #[inline]
+    pub(super) fn count_cpu(&mut self, cpu: u16) {
+        let cpu = usize::from(cpu);
+        match self.by_cpu.get_mut(cpu) {
+            Some(count) => *count += 1,
+            // A capture may name any number; a machine of more has no series for them.
+            None if cpu < CPUS_MAX => {
+                self.by_cpu.resize(cpu + 1, 0);
+                self.by_cpu[cpu] += 1;
+            }
+            None => {}
+        }
+    }
+
     /// Does what is due.
     pub(super) fn keep_up(&mut self, state: &State) {
         self.upkeep.supervisor.alive();
@@ -193,4 +217,13 @@ impl Alerting {
             &[],
         );
     }
+}
+
+/// CPUs whose events are counted apart.
+const CPUS_MAX: usize = 4096;
+
+/// Whether metrics want events by CPU.
+pub(super) fn counts_cpus(settings: &Settings) -> bool {
+    let metrics = &settings.metrics;
+    metrics.enabled && metrics.kernel_event_counters && metrics.kernel_event_counters_per_cpu
 }
