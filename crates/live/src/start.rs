@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use host::{Intake, Seen, Summary};
 use state::State;
 
-use crate::{Error, Live};
+use crate::Live;
 
 /// What the start took and found.
 #[derive(Clone, Copy, Debug, Default)]
