@@ -3,6 +3,7 @@
 
 pub(crate) mod board;
 pub(crate) mod notify;
+pub(crate) mod page;
 pub(crate) mod reload;
 pub(crate) mod service;
 pub(crate) mod telemetry;

@@ -3,8 +3,10 @@
 pub(crate) mod beside;
 mod channels;
 mod compiled;
+mod costs;
 mod desk;
 mod judge;
+mod keeper;
 mod shared;
 pub(crate) mod summary;
 mod tape;
@@ -30,8 +32,10 @@ use state::{Context, State};
 
 use beside::{Beside, Company, Done, Worker};
 pub(crate) use compiled::{Compiled, Origin, RuleSubject};
+pub(crate) use costs::Costs;
 use desk::Desk;
-use judge::{Judge, Mailbox, Rulings};
+use judge::{Judge, Mailbox, Rulings, SharedStatistics};
+use keeper::Keeper;
 use shared::SharedOutputs;
 use tape::Tape;
 use throttle::Throttle;
@@ -117,17 +121,19 @@ pub(crate) fn serve<S: Source>(
     let signals = Signals::catch().context("cannot catch signals")?;
     let mut alerts = Alerting::new(plan)?;
     let router = std::mem::take(&mut company.router);
-    let (beside, judges) = alerts.join(plan, company);
+    let (beside, mut judges) = alerts.join(plan, company);
     let mut state = State::new(state_options(settings));
     let mut source = open(&mut state)?;
     alerts.begin(&source, settings)?;
     alerts.tape = plan.record.map(Tape::new).transpose()?;
-    let mut server = None;
+    let (mut server, mut page) = (None, None);
     if let Some(daemon) = daemon {
         alerts.upkeep.reloads = Some(reload::start(daemon, settings.watch_config_files)?);
         if S::LIVE {
-            let board = Arc::new(Board::new());
+            let patience = Duration::from_millis(settings.webserver.health_patience);
+            let board = Arc::new(Board::new(patience));
             server = service::start(settings, &board, router)?;
+            page = alerts.keep(settings, &mut judges)?;
             alerts.upkeep.board = Some(board);
         }
         Supervisor::ready();
@@ -143,6 +149,7 @@ pub(crate) fn serve<S: Source>(
                 judge,
                 outputs: alerts.outputs.clone(),
                 signals: signals.clone(),
+                board: alerts.upkeep.board.clone(),
                 end: &everything,
             };
             let spawned = thread::Builder::new().name(name);
@@ -172,11 +179,8 @@ pub(crate) fn serve<S: Source>(
     if let Some(tape) = alerts.tape.take() {
         fault = fault.or(tape.finish().err());
     }
-    for judge in &alerts.others {
-        alerts.statistics.add(&judge.statistics);
-    }
+    alerts.statistics = alerts.all_statistics();
     for other in others {
-        alerts.statistics.add(&other.statistics);
         events += other.events;
         fault = fault.or(other.error);
     }
@@ -187,7 +191,7 @@ pub(crate) fn serve<S: Source>(
     alerts.answered(&state, u64::MAX);
     Supervisor::stopping();
     alerts.finish::<S>(settings, end.stopped);
-    drop(server);
+    drop((server, page));
     match plan.ending {
         Ending::Falco => {
             output::print(&alerts.statistics.to_string())?;
@@ -210,6 +214,8 @@ pub(crate) struct Alerting {
     others: Vec<Judge>,
     /// Where sources on other threads find new rules.
     mailboxes: Vec<(String, Mailbox)>,
+    /// What fired there, and for other sources in the main one.
+    elsewhere: Vec<SharedStatistics>,
     /// Plugins that have to do with system calls.
     running: Vec<Running>,
     /// Who works in which pod, where audit events tell.
@@ -226,6 +232,9 @@ pub(crate) struct Alerting {
     lines: Vec<(usize, Vec<u8>)>,
     /// Events so far.
     events: u64,
+    /// The same by CPU, where metrics want it.
+    by_cpu: Vec<u64>,
+    count_cpus: bool,
     /// Events at the last look of the drop monitor.
     counted: u64,
     meter: Option<LossMeter>,
@@ -236,6 +245,8 @@ pub(crate) struct Alerting {
     silence: Silence,
     waiting: WaitingEvents,
     throttle: Throttle,
+    costs: Costs,
+    keeper: Option<Keeper>,
     live: bool,
     upkeep: Upkeep,
 }
@@ -264,6 +275,7 @@ impl Alerting {
             env,
             others: Vec::new(),
             mailboxes: Vec::new(),
+            elsewhere: Vec::new(),
             running: Vec::new(),
             sessions: None,
             formatter: compiled.formatter(),
@@ -273,6 +285,8 @@ impl Alerting {
             line: Vec::new(),
             lines: Vec::new(),
             events: 0,
+            by_cpu: Vec::new(),
+            count_cpus: upkeep::counts_cpus(settings),
             counted: 0,
             meter: None,
             asked: None,
@@ -281,6 +295,8 @@ impl Alerting {
             silence: Silence::new(settings.timeouts_max_consecutives),
             waiting: WaitingEvents::default(),
             throttle: Throttle::new(settings.outputs.throttle),
+            costs: Costs::new(compiled.subjects.len()),
+            keeper: None,
             live: false,
             upkeep: Upkeep::new(settings, &compiled.form.hostname),
             compiled,
@@ -316,6 +332,8 @@ impl Alerting {
             }
         }
         self.running = company.running;
+        let all = self.others.iter().chain(&judges);
+        self.elsewhere = all.map(|judge| Arc::clone(&judge.statistics)).collect();
         (beside, judges)
     }
 
@@ -379,6 +397,11 @@ impl Alerting {
             self.throttle = self.throttle.with(settings.outputs.throttle);
         }
         self.upkeep.adopted(settings);
+        self.count_cpus = upkeep::counts_cpus(settings);
+        self.costs = Costs::new(compiled.subjects.len());
+        if let (Some(keeper), Some(kept)) = (&mut self.keeper, &compiled.kept) {
+            *keeper = keeper.with(Arc::clone(kept));
+        }
         self.adopt_sides(&mut compiled);
         self.compiled = compiled;
         self.choose_routes();
@@ -440,6 +463,8 @@ impl Alerting {
             routes,
             running,
             sessions,
+            costs,
+            keeper,
             ..
         } = self;
         let mut desk = Desk {
@@ -453,6 +478,10 @@ impl Alerting {
             throttle,
             outputs,
             routes,
+            costs,
+            keeper: keeper.as_mut(),
+            state,
+            context,
         };
         let base = EventView::new(record, state, context, env);
         if sessions.is_none() && running.is_empty() {
@@ -573,6 +602,9 @@ impl Work for Alerting {
         {
             return false;
         }
+        if self.count_cpus {
+            self.count_cpu(record.cpu);
+        }
         if !context.visible {
             return true;
         }
@@ -631,6 +663,12 @@ impl Work for Alerting {
         }
         self.keep_up(state);
         true
+    }
+
+    fn source_trouble(&mut self, trouble: Option<String>) {
+        if let Some(board) = &self.upkeep.board {
+            board.source(trouble);
+        }
     }
 
     fn wanted(&mut self) -> Option<Wanted> {

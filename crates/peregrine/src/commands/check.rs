@@ -96,6 +96,13 @@ fn check_configuration(file: &RuleFile) -> Checked {
         Ok(loaded) => (loaded.warnings, loaded.sources),
         Err(rejected) => (rejected.findings, rejected.sources),
     };
+    // A start forgives what Falco forgives; who asks wants to know.
+    let mut findings = findings;
+    for found in &mut findings {
+        if found.code == &config::code::KEY {
+            found.severity = Severity::Error;
+        }
+    }
     Checked {
         name: file.name.clone(),
         findings,

@@ -3,11 +3,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use config::Settings;
+use page::Numbers;
+use store::{Feed, Store};
 use web::{Limits, Options, Response, Router, Server, Tls};
 
 use super::board::Board;
+use super::page::Teller;
 use crate::{log, version};
 
 /// Starts it, where it is enabled, with further routes.
@@ -63,4 +66,42 @@ pub(crate) fn start(
         server.address()
     ));
     Ok(Some(server))
+}
+
+/// Opens the store for alerts.
+///
+/// # Errors
+/// When its file is of no use.
+pub(crate) fn feed(settings: &Settings) -> Result<Feed> {
+    let wanted = &settings.alert_store;
+    let limits = store::Limits {
+        alerts: wanted.keep_alerts,
+        days: wanted.keep_days,
+        bytes: wanted.max_size_mb.saturating_mul(1 << 20),
+    };
+    let store = Store::open(wanted.path.as_ref(), limits).context("alert_store.path")?;
+    Feed::start(store).context("cannot start the thread that keeps alerts")
+}
+
+/// Starts the local page, where it is enabled.
+///
+/// # Errors
+/// When its token or its port is of no use.
+pub(crate) fn page(settings: &Settings, feed: &Feed) -> Result<Option<(Teller, Server)>> {
+    let wanted = &settings.page;
+    if !wanted.enabled {
+        return Ok(None);
+    }
+    let token = page::token::load(wanted.token_file.as_ref())
+        .with_context(|| format!("page.token_file {}", wanted.token_file))?;
+    let numbers = Arc::new(Numbers::default());
+    let router = page::routes::router(&feed.shared(), &numbers, &token);
+    let address = SocketAddr::from(([127, 0, 0, 1], wanted.listen_port));
+    let server = Server::start(&Options::new(address), router)?;
+    log::info(&format!(
+        "local page at http://{}/, its token is in {}",
+        server.address(),
+        wanted.token_file
+    ));
+    Ok(Some((Teller::new(numbers), server)))
 }
