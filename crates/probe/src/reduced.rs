@@ -3,12 +3,13 @@
 //! For each type of ours libbpf looks through all names of the kernel's, a hundred thousand and
 //! more, for every load again; that takes as long as half of the verifier's work. So it is given a
 //! file that has the types of our names alone, and what these are made of, up to the next pointer:
-//! what lies behind a pointer is a type of its own to an access.
+//! what lies behind a pointer is a type of its own to an access. Each keeps its number, which programs
+//! may ask for; the others up to the last one are pointers to nothing, which libbpf passes over.
 //!
 //! *Invariant:* the reduced file gives the same answers as the whole one. Where that is not certain
 //! (a type that a kernel module may have), there is none.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsRawFd, FromRawFd};
@@ -106,21 +107,23 @@ fn reduce(bytes: &[u8], names: &HashSet<Vec<u8>>) -> Option<Vec<u8>> {
             }
         }
     }
-    let mut order: Vec<u32> = kept.into_iter().collect();
-    order.sort_unstable();
-    let numbers: HashMap<u32, u32> = order.iter().copied().zip(1..).collect();
+    let last = kept.iter().copied().max().unwrap_or(0);
     let (mut body, mut strings) = (Vec::new(), vec![0]);
-    for &id in &order {
+    for id in 1..=last {
+        if !kept.contains(&id) {
+            let nothing = [0, kind::PTR << 24, 0];
+            body.extend(nothing.iter().flat_map(|word| word.to_ne_bytes()));
+            continue;
+        }
         let start = body.len();
         body.extend_from_slice(types.bytes(id)?);
         let offset = types.start(id);
         for at in types.references(id) {
-            let new = numbers.get(&types.word(at)?).copied().unwrap_or(0);
-            put(&mut body, start + (at - offset), new)?;
+            let part = types.word(at).filter(|part| kept.contains(part));
+            put(&mut body, start + (at - offset), part.unwrap_or(0))?;
         }
         for at in types.names(id) {
-            let name = types.string(types.word(at)?)?;
-            let place = match name {
+            let place = match types.string(types.word(at)?)? {
                 b"" => 0,
                 name => {
                     let place = strings.len();
@@ -203,22 +206,23 @@ mod tests {
         let all: Vec<&[u8]> = (1..types.count())
             .map(|id| types.name(id).unwrap())
             .collect();
-        assert_eq!(all, [&b"int"[..], b"", b"three", b"", b"one"]);
+        assert_eq!(all, [&b""[..], b"int", b"", b"", b"three", b"", b"one"]);
         // The pointer leads nowhere, for nobody asked for `two`.
-        assert_eq!(
-            (types.kind(2), types.word(types.start(2) + 8)),
-            (kind::PTR, Some(0))
-        );
-        assert_eq!(
-            (types.kind(4), types.word(types.start(4) + 8)),
-            (kind::CONST, Some(3))
-        );
+        let target = |id| (types.kind(id), types.word(types.start(id) + 8));
+        assert_eq!(target(4), (kind::PTR, Some(0)));
+        assert_eq!(target(6), (kind::CONST, Some(5)));
         let members: Vec<&[u8]> = types
-            .names(5)
+            .names(7)
             .into_iter()
             .map(|at| types.string(types.word(at).unwrap()).unwrap())
             .collect();
         assert_eq!(members, [&b"one"[..], b"n", b"next", b"in"]);
+        let parts: Vec<u32> = types
+            .references(7)
+            .into_iter()
+            .map(|at| types.word(at).unwrap())
+            .collect();
+        assert_eq!(parts, [2, 4, 6]);
     }
 
     #[test]

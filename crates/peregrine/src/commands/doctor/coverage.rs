@@ -58,7 +58,7 @@ pub(super) fn losses(
                 losses.push(Loss {
                     rule: rule.name.clone(),
                     events,
-                    because: *because,
+                    because,
                 });
             }
         }
