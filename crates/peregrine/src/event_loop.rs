@@ -11,6 +11,7 @@ use event::Record;
 use state::{Context, Lookup, State};
 
 use crate::items::absorb;
+use crate::pipeline::images::Told;
 use crate::source::{Next, Source};
 use crate::stop::Signals;
 use crate::watch::Wanted;
@@ -48,6 +49,11 @@ pub(crate) trait Work {
     /// What is to be seen from now on, once after it changed.
     fn wanted(&mut self) -> Option<Wanted> {
         None
+    }
+
+    /// What was found out about images since the last time, for the source.
+    fn images(&mut self) -> Vec<Told> {
+        Vec::new()
     }
 
     /// SIGINT or SIGTERM came. False ends.
@@ -271,6 +277,10 @@ fn between(
     let goes_on = work.between(idle, state);
     if let Some(wanted) = work.wanted() {
         source.want(&wanted);
+    }
+    let images = work.images();
+    if !images.is_empty() {
+        source.told(&images);
     }
     goes_on
 }

@@ -11,6 +11,7 @@ use capture::{Item, Reader};
 use probe::LossMeter;
 use state::{Lookup, NoLookup, Sighting};
 
+use crate::pipeline::images::Told;
 use crate::progress::Progress;
 use crate::watch::Wanted;
 
@@ -55,6 +56,9 @@ pub(crate) trait Source {
 
     /// Yields what these rules want from now on, as far as it can.
     fn want(&mut self, _wanted: &Wanted) {}
+
+    /// Hears what is known of images.
+    fn told(&mut self, _images: &[Told]) {}
 
     /// Shows how far it came.
     fn progress(&mut self) {}

@@ -11,6 +11,8 @@ use libbpf_rs::{
     ProgramInput, ProgramMut,
 };
 
+use crate::filtering::Filtering;
+use crate::filters::Filters;
 use crate::layout::{MAX_CPUS, MAX_SYSCALLS, Settings};
 use crate::options::{Options, SelfFilter};
 use crate::ring::Ring;
@@ -50,6 +52,8 @@ pub(crate) struct Loaded {
     pub shared: Arc<Shared>,
     pub rings: Vec<Ring>,
     pub doorbell: OwnedFd,
+    /// What filters look at, where they are heeded.
+    pub filtering: Option<Filtering>,
     pub attached: Vec<Attached>,
     pub backend: Backend,
     pub boot_time: u64,
@@ -142,7 +146,18 @@ pub(crate) fn load(options: &Options) -> Result<Loaded, Error> {
 
     let shared = Arc::new(Shared::map(map_named(&object, ".data.shared")?.as_fd())?);
     fill_dispatch_table(&object, &plan)?;
-    shared.set_wanted(&options.syscalls, &options.unread);
+    let filtering = match (backend, map_named(&object, "images")) {
+        (Backend::Dispatch, Ok(images)) => Some(Filtering {
+            prefixes: handle(&map_named(&object, "prefixes")?)?,
+            images: handle(&images)?,
+        }),
+        _ => None,
+    };
+    let filters = match &filtering {
+        Some(filtering) => filtering.prepare(&options.filters),
+        None => Filters::new(options.filters.unread),
+    };
+    shared.set_wanted(&options.syscalls, &filters, 0);
     set_own(&object, &shared, options.own_events)?;
     let doorbell = map_named(&object, "doorbell")?
         .as_fd()
@@ -156,6 +171,7 @@ pub(crate) fn load(options: &Options) -> Result<Loaded, Error> {
         shared,
         rings,
         doorbell,
+        filtering,
         attached,
         backend,
         boot_time,
@@ -340,6 +356,10 @@ fn map_named<'a>(object: &'a Object, name: &str) -> Result<libbpf_rs::Map<'a>, E
                 "the programs lack their map {name}: they were built wrongly"
             ))
         })
+}
+
+fn handle(map: &libbpf_rs::Map<'_>) -> Result<MapHandle, Error> {
+    MapHandle::try_from(map).map_err(|e| Error::load("keep hold of a map", e))
 }
 
 fn program_named<'a>(object: &'a Object, name: &str) -> Result<ProgramMut<'a>, Error> {

@@ -6,17 +6,22 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use config::Settings;
-use config::settings::RuleMatching;
+use config::settings::{EngineKind, RuleMatching};
 use engine::{Engine, Matching};
 use fields::Environment;
 use jiff::tz::TimeZone;
+use live::Shortcuts;
 use outputs::{Clock, Form, Formatter, Outputs, Route, RuleOutput, Subject};
 use rules::Priority;
 
+use super::images::Images;
 use super::{Plan, channels};
 use crate::hostname::hostname;
 use crate::sources::SYSCALL;
 use crate::watch::Wanted;
+
+/// With more rules than this, finding out what none of them reads takes longer than it is worth.
+const MANY_RULES: usize = 1000;
 
 /// What outputs and metrics know a rule by.
 #[derive(Clone, Debug)]
@@ -81,6 +86,8 @@ pub(crate) struct Compiled {
     pub(crate) statics: Vec<Vec<u8>>,
     pub(crate) settings: Settings,
     pub(crate) wanted: Wanted,
+    /// Who is to be asked for what the kernel side leaves out.
+    pub(crate) images: Images,
     /// Configuration files, then rule files.
     pub(crate) origins: (Vec<Origin>, Vec<Origin>),
 }
@@ -93,16 +100,6 @@ impl Compiled {
     pub(crate) fn new(plan: &Plan<'_>) -> Result<Self> {
         let settings = plan.settings;
         let form = channels::form(settings, hostname());
-        let mut rule_outputs = Vec::new();
-        for rule in &plan.rules.rules {
-            let schema = plan
-                .sources
-                .schema(&rule.source)
-                .with_context(|| format!("rule \"{}\" is of an unknown source", rule.name))?;
-            let compiled = RuleOutput::new(rule, &form, schema)
-                .with_context(|| format!("output of rule \"{}\"", rule.name))?;
-            rule_outputs.push(compiled);
-        }
         let matching = match settings.rule_matching {
             RuleMatching::First => Matching::First,
             RuleMatching::All => Matching::All,
@@ -115,9 +112,32 @@ impl Compiled {
                 plan.rules, plan.order, schema, source, matching,
             )?)
         };
+        let syscalls = engine(SYSCALL)?;
+        let mut wanted = Wanted::of(plan.rules, plan.order, settings);
+        let mut images = Images::default();
+        let live = matches!(
+            settings.engine.kind,
+            EngineKind::Kmod | EngineKind::ModernEbpf
+        );
+        if live && settings.engine.kernel_filters && plan.order.len() <= MANY_RULES {
+            let shortcuts = Shortcuts::of(&syscalls.needs(plan.rules, plan.catalogue));
+            images = Images::new(&shortcuts, plan.catalogue);
+            wanted.filters = shortcuts.filters;
+        }
+        // After the engine, which needs most memory while it is made.
+        let mut rule_outputs = Vec::new();
+        for rule in &plan.rules.rules {
+            let schema = plan
+                .sources
+                .schema(&rule.source)
+                .with_context(|| format!("rule \"{}\" is of an unknown source", rule.name))?;
+            let compiled = RuleOutput::new(rule, &form, schema)
+                .with_context(|| format!("output of rule \"{}\"", rule.name))?;
+            rule_outputs.push(compiled);
+        }
         let others = plan.sources.names().filter(|name| *name != SYSCALL);
         Ok(Self {
-            engine: engine(SYSCALL)?,
+            engine: syscalls,
             sides: others
                 .map(|name| Ok((name.to_owned(), engine(name)?)))
                 .collect::<Result<_>>()?,
@@ -126,7 +146,8 @@ impl Compiled {
             form,
             statics: statics.iter().map(|(_, v)| v.clone().into()).collect(),
             settings: settings.clone(),
-            wanted: Wanted::of(plan.rules, plan.order, settings),
+            wanted,
+            images,
             origins: plan.origins.clone(),
         })
     }

@@ -6,11 +6,12 @@
 //! remembered for a while, and so are requests without a start.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use audit::Session;
 use bumpalo::Bump;
-use event::codes;
+use event::{EventCode, codes};
 use fields::{Catalogue, EventView};
 use filter::{FieldRef, FieldSource, Purpose, Schema, Value};
 
@@ -45,6 +46,8 @@ struct Known {
 /// Sessions of all users.
 pub(crate) struct Sessions {
     known: Mutex<Known>,
+    /// Whether a process has ever belonged to one.
+    any: AtomicBool,
     pod: Option<FieldRef>,
     namespace: Option<FieldRef>,
     container: Option<FieldRef>,
@@ -60,6 +63,7 @@ impl Sessions {
         let field = |name: &str| catalogue.resolve(name).ok().map(|def| def.field);
         Self {
             known: Mutex::default(),
+            any: AtomicBool::new(false),
             pod: field("k8s.pod.name"),
             namespace: field("k8s.ns.name"),
             container: field("container.label[io.kubernetes.container.name]"),
@@ -81,6 +85,7 @@ impl Sessions {
         let at = known.starts.iter().position(|start| fits(start, &session));
         if let Some(start) = at.and_then(|at| known.starts.remove(at)) {
             known.belongs(start.tid, &session);
+            self.any.store(true, Ordering::Release);
             return;
         }
         if known.requests.len() >= REMEMBERED {
@@ -89,10 +94,21 @@ impl Sessions {
         known.requests.push_back(session);
     }
 
+    /// Whether events of this type may belong to one, or make one: most of the time there is none.
+    #[inline]
+    pub(crate) fn may_concern(&self, code: EventCode) -> bool {
+        starts(code) || self.any.load(Ordering::Acquire)
+    }
+
     /// The session that an event belongs to.
     pub(crate) fn of(&self, view: &EventView<'_>) -> Option<Arc<Session>> {
         let code = view.record.code.number();
-        let starts = matches!(code, codes::SYSCALL_EXECVE_19_X | codes::SYSCALL_EXECVEAT_X);
+        let starts = starts(view.record.code);
+        if starts && !self.any.load(Ordering::Acquire) {
+            // Outside of pods nothing is remembered.
+            let scratch = Bump::new();
+            text(view, self.pod.as_ref(), &scratch)?;
+        }
         let mut known = self.known();
         if code == codes::PROCEXIT_1_E {
             let scratch = Bump::new();
@@ -127,6 +143,7 @@ impl Sessions {
             .position(|session| fits(&start, session));
         if let Some(session) = at.and_then(|at| known.requests.remove(at)) {
             known.belongs(process, &session);
+            self.any.store(true, Ordering::Release);
             return Some(session);
         }
         if known.starts.len() >= REMEMBERED {
@@ -155,6 +172,14 @@ impl Sessions {
             command: own(&self.command).unwrap_or_default(),
         })
     }
+}
+
+/// Whether a program begins with events of this type.
+const fn starts(code: EventCode) -> bool {
+    matches!(
+        code.number(),
+        codes::SYSCALL_EXECVE_19_X | codes::SYSCALL_EXECVEAT_X
+    )
 }
 
 impl Known {
