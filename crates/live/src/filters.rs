@@ -107,7 +107,7 @@ impl Shortcuts {
 
 /// System calls whose events are of the type. Events of calls without a type of their own are not
 /// filtered.
-fn calls(need: &Need) -> impl Iterator<Item = &'static event::syscalls::Syscall> {
+fn calls(need: &Need) -> impl Iterator<Item = &'static event::info::Syscall> {
     let code = need.code.number();
     X86_64_SYSCALLS
         .iter()

@@ -191,7 +191,7 @@ impl Source for Machine {
         }
         // Not at every event: it is asked in any case before the source waits.
         self.turns = self.turns.wrapping_add(1);
-        if self.turns % LISTEN == 0 && self.listen() {
+        if self.turns.is_multiple_of(LISTEN) && self.listen() {
             return self.told();
         }
         if !self.live.wait(Duration::ZERO)? {

@@ -80,6 +80,8 @@ pub struct Probe {
     heads: Vec<Head>,
     /// Ring and length of the event handed out last: freed at the next call.
     current: Option<(usize, u32)>,
+    /// The event to hand out next, where it was looked for already: ring, place, length.
+    found: Option<(usize, u64, u32)>,
     /// Events up to this time may be handed out.
     watermark: u64,
     /// Nothing came since the last nap.
@@ -117,6 +119,7 @@ impl Probe {
             doorbell,
             heads,
             current: None,
+            found: None,
             watermark: 0,
             idle: false,
             batch: 0,
@@ -227,14 +230,10 @@ impl Probe {
     #[inline]
     pub fn next(&mut self) -> Option<Event<'_>> {
         loop {
-            self.release();
-            let (ring, at, len) = match self.oldest() {
-                Some(found) => found,
-                None => {
-                    self.look();
-                    self.oldest()?
-                }
-            };
+            if !self.ready() {
+                return None;
+            }
+            let (ring, at, len) = self.found.take()?;
             self.current = Some((ring, len));
             // SAFETY: the record is given back to the kernel by `release`, which needs `&mut
             // self`, so not before the event's borrow of `self` has ended.
@@ -259,22 +258,24 @@ impl Probe {
         if !self.ready() {
             return None;
         }
-        self.oldest()
-            .and_then(|(ring, _, _)| match self.heads[ring] {
-                Head::Ready { ts, .. } => Some(ts),
-                _ => None,
-            })
+        self.found.and_then(|(ring, _, _)| match self.heads[ring] {
+            Head::Ready { ts, .. } => Some(ts),
+            _ => None,
+        })
     }
 
     /// Whether [`Probe::next`] has an event to give.
     #[inline]
     pub fn ready(&mut self) -> bool {
         self.release();
-        if self.oldest().is_some() {
-            return true;
+        if self.found.is_none() {
+            self.found = self.oldest();
         }
-        self.look();
-        self.oldest().is_some()
+        if self.found.is_none() {
+            self.look();
+            self.found = self.oldest();
+        }
+        self.found.is_some()
     }
 
     /// Gives the last event's room back.
@@ -322,6 +323,9 @@ impl Probe {
     pub fn wait(&mut self, timeout: Duration) -> Result<bool, Error> {
         let deadline = Instant::now() + timeout;
         self.release();
+        if self.found.is_some() {
+            return Ok(true);
+        }
         loop {
             self.look();
             if self.oldest().is_some() {

@@ -35,7 +35,7 @@ struct Place {
 
 /// Asks and remembers.
 #[derive(Default)]
-pub(super) struct Images {
+pub(crate) struct Images {
     /// By event type: whether calls of it can be left out for an image.
     types: Vec<bool>,
     /// By bit: false where all its conditions are.

@@ -175,7 +175,7 @@ impl Sessions {
 }
 
 /// Whether a program begins with events of this type.
-const fn starts(code: EventCode) -> bool {
+fn starts(code: EventCode) -> bool {
     matches!(
         code.number(),
         codes::SYSCALL_EXECVE_19_X | codes::SYSCALL_EXECVEAT_X
