@@ -29,9 +29,9 @@ conformance: tools ## the binary against the corpus in $$PEREGRINE_CORPUS
 	$(CARGO) build --release --bin peregrine --bin conformance
 	@target/release/conformance --peregrine $(PEREGRINE) $(KINDS)
 
-bench: tools ## what everything costs, as one table; kept in benches/results
-	$(CARGO) build --release --bin peregrine --bin make-workload --bin make-rules
-	benches/run $(PEREGRINE)
+bench: tools ## what everything costs, or PARTS of it, as one table in ten minutes (root for live rows); kept in benches/results
+	$(CARGO) build --release --bin peregrine --bin make-workload --bin make-rules --bin live-bench --bin live-load
+	benches/run $(PARTS)
 
 bench-live: tools ## what watching this machine costs (root, a quiet machine), all or PARTS; kept in benches/results
 	$(CARGO) build --release --bin peregrine --bin live-bench

@@ -11,6 +11,7 @@ use event::Record;
 use state::{Context, Lookup, State};
 
 use crate::items::absorb;
+use crate::pipeline::images::Told;
 use crate::source::{Next, Source};
 use crate::stop::Signals;
 use crate::watch::Wanted;
@@ -59,6 +60,11 @@ pub(crate) trait Work {
 
     /// Whether it is well with the source, as often as [`Work::between`].
     fn source_trouble(&mut self, _trouble: Option<String>) {}
+
+    /// What was found out about images since the last time, for the source.
+    fn images(&mut self) -> Vec<Told> {
+        Vec::new()
+    }
 
     /// SIGINT or SIGTERM came. False ends.
     fn asked_to_stop(&mut self, _signals: &Signals) -> bool {
@@ -290,6 +296,10 @@ fn between(
     let goes_on = work.between(idle, state);
     if let Some(wanted) = work.wanted() {
         source.want(&wanted);
+    }
+    let images = work.images();
+    if !images.is_empty() {
+        source.told(&images);
     }
     goes_on
 }

@@ -5,6 +5,7 @@ mod channels;
 mod compiled;
 mod costs;
 mod desk;
+pub(crate) mod images;
 mod judge;
 mod keeper;
 mod plugins_at_work;
@@ -35,6 +36,7 @@ use beside::{Beside, Company, Done, Worker};
 pub(crate) use compiled::{Compiled, Origin, RuleSubject};
 pub(crate) use costs::Costs;
 use desk::Desk;
+use images::{Images, Told};
 use judge::{Judge, Mailbox, Rulings, SharedStatistics};
 use keeper::Keeper;
 use plugins_at_work::Guests;
@@ -127,6 +129,9 @@ pub(crate) fn serve<S: Source>(
     let mut state = State::new(state_options(settings));
     let mut source = open(&mut state)?;
     alerts.begin(&source, settings)?;
+    if S::LIVE {
+        alerts.leave_out();
+    }
     if let Some(file) = plan.record {
         alerts.tape = Some(Tape::new(file, Running::dump_states(&alerts.running))?);
     }
@@ -205,6 +210,9 @@ pub(crate) fn serve<S: Source>(
         Ending::Summary => {
             summary::print(events, elapsed, &alerts.statistics);
             summary::print_lookups(&alerts.lookups());
+            if let Some(meter) = &alerts.meter {
+                summary::print_left_out(meter.left_out());
+            }
             summary::print_losses(&alerts.losses());
         }
         Ending::Nothing => {}
@@ -378,6 +386,16 @@ impl Alerting {
         Ok(())
     }
 
+    /// Has the kernel side leave out what no rule reads. Plugins may look at every event, and so may
+    /// what knows sessions: then nothing is left out.
+    fn leave_out(&mut self) {
+        if self.sessions.is_some() || !self.running.is_empty() || !self.others.is_empty() {
+            self.compiled.wanted.filters = probe::Filters::default();
+            self.compiled.images = Images::default();
+        }
+        self.upkeep.wanted = Some(self.compiled.wanted.clone());
+    }
+
     fn choose_routes(&mut self) {
         let outputs = self.outputs.read();
         let subjects = self.compiled.subjects.iter();
@@ -500,6 +518,9 @@ impl Alerting {
             context,
         };
         let base = EventView::new(record, state, context, env);
+        let sessions = sessions
+            .as_ref()
+            .filter(|sessions| sessions.may_concern(record.code));
         if sessions.is_none() && running.is_empty() {
             return desk.alerts(record, &base, may_wait);
         }
@@ -508,7 +529,7 @@ impl Alerting {
             source: SYSCALL,
             bytes: record.bytes(),
         };
-        let session = sessions.as_ref().and_then(|sessions| sessions.of(&base));
+        let session = sessions.and_then(|sessions| sessions.of(&base));
         let view = SourceView {
             base,
             audit: None,
@@ -631,12 +652,14 @@ impl Work for Alerting {
         }
         self.env.see(record);
         let concerned = self.compiled.engine.concerns(record.code);
-        if self.sessions.is_some() {
+        let sessions = self.sessions.as_ref();
+        if sessions.is_some_and(|sessions| sessions.may_concern(record.code)) {
             self.show(record, state, context, concerned);
         }
         if !concerned {
             return true;
         }
+        self.compiled.images.see(record, state, context, &self.env);
         match self.alerts(record, state, context, state.container_wait() != 0) {
             Outcome::Done => true,
             Outcome::Closed => false,
@@ -691,6 +714,10 @@ impl Work for Alerting {
 
     fn wanted(&mut self) -> Option<Wanted> {
         self.upkeep.wanted.take()
+    }
+
+    fn images(&mut self) -> Vec<Told> {
+        self.compiled.images.take()
     }
 
     fn reopen(&mut self) {

@@ -12,6 +12,7 @@ use live::LookupMeter;
 use probe::LossMeter;
 use state::{Lookup, NoLookup, Sighting};
 
+use crate::pipeline::images::Told;
 use crate::progress::Progress;
 use crate::watch::Wanted;
 
@@ -70,6 +71,9 @@ pub(crate) trait Source {
     fn trouble(&mut self) -> Option<String> {
         None
     }
+
+    /// Hears what is known of images.
+    fn told(&mut self, _images: &[Told]) {}
 
     /// Shows how far it came.
     fn progress(&mut self) {}

@@ -194,10 +194,9 @@ impl Alerting {
             Outcome::Failed(fault) => fault,
             Outcome::Ready(compiled) => {
                 let rules = compiled.subjects.len();
-                let wanted = compiled.wanted.clone();
                 match self.adopt(*compiled) {
                     Ok(()) => {
-                        self.upkeep.wanted = Some(wanted);
+                        self.leave_out();
                         log::info(&format!("configuration and rules reloaded: {rules} rules"));
                         return;
                     }

@@ -10,11 +10,12 @@
 //! container by exec does not.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use audit::Session;
 use bumpalo::Bump;
-use event::codes;
+use event::{EventCode, codes};
 use fields::{Catalogue, EventView};
 use filter::{FieldRef, FieldSource, Purpose, Schema, Value};
 
@@ -59,6 +60,8 @@ struct Known {
 /// Sessions of all users.
 pub(crate) struct Sessions {
     known: Mutex<Known>,
+    /// Whether a process has ever belonged to one.
+    any: AtomicBool,
     pod: Option<FieldRef>,
     namespace: Option<FieldRef>,
     container: Option<FieldRef>,
@@ -74,6 +77,7 @@ impl Sessions {
         let field = |name: &str| catalogue.resolve(name).ok().map(|def| def.field);
         Self {
             known: Mutex::default(),
+            any: AtomicBool::new(false),
             pod: field("k8s.pod.name"),
             namespace: field("k8s.ns.name"),
             container: field("container.label[io.kubernetes.container.name]"),
@@ -94,11 +98,13 @@ impl Sessions {
         let mut known = self.known();
         if session.attach {
             known.attach(session);
+            self.any.store(true, Ordering::Release);
             return;
         }
         let at = known.starts.iter().position(|start| fits(start, &session));
         if let Some(start) = at.and_then(|at| known.starts.remove(at)) {
             known.belongs(start.tid, &session);
+            self.any.store(true, Ordering::Release);
             return;
         }
         if known.requests.len() >= REMEMBERED {
@@ -116,10 +122,21 @@ impl Sessions {
         }
     }
 
+    /// Whether events of this type may belong to one, or make one: most of the time there is none.
+    #[inline]
+    pub(crate) fn may_concern(&self, code: EventCode) -> bool {
+        starts(code) || self.any.load(Ordering::Acquire)
+    }
+
     /// The session that an event belongs to.
     pub(crate) fn of(&self, view: &EventView<'_>) -> Option<Arc<Session>> {
         let code = view.record.code.number();
-        let starts = matches!(code, codes::SYSCALL_EXECVE_19_X | codes::SYSCALL_EXECVEAT_X);
+        let starts = starts(view.record.code);
+        if starts && !self.any.load(Ordering::Acquire) {
+            // Outside of pods nothing is remembered.
+            let scratch = Bump::new();
+            text(view, self.pod.as_ref(), &scratch)?;
+        }
         let mut known = self.known();
         if code == codes::PROCEXIT_1_E {
             let scratch = Bump::new();
@@ -159,6 +176,7 @@ impl Sessions {
             .position(|session| fits(&start, session));
         if let Some(session) = at.and_then(|at| known.requests.remove(at)) {
             known.belongs(process, &session);
+            self.any.store(true, Ordering::Release);
             return Some(session);
         }
         if known.starts.len() >= REMEMBERED {
@@ -226,6 +244,13 @@ fn descends_from_first(view: &EventView<'_>) -> bool {
         .map(|ix| state.thread(ix))
         .take_while(|thread| thread.container_id() == container)
         .any(|thread| thread.vpid == 1)
+=======
+/// Whether a program begins with events of this type.
+fn starts(code: EventCode) -> bool {
+    matches!(
+        code.number(),
+        codes::SYSCALL_EXECVE_19_X | codes::SYSCALL_EXECVEAT_X
+    )
 }
 
 impl Known {

@@ -4,7 +4,7 @@ use bumpalo::Bump;
 use event::codes;
 use fields::EventView;
 use fields::catalogue::Id;
-use filter::{FieldRef, FieldSource, Purpose, Value};
+use filter::{FieldRef, FieldSource, Keep, Purpose, Value};
 
 use super::running::Values;
 use super::schema::{AUDIT, AUDIT_END, PLUGINS, SESSION_GROUPS, SESSION_USER};
@@ -24,6 +24,13 @@ pub(crate) struct SourceView<'a> {
 }
 
 impl FieldSource for SourceView<'_> {
+    /// What comes from plugins, audit events and sessions is of the event: it is never kept.
+    #[inline]
+    fn keep(&self) -> Option<Keep> {
+        self.base.keep()
+    }
+
+    #[inline]
     fn extract<'s>(
         &'s self,
         field: &FieldRef,
