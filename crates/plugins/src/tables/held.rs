@@ -63,9 +63,9 @@ pub(super) struct Field {
 
 /// What a plugin holds.
 #[derive(Default)]
+#[allow(clippy::vec_box, reason = "plugins hold their addresses")]
 pub(crate) struct Held {
     pub(super) tables: Vec<Box<Table>>,
-    #[allow(clippy::vec_box, reason = "plugins hold their addresses")]
     pub(super) fields: Vec<Box<Field>>,
     pub(super) passing: Passing,
     pub(super) listed: Listed<api::ss_plugin_table_info>,
@@ -73,6 +73,7 @@ pub(crate) struct Held {
 
 /// What it holds until the end of a call.
 #[derive(Default)]
+#[allow(clippy::vec_box, reason = "plugins hold their addresses")]
 pub(super) struct Passing {
     pub(super) tables: Vec<Box<Table>>,
     pub(super) texts: Vec<CString>,
