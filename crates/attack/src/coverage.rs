@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use crate::audit::AuditCase;
 use crate::case::Case;
 use crate::condition::{Word, expanded};
+use crate::ways;
 
 /// What a rule cannot see: its name, a tab, the words.
 const BLIND: &str = include_str!("../attacks/blind-spots.txt");
@@ -259,6 +260,7 @@ pub fn page(files: &[String], cases: &[Case], audit: &[AuditCase], others: &str)
             blind.get(rule.name.as_str()).copied().unwrap_or_default(),
         );
     }
+    page.push_str(&tried(&rules, cases));
     page.push_str(
         "\n## What no rule can see\n\n\
          * A file that is reached through a symbolic link that was there before: calls carry the path as it was written. The\n\
@@ -269,10 +271,40 @@ pub fn page(files: &[String], cases: &[Case], audit: &[AuditCase], others: &str)
          * Events that were lost: losses are counted and become an alert of their own.\n",
     );
     if !others.is_empty() {
-        page.push_str("\n## Falco's own stable rules in the same suite\n\n");
+        page.push_str("\n## Falco's own rules in the same suite\n\n");
         page.push_str(others);
     }
     page
+}
+
+/// The ways around each stable rule that its attacks take.
+fn tried(rules: &[Rule], cases: &[Case]) -> String {
+    let mut text = String::from("\n## Ways around that are tried\n\n");
+    for (way, words) in ways::WAYS {
+        let _ = writeln!(text, "* {way}: {words}");
+    }
+    text.push_str("\n| stable rule | attacks | by |\n|---|---|---|\n");
+    let stable = |rule: &&Rule| rule.maturity == "stable" && rule.source != AUDIT;
+    for rule in rules.iter().filter(stable) {
+        let attacks: Vec<&Case> = cases
+            .iter()
+            .filter(|case| case.rule == rule.name && case.fires)
+            .collect();
+        let taken: BTreeSet<&str> = attacks.iter().flat_map(|case| ways::of(case)).collect();
+        let names: Vec<&str> = ways::WAYS
+            .iter()
+            .map(|(way, _)| *way)
+            .filter(|way| taken.contains(way))
+            .collect();
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} |",
+            rule.name,
+            attacks.len(),
+            names.join(", ")
+        );
+    }
+    text
 }
 
 /// What each rule cannot see.
@@ -289,7 +321,7 @@ pub fn blind_spots() -> BTreeMap<&'static str, &'static str> {
 pub fn side_by_side(cases: &[Case], ours: &[bool], theirs: &[bool]) -> String {
     let mut table = String::from(
         "Every case of a rule that both have; a rule fires and is silent where it should. Ours first, then Falco's newest\n\
-         stable file, both in Peregrine.\n\n| rule | fires, ours | fires, Falco's | silent, ours | silent, Falco's |\n|---|---|---|---|---|\n",
+         file and those that it no longer ships on by default, both in Peregrine.\n\n| rule | fires, ours | fires, Falco's | silent, ours | silent, Falco's |\n|---|---|---|---|---|\n",
     );
     let mut names: Vec<&str> = Vec::new();
     for case in cases {

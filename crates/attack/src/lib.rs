@@ -35,6 +35,7 @@ pub mod runtime;
 pub mod script;
 pub mod stage;
 pub mod verdict;
+pub mod ways;
 
 /// The environment variable that ties an event to a case.
 pub const CASE_VARIABLE: &str = "PEREGRINE_CASE";
@@ -154,14 +155,22 @@ pub(crate) fn concerns(fired: &BTreeSet<String>, case: &Case) -> bool {
 ///
 /// # Errors
 /// The monitor cannot be started, or refuses the rules or the file.
-pub fn beside(program: &Path, cases: &[Case], recording: &Path, theirs: &Path) -> Result<String> {
+pub fn beside(
+    program: &Path,
+    cases: &[Case],
+    recording: &Path,
+    theirs: &[PathBuf],
+) -> Result<String> {
     let plan = |rules: Vec<PathBuf>, tuning| Plan {
         program: program.to_owned(),
         rules,
         tuning,
     };
-    let text = std::fs::read_to_string(theirs)
-        .with_context(|| format!("cannot read {}", theirs.display()))?;
+    let mut text = String::new();
+    for file in theirs {
+        text += &std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read {}", file.display()))?;
+    }
     let their_rules: Vec<&str> = text
         .lines()
         .filter_map(|line| line.strip_prefix("- rule: "))
@@ -171,7 +180,7 @@ pub fn beside(program: &Path, cases: &[Case], recording: &Path, theirs: &Path) -
     let ours = fired(cases, &monitor::replay(&plan(shipped, TUNING), recording)?);
     let theirs = fired(
         cases,
-        &monitor::replay(&plan(vec![theirs.to_owned()], ""), recording)?,
+        &monitor::replay(&plan(theirs.to_vec(), ""), recording)?,
     );
     let mut both = (Vec::new(), Vec::new(), Vec::new());
     for ((case, ours), theirs) in cases.iter().zip(ours).zip(theirs) {
@@ -187,7 +196,7 @@ pub fn beside(program: &Path, cases: &[Case], recording: &Path, theirs: &Path) -
 /// The table that a page has already, so that the rest can be made anew without a recording.
 #[must_use]
 pub fn kept_table(page: &str) -> String {
-    page.split_once("## Falco's own stable rules in the same suite\n\n")
+    page.split_once("## Falco's own rules in the same suite\n\n")
         .map(|(_, table)| table.to_owned())
         .unwrap_or_default()
 }

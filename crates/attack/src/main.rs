@@ -70,8 +70,8 @@ struct Mutate {
 
 #[derive(Args)]
 struct Page {
-    /// A recording, and Falco's rule file, to set them side by side
-    #[arg(long, num_args = 2, value_names = ["RECORDING", "RULES"])]
+    /// A recording, and Falco's rule files, to set them side by side
+    #[arg(long, num_args = 2.., value_names = ["RECORDING", "RULES"])]
     beside: Vec<PathBuf>,
     /// The program to start
     #[arg(long, value_name = "PATH", default_value = "target/release/peregrine")]
@@ -423,7 +423,7 @@ fn coverage(page: &Page, cases: &[Case]) -> Result<()> {
         files.push(std::fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?);
     }
     let others = match page.beside.as_slice() {
-        [recording, rules] => attack::beside(&page.peregrine, cases, recording, rules)?,
+        [recording, rules @ ..] => attack::beside(&page.peregrine, cases, recording, rules)?,
         _ => attack::kept_table(
             &std::fs::read_to_string(Path::new("docs/coverage.md")).unwrap_or_default(),
         ),

@@ -47,6 +47,18 @@ impl Source {
         }
     }
 
+    /// What a configuration needs beside, so that rules for it are listed: its plugins, which are built in.
+    fn plugins(self) -> &'static str {
+        match self {
+            Self::Syscalls => "",
+            Self::AuditEvents => {
+                "load_plugins: [k8saudit, json]\nplugins:\n  - name: k8saudit\n    library_path: libk8saudit.so\n    \
+                 init_config: \"\"\n    open_params: \"http://:0/k8s-audit\"\n  - name: json\n    \
+                 library_path: libjson.so\n    init_config: \"\"\n"
+            }
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Syscalls => "syscall",
@@ -95,9 +107,10 @@ struct Trial<'a> {
 }
 
 /// Conditions of the rules, and those of the macros, as they are after the suite's own changes.
-fn conditions(plan: &Plan, folder: &Path) -> Result<(Conditions, Conditions)> {
+fn conditions(plan: &Plan, source: Source, folder: &Path) -> Result<(Conditions, Conditions)> {
     let configuration = folder.join("listing.yaml");
-    fs::write(&configuration, "rules_files: []\njson_output: true\n")?;
+    let base = "rules_files: []\njson_output: true\n";
+    fs::write(&configuration, format!("{base}{}", source.plugins()))?;
     let mut command = Command::new(&plan.program);
     command.arg("-c").arg(&configuration);
     for file in &plan.rules {
@@ -138,7 +151,7 @@ pub fn run(
 ) -> Result<Shares> {
     let folder = tempfile::tempdir()?;
     fs::write(folder.path().join("tuning.yaml"), plan.tuning)?;
-    let (rules, macros) = conditions(plan, folder.path())?;
+    let (rules, macros) = conditions(plan, source, folder.path())?;
     let wanted: BTreeSet<&str> = subjects
         .iter()
         .map(|subject| subject.rule.as_str())

@@ -5,11 +5,14 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use attack::audit;
 use attack::case::{self, ANY_RULE, Case};
 use attack::coverage;
-use attack::monitor::Plan;
+use attack::monitor::{self, Plan};
+use attack::mutation::{self, Source, Subject};
+use attack::performance::token;
 use attack::verdict::{judge, report};
 
 fn root() -> PathBuf {
@@ -140,7 +143,7 @@ fn rules_for_audit_events_fire_and_stay_silent() {
     let mut wrong = Vec::new();
     for (index, case) in cases.iter().enumerate() {
         let fired = alerts
-            .get(&attack::performance::token(index))
+            .get(&token(index))
             .is_some_and(|rules| case.rule == ANY_RULE || rules.contains(&case.rule));
         if fired != case.fires {
             wrong.push(format!("{}: {} (fired: {fired})", case.rule, case.title));
@@ -149,23 +152,84 @@ fn rules_for_audit_events_fire_and_stay_silent() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-#[test]
-fn rules_fire_on_attacks_and_stay_silent_on_near_misses() {
+/// The program and the right to perform; nothing, with the reason said, where they are missing and may be.
+fn able() -> Option<Plan> {
     let Some(program) = peregrine() else {
         assert!(!live_required(), "peregrine is not built");
         eprintln!("left out: peregrine is not built");
-        return;
+        return None;
     };
     if !is_root() {
         assert!(!live_required(), "the stages need root");
         eprintln!("left out: the stages need root");
-        return;
+        return None;
     }
-    let plan = Plan {
+    Some(Plan {
         program,
         rules: rules(),
         tuning: attack::TUNING,
+    })
+}
+
+/// Two performances at once would see each other: their cases carry the same tokens.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// One change in so many of all is tried: `peregrine-attack mutate` tries each.
+const SAMPLE: usize = 60;
+
+/// Of the sample at least this share must be caught; of all it is more (docs/coverage.md).
+const CAUGHT: f64 = 80.0;
+
+#[test]
+fn a_recording_raises_the_same_and_notices_changed_rules() {
+    let Some(plan) = able() else {
+        return;
     };
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let cases = case::all().expect("cases");
+    let folder = tempfile::tempdir().expect("a directory");
+    let file = folder.path().join("suite.scap");
+    let complete = match attack::record(&plan.program, &cases, &file) {
+        Ok(complete) => complete,
+        Err(why) if !live_required() => {
+            eprintln!("left out: {why:#}");
+            return;
+        }
+        Err(why) => panic!("{why:#}"),
+    };
+    let alerts = monitor::replay(&plan, &file).expect("the recording replays");
+    let outcomes = judge(&cases, &complete, &alerts);
+    let wrong = outcomes
+        .iter()
+        .filter(|outcome| !outcome.is_right())
+        .count();
+    eprint!("{}", report(&cases, &outcomes, &alerts, false));
+    // A recorder that has to wait for its turn loses events, which it says; on a machine in use that is no fault.
+    assert!(wrong * 50 <= cases.len(), "{wrong} of {}", cases.len());
+
+    let fired = attack::fired(&cases, &alerts);
+    let subjects: Vec<Subject> = cases
+        .iter()
+        .zip(fired)
+        .enumerate()
+        .map(|(index, (case, fires))| Subject {
+            rule: case.rule.clone(),
+            token: token(index),
+            fires,
+        })
+        .collect();
+    let shares = mutation::run(&plan, Source::Syscalls, &file, &subjects, SAMPLE)
+        .expect("changed rules load");
+    eprint!("{}", mutation::report(&shares, true));
+    assert!(mutation::percent(&shares) >= CAUGHT);
+}
+
+#[test]
+fn rules_fire_on_attacks_and_stay_silent_on_near_misses() {
+    let Some(plan) = able() else {
+        return;
+    };
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let cases = case::all().expect("cases");
     match verify(&plan, &cases) {
         Ok(()) => {}
