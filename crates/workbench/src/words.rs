@@ -72,9 +72,36 @@ enum State {
     After,
 }
 
+/// What may come next at the end of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// A field, a macro, `not`.
+    Check,
+    /// An operator.
+    Operator,
+    /// A constant.
+    Value,
+    /// Constants and names of lists.
+    Items,
+    /// `and`, `or`.
+    Joint,
+    /// A field, inside of a transformer.
+    Argument,
+}
+
+/// What may come behind a text, whose last word is whole.
+#[must_use]
+pub fn expected(text: &str) -> Expected {
+    scan(text).1
+}
+
 /// The words of a text.
 #[must_use]
 pub fn words(text: &str) -> Vec<Word> {
+    scan(text).0
+}
+
+fn scan(text: &str) -> (Vec<Word>, Expected) {
     let mut out = Vec::new();
     let mut lexer = Lexer { text, at: 0 };
     let mut state = State::Check;
@@ -198,7 +225,15 @@ pub fn words(text: &str) -> Vec<Word> {
             }
         };
     }
-    out
+    let expected = match state {
+        _ if calls > 0 => Expected::Argument,
+        State::Check => Expected::Check,
+        State::Operator => Expected::Operator,
+        State::Value => Expected::Value,
+        State::List | State::InList => Expected::Items,
+        State::After => Expected::Joint,
+    };
+    (out, expected)
 }
 
 /// Whether a word has the form of a field.

@@ -107,6 +107,14 @@ impl Alerting {
             }
         }
         let asked = self.upkeep.board.as_ref().is_some_and(|board| board.beat());
+        let watched = self
+            .upkeep
+            .board
+            .as_ref()
+            .is_some_and(|board| board.is_watched());
+        if watched != self.activity.is_some() {
+            self.activity = watched.then(Box::default);
+        }
         let due = self.upkeep.telemetry.is_due();
         if !asked && !due {
             return;
@@ -136,7 +144,8 @@ impl Alerting {
         let told = asked.then(|| telemetry.collect(&look, false));
         let fields = due.then(|| telemetry.snapshot(&look));
         if let (Some(board), Some(metrics)) = (&self.upkeep.board, told) {
-            board.tell(metrics, outputs);
+            let activity = self.activity.as_mut().map(|activity| activity.tell(state));
+            board.tell(metrics, outputs, activity.unwrap_or_default());
         }
         if let Some(fields) = fields {
             self.snapshot(&fields);

@@ -244,7 +244,8 @@ fn descends_from_first(view: &EventView<'_>) -> bool {
         .map(|ix| state.thread(ix))
         .take_while(|thread| thread.container_id() == container)
         .any(|thread| thread.vpid == 1)
-=======
+}
+
 /// Whether a program begins with events of this type.
 fn starts(code: EventCode) -> bool {
     matches!(

@@ -46,14 +46,8 @@ impl Ends {
                 }));
             }
         }
-        let (near, far) = if accepts {
-            (SERVER, CLIENT)
-        } else {
-            (CLIENT, SERVER)
-        };
         let client = if accepts { REMOTE } else { LOCAL };
         let server = if accepts { LOCAL } else { REMOTE };
-        debug_assert_ne!(near, far);
         let spoken = [CLIENT, SERVER, LOCAL, REMOTE].concat();
         let spoken = spoken.iter().any(|field| spec.given(field).is_some());
         let network = [
@@ -144,27 +138,25 @@ fn part(
         },
         port: default_port,
     };
-    let ips = names
+    let mut ips = names
         .iter()
         .map(|[ip, _]| *ip)
         .chain(networks.iter().copied());
-    for given in ips.filter_map(|name| spec.given(name)) {
+    if let Some(given) = ips.find_map(|name| spec.given(name)) {
         let text = given.text().unwrap_or_default();
         let address = text.split('/').next().unwrap_or_default();
         end.ip = match address.parse() {
             Ok(ip) => ip,
             Err(_) => return Err(given.fault(format!("`{text}` is no address"))),
         };
-        break;
     }
-    let ports = names.iter().map(|[_, port]| *port).chain([loose_port]);
-    for given in ports.filter_map(|name| spec.given(name)) {
+    let mut ports = names.iter().map(|[_, port]| *port).chain([loose_port]);
+    if let Some(given) = ports.find_map(|name| spec.given(name)) {
         let text = given.text().unwrap_or_default();
         end.port = match text.parse() {
             Ok(port) => port,
             Err(_) => return Err(given.fault(format!("`{text}` is no port"))),
         };
-        break;
     }
     Ok(end)
 }

@@ -5,6 +5,7 @@ use event::{
     EVENTS, EventCode, EventFlags, EventInfo, ParamInfo, ParamType as T, Record, RecordBuilder,
     RecordFlags, codes, constants as c, syscalls,
 };
+use serde_json::{Map, Value, json};
 use state::State;
 
 use super::cast::{Account, Actor, BOOT, Cast};
@@ -108,11 +109,13 @@ impl Cast {
     pub fn step(&mut self, spec: &EventSpec) -> Read<Step> {
         self.now += 1_000_000;
         if spec.kind == "audit" {
-            let members = spec
-                .fields
-                .iter()
-                .map(|given| (given.name.clone(), given.value.clone()));
-            let json = serde_json::Value::Object(members.collect());
+            let mut members: Map<String, Value> = usual();
+            members.extend(
+                spec.fields
+                    .iter()
+                    .map(|given| (given.name.clone(), given.value.clone())),
+            );
+            let json = Value::Object(members);
             return Ok(Step {
                 machine: false,
                 actors: Vec::new(),
@@ -157,6 +160,25 @@ impl Cast {
         let actor = scene.actor;
         self.keep(&actor);
         Ok(step)
+    }
+}
+
+/// What every audit event has: of a request that was answered.
+fn usual() -> Map<String, Value> {
+    let time = "2023-11-14T22:13:20.000000Z";
+    let all = json!({
+        "kind": "Event",
+        "apiVersion": "audit.k8s.io/v1",
+        "auditID": "00000000-0000-4000-8000-000000000000",
+        "level": "RequestResponse",
+        "stage": "ResponseComplete",
+        "requestReceivedTimestamp": time,
+        "stageTimestamp": time,
+        "responseStatus": {"code": 200},
+    });
+    match all {
+        Value::Object(members) => members,
+        _ => Map::new(),
     }
 }
 
@@ -460,7 +482,7 @@ impl Script<'_> {
             format!("evt.rawarg.{}", info.name),
             format!("evt.arg[{at}]"),
         ];
-        for given in names.iter().filter_map(|name| self.spec.given(name)) {
+        if let Some(given) = names.iter().find_map(|name| self.spec.given(name)) {
             if matches!(info.ty, T::SockAddr | T::SockTuple) {
                 return Ok(None);
             }
@@ -539,10 +561,15 @@ impl Script<'_> {
     /// The fields that name the path in a parameter.
     fn paths(&self, name: &str) -> Option<&'static [&'static str]> {
         Some(match (self.info.name, name) {
-            (_, "oldpath") | ("symlink" | "symlinkat", "target") => {
+            // What a link leads to is its target, wherever the call names it.
+            ("symlink" | "symlinkat", "target") | ("link" | "linkat", "oldpath") => {
+                &["fs.path.targetraw", "fs.path.target"]
+            }
+            ("symlink" | "symlinkat", "linkpath") | ("link" | "linkat", "newpath") => {
                 &["fs.path.sourceraw", "fs.path.source"]
             }
-            (_, "newpath" | "linkpath") => &["fs.path.targetraw", "fs.path.target"],
+            (_, "oldpath") => &["fs.path.sourceraw", "fs.path.source"],
+            (_, "newpath") => &["fs.path.targetraw", "fs.path.target"],
             ("mount", "dev") => &["fs.path.sourceraw", "fs.path.source"],
             ("mount", "dir") => &[
                 "fs.path.targetraw",

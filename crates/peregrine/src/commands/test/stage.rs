@@ -285,7 +285,7 @@ impl<'a> Stage<'a> {
                     let Ok(template) = Template::parse(&rule.output_template, schema) else {
                         continue;
                     };
-                    free.insert(template)
+                    free.insert(template.permissive())
                 }
             };
             let mut output = Vec::new();
@@ -354,7 +354,9 @@ fn shown(name: &str, view: &SourceView<'_>, schema: &dyn Schema) -> Option<Strin
     if def.filter_only {
         return None;
     }
-    let template = Template::parse(&format!("%{name}"), schema).ok()?;
+    let template = Template::parse(&format!("%{name}"), schema)
+        .ok()?
+        .permissive();
     let mut out = Vec::new();
     template.render(view, &mut out);
     Some(String::from_utf8_lossy(&out).into_owned())
