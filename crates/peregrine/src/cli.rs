@@ -415,6 +415,12 @@ pub(crate) struct Profile {
     pub(crate) live: Option<u64>,
     #[command(flatten)]
     pub(crate) rules: Rules,
+    /// Ask the running daemon what its rules have cost since it started
+    #[arg(long, conflicts_with_all = ["capture", "live"])]
+    pub(crate) daemon: bool,
+    /// Address and port of the daemon's web server; without it the configuration tells
+    #[arg(long, value_name = "ADDRESS", requires = "daemon")]
+    pub(crate) address: Option<String>,
     /// Lines of each table
     #[arg(long, value_name = "N", default_value_t = 15)]
     pub(crate) top: usize,
@@ -426,11 +432,11 @@ pub(crate) struct Profile {
 /// `peregrine suppress`
 #[derive(Debug, Args)]
 pub(crate) struct Suppress {
-    /// File of alerts as JSON lines, such as the file output writes; - is standard input
+    /// File of alerts as JSON lines, such as the file output writes, or the local store; - is standard input
     pub(crate) alerts: Option<String>,
-    /// The alert in this line; without it the last one
+    /// The alert in this line, or of this number in the store; without it the last one
     #[arg(long, value_name = "N")]
-    pub(crate) line: Option<usize>,
+    pub(crate) line: Option<u64>,
     /// Rule file or directory; may be repeated. Without it the shipped rules are taken
     #[arg(short, long = "rules", value_name = "PATH")]
     pub(crate) rules: Vec<String>,

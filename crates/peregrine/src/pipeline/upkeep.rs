@@ -144,7 +144,10 @@ impl Alerting {
         let told = asked.then(|| telemetry.collect(&look, false));
         let fields = due.then(|| telemetry.snapshot(&look));
         if let (Some(board), Some(metrics)) = (&self.upkeep.board, told) {
-            let activity = self.activity.as_mut().map(|activity| activity.tell(state));
+            let names = self.compiled.subjects.iter().map(|s| s.rule.as_str());
+            let costs = self.costs.by_rule().iter().copied();
+            let activity = self.activity.as_mut();
+            let activity = activity.map(|activity| activity.tell(state, names.zip(costs)));
             board.tell(metrics, outputs, activity.unwrap_or_default());
         }
         if let Some(fields) = fields {

@@ -57,10 +57,11 @@ pub(super) unsafe extern "C-unwind" fn get_table(
         return null_mut();
     };
     // Asked again for a table, whatever the type, it is the same one.
-    let same = |table: &&Box<Table>| table.name.as_bytes() == name.as_bytes();
-    if let Some(table) = owner.held().tables.iter().find(same) {
+    let (held, wanted) = (owner.held(), name.as_bytes());
+    if let Some(table) = held.tables.iter().find(|table| table.name.as_bytes() == wanted) {
         return table.address();
     }
+    drop(held);
     let own = owner
         .owned
         .try_lock()
@@ -200,9 +201,11 @@ unsafe fn field(
     };
     let mut held = table.owner().held();
     let name = String::from_utf8_lossy(table.name.as_bytes());
-    let same =
-        |field: &&Box<Field>| field.name == text && field.kind == kind && field.table == name;
-    if let Some(field) = held.fields.iter().find(same) {
+    let known = held
+        .fields
+        .iter()
+        .find(|field| field.name == text && field.kind == kind && field.table == name);
+    if let Some(field) = known {
         field.id.store(id, Ordering::Relaxed);
         return std::ptr::from_ref(&**field).cast_mut().cast();
     }

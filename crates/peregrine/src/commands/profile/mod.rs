@@ -3,6 +3,7 @@
 //! The measuring evaluator stands beside the one that watches and shares the graph of conditions with nobody, so watching
 //! pays nothing for it. `measure` counts and times, `report` tells.
 
+mod daemon;
 mod measure;
 mod report;
 
@@ -25,6 +26,9 @@ use measure::Meter;
 
 /// Measures.
 pub(crate) fn run(args: &Profile) -> Result<u8> {
+    if args.daemon {
+        return daemon::run(args);
+    }
     let Some(loaded) = load(&args.rules, Vec::new())? else {
         return Ok(1);
     };
