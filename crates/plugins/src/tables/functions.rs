@@ -58,7 +58,11 @@ pub(super) unsafe extern "C-unwind" fn get_table(
     };
     // Asked again for a table, whatever the type, it is the same one.
     let (held, wanted) = (owner.held(), name.as_bytes());
-    if let Some(table) = held.tables.iter().find(|table| table.name.as_bytes() == wanted) {
+    if let Some(table) = held
+        .tables
+        .iter()
+        .find(|table| table.name.as_bytes() == wanted)
+    {
         return table.address();
     }
     drop(held);
