@@ -306,7 +306,7 @@ impl Probe {
             } else if self.idle {
                 let interrupted = self.sleep(left)?;
                 self.idle = false;
-                if interrupted {
+                if interrupted && !self.has_unread() {
                     return Ok(false);
                 }
             } else {
@@ -314,6 +314,12 @@ impl Probe {
                 nap(NAP.min(left));
             }
         }
+    }
+
+    /// Whether anything is in the buffers, however young.
+    fn has_unread(&mut self) -> bool {
+        self.look();
+        self.loaded.rings.iter().any(Ring::has_unread)
     }
 
     /// Sleeps until a program rings the doorbell; whether a signal ended it.
