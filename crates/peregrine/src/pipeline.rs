@@ -41,6 +41,7 @@ use tape::Tape;
 use throttle::Throttle;
 use upkeep::Upkeep;
 
+use crate::daemon::activity::Activity;
 use crate::daemon::notify::Supervisor;
 use crate::daemon::{Daemon, board::Board, reload, service};
 use crate::drops::DropMonitor;
@@ -249,6 +250,8 @@ pub(crate) struct Alerting {
     keeper: Option<Keeper>,
     live: bool,
     upkeep: Upkeep,
+    /// Who is busy, while somebody looks on.
+    activity: Option<Box<Activity>>,
 }
 
 /// What became of an event.
@@ -299,6 +302,7 @@ impl Alerting {
             keeper: None,
             live: false,
             upkeep: Upkeep::new(settings, &compiled.form.hostname),
+            activity: None,
             compiled,
         })
     }
@@ -607,6 +611,9 @@ impl Work for Alerting {
         }
         if !context.visible {
             return true;
+        }
+        if let Some(activity) = &mut self.activity {
+            activity.see(record, state, context);
         }
         if let Some(plugin) = foreign(record) {
             return self.foreign_event(record, state, context, plugin);

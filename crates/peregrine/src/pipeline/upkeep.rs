@@ -107,6 +107,14 @@ impl Alerting {
             }
         }
         let asked = self.upkeep.board.as_ref().is_some_and(|board| board.beat());
+        let watched = self
+            .upkeep
+            .board
+            .as_ref()
+            .is_some_and(|board| board.is_watched());
+        if watched != self.activity.is_some() {
+            self.activity = watched.then(Box::default);
+        }
         let due = self.upkeep.telemetry.is_due();
         if !asked && !due {
             return;
@@ -133,7 +141,11 @@ impl Alerting {
         let told = asked.then(|| telemetry.collect(&look, false));
         let fields = due.then(|| telemetry.snapshot(&look));
         if let (Some(board), Some(metrics)) = (&self.upkeep.board, told) {
-            board.tell(metrics, outputs);
+            let names = self.compiled.subjects.iter().map(|s| s.rule.as_str());
+            let costs = self.costs.by_rule().iter().copied();
+            let activity = self.activity.as_mut();
+            let activity = activity.map(|activity| activity.tell(state, names.zip(costs)));
+            board.tell(metrics, outputs, activity.unwrap_or_default());
         }
         if let Some(fields) = fields {
             self.snapshot(&fields);
