@@ -342,7 +342,7 @@ impl Probe {
             } else if self.idle {
                 let interrupted = self.sleep(left)?;
                 self.idle = false;
-                if interrupted {
+                if interrupted && !self.has_unread() {
                     return Ok(false);
                 }
             } else {
@@ -351,6 +351,12 @@ impl Probe {
                 self.batch = 0;
             }
         }
+    }
+
+    /// Whether anything is in the buffers, however young.
+    fn has_unread(&mut self) -> bool {
+        self.look();
+        self.loaded.rings.iter().any(Ring::has_unread)
     }
 
     /// Sleeps until a program rings the doorbell; whether a signal ended it.
