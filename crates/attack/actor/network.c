@@ -115,15 +115,17 @@ SOCKETS(op_take_datagram)
 	struct sockaddr_storage address;
 	socklen_t length = address_of(w[2], w[3], &address);
 	int fd = socket(address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int from = connected(w[2], "53", SOCK_DGRAM);
-	if (fd < 0 || from < 0 || bind(fd, (struct sockaddr *)&address, length) < 0)
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, length) < 0)
+		return -1;
+	int from = connected(w[2], w[3], SOCK_DGRAM);
+	if (from < 0)
 		return -1;
 	char got[16];
 	struct sockaddr_storage sender;
 	socklen_t size = sizeof(sender);
 	struct iovec part = { .iov_base = got, .iov_len = sizeof(got) };
 	struct msghdr message = { .msg_name = &sender, .msg_namelen = sizeof(sender), .msg_iov = &part, .msg_iovlen = 1 };
-	ssize_t result = sendto(fd, "hello", 5, 0, (struct sockaddr *)&address, length);
+	ssize_t result = send(from, "hello", 5, 0);
 	if (result >= 0 && !strcmp(w[1], "recvmsg"))
 		result = recvmsg(fd, &message, 0);
 	else if (result >= 0)
