@@ -68,23 +68,30 @@ pub(crate) struct Rules {
     pub(crate) option: Vec<String>,
 }
 
-/// `peregrine run`
+/// How alerts are raised and written.
 #[derive(Debug, Args)]
-pub(crate) struct Run {
-    #[command(flatten)]
-    pub(crate) rules: Rules,
+pub(crate) struct Alerts {
     /// Write alerts as JSON
     #[arg(long)]
     pub(crate) json: bool,
     /// Let every matching rule raise an alert, not only the first
     #[arg(long)]
     pub(crate) all: bool,
-    /// Stop after so many seconds
-    #[arg(short = 'M', long, value_name = "SECONDS", default_value_t = 0)]
-    pub(crate) seconds: u64,
     /// No summary at the end
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+/// `peregrine run`
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) rules: Rules,
+    #[command(flatten)]
+    pub(crate) alerts: Alerts,
+    /// Stop after so many seconds
+    #[arg(short = 'M', long, value_name = "SECONDS", default_value_t = 0)]
+    pub(crate) seconds: u64,
     /// Watch only this command and what it starts, until it ends; its exit code is ours
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<String>,
@@ -168,18 +175,11 @@ pub(crate) struct Replay {
     pub(crate) file: String,
     #[command(flatten)]
     pub(crate) rules: Rules,
-    /// Write alerts as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Let every matching rule raise an alert, not only the first
-    #[arg(long)]
-    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) alerts: Alerts,
     /// Stop after so many seconds, measured by the events
     #[arg(short = 'M', long, value_name = "SECONDS", default_value_t = 0)]
     pub(crate) seconds: u64,
-    /// No summary at the end
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
 }
 
 /// `peregrine read`

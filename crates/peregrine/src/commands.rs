@@ -9,6 +9,7 @@ mod fmt;
 mod kernel;
 mod list;
 mod lsp;
+mod prepare;
 mod profile;
 mod read;
 mod record;

@@ -145,6 +145,7 @@ fn start(flags: &Flags) -> Result<()> {
         order: &order,
         seconds: flags.seconds,
         ending: Ending::Falco,
+        record: flags.past.record.as_deref(),
         origins,
     };
     let daemon = {
@@ -257,6 +258,7 @@ fn prepare(flags: &Flags, before: &Settings) -> Result<(Compiled, Vec<PathBuf>)>
         order: &order,
         seconds: 0,
         ending: Ending::Falco,
+        record: None,
         origins: origins(&loaded, &files),
     })?;
     Ok((compiled, inputs(flags, &loaded)))

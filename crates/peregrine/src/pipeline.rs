@@ -9,6 +9,7 @@ mod judge;
 mod keeper;
 mod shared;
 pub(crate) mod summary;
+mod tape;
 mod throttle;
 mod upkeep;
 mod waiting;
@@ -23,6 +24,7 @@ use anyhow::{Context as _, Result, anyhow};
 use config::Settings;
 use event::{Record, Source as EventSource, codes};
 use fields::{Catalogue, Environment, EventView};
+use live::{LookupCounters, LookupMeter};
 use outputs::{Formatter, Route, Statistics};
 use probe::{LossMeter, Losses};
 use rules::{Priority, RuleSet};
@@ -35,6 +37,7 @@ use desk::Desk;
 use judge::{Judge, Mailbox, Rulings, SharedStatistics};
 use keeper::Keeper;
 use shared::SharedOutputs;
+use tape::Tape;
 use throttle::Throttle;
 use upkeep::Upkeep;
 
@@ -80,6 +83,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) seconds: u64,
     /// What is said at the end.
     pub(crate) ending: Ending,
+    /// Capture file that is written besides.
+    pub(crate) record: Option<&'a str>,
     /// Configuration files and rule files, for metrics.
     pub(crate) origins: (Vec<Origin>, Vec<Origin>),
 }
@@ -121,6 +126,7 @@ pub(crate) fn serve<S: Source>(
     let mut state = State::new(state_options(settings));
     let mut source = open(&mut state)?;
     alerts.begin(&source, settings)?;
+    alerts.tape = plan.record.map(Tape::new).transpose()?;
     let (mut server, mut page) = (None, None);
     if let Some(daemon) = daemon {
         alerts.upkeep.reloads = Some(reload::start(daemon, settings.watch_config_files)?);
@@ -171,6 +177,9 @@ pub(crate) fn serve<S: Source>(
     });
     let elapsed = start.elapsed();
     let (mut events, mut fault) = (end.events, end.fault);
+    if let Some(tape) = alerts.tape.take() {
+        fault = fault.or(tape.finish().err());
+    }
     alerts.statistics = alerts.all_statistics();
     for other in others {
         events += other.events;
@@ -191,6 +200,7 @@ pub(crate) fn serve<S: Source>(
         }
         Ending::Summary => {
             summary::print(events, elapsed, &alerts.statistics);
+            summary::print_lookups(&alerts.lookups());
             summary::print_losses(&alerts.losses());
         }
         Ending::Nothing => {}
@@ -229,6 +239,8 @@ pub(crate) struct Alerting {
     /// Events at the last look of the drop monitor.
     counted: u64,
     meter: Option<LossMeter>,
+    asked: Option<LookupMeter>,
+    tape: Option<Tape>,
     /// What was lost and what was done about it.
     pub(crate) drops: DropMonitor,
     silence: Silence,
@@ -280,6 +292,8 @@ impl Alerting {
             count_cpus: upkeep::counts_cpus(settings),
             counted: 0,
             meter: None,
+            asked: None,
+            tape: None,
             drops: DropMonitor::new(settings.drops.clone(), false),
             silence: Silence::new(settings.timeouts_max_consecutives),
             waiting: WaitingEvents::default(),
@@ -351,6 +365,7 @@ impl Alerting {
         self.choose_routes();
         self.drops = DropMonitor::new(settings.drops.clone(), S::LIVE);
         self.meter = source.losses();
+        self.asked = source.lookups();
         Ok(())
     }
 
@@ -408,6 +423,14 @@ impl Alerting {
                 "output channels still blocked, discarding all remaining notifications",
             );
         }
+    }
+
+    /// How often the machine was asked so far.
+    pub(crate) fn lookups(&self) -> LookupCounters {
+        self.asked
+            .as_ref()
+            .map(LookupMeter::counters)
+            .unwrap_or_default()
     }
 
     /// What was lost so far.
@@ -578,6 +601,11 @@ impl Work for Alerting {
             self.answered(state, record.ts);
         }
         self.events += 1;
+        if let Some(tape) = &mut self.tape
+            && !tape.event(record, state, context)
+        {
+            return false;
+        }
         if self.count_cpus {
             self.count_cpu(record.cpu);
         }
@@ -606,11 +634,15 @@ impl Work for Alerting {
     }
 
     fn due(&self) -> u64 {
-        self.drops.next_look().min(self.waiting.due())
+        let tape = self.tape.as_ref().map_or(u64::MAX, Tape::due);
+        self.drops.next_look().min(self.waiting.due()).min(tape)
     }
 
     fn timed(&mut self, time: u64, events: u64, state: &State) -> Result<()> {
         self.answered(state, time);
+        if let Some(tape) = &mut self.tape {
+            tape.timed(time, events, state)?;
+        }
         if time < self.drops.next_look() {
             return Ok(());
         }

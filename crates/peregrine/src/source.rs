@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, bail};
 use capture::{Item, Reader};
+use live::LookupMeter;
 use probe::LossMeter;
 use state::{Lookup, NoLookup, Sighting};
 
@@ -50,6 +51,11 @@ pub(crate) trait Source {
 
     /// Counts what the source loses, where it can.
     fn losses(&self) -> Option<LossMeter> {
+        None
+    }
+
+    /// Counts what it asked the machine besides, where it can.
+    fn lookups(&self) -> Option<LookupMeter> {
         None
     }
 

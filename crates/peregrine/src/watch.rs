@@ -12,7 +12,7 @@ use config::Settings;
 use config::settings::EngineKind;
 use containers::Containers;
 use event::{Record, RecordFlags};
-use live::{Change, Facts, Live, Options, Start};
+use live::{Change, Facts, Live, LookupMeter, Options, Start};
 use probe::{Attachment, BufferSize, EventClock, LossMeter, Losses};
 use rules::Priority;
 use state::{Family, Lookup, Sighting, State};
@@ -25,7 +25,8 @@ use crate::containers as runtimes;
 use crate::log;
 use crate::source::{Next, Source};
 
-/// Longest silence before the loop looks at other things: signals, losses, limits of time.
+/// Longest silence before the loop looks at other things: losses, limits of time, who asks for
+/// numbers. (A signal ends it at once.)
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// The same while an answer about a container is near.
@@ -73,7 +74,7 @@ impl Machine {
         let mut live = Live::open(&options)?;
         log_attached(&live);
         state.await_containers(runtimes::wait_ms(settings));
-        let start = live.start(state)?;
+        let start = live.start(state);
         log::log(
             Priority::Debug,
             &format!(
@@ -276,6 +277,10 @@ impl Source for Machine {
 
     fn losses(&self) -> Option<LossMeter> {
         Some(self.live.loss_meter())
+    }
+
+    fn lookups(&self) -> Option<LookupMeter> {
+        Some(self.live.lookup_meter())
     }
 }
 

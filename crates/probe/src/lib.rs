@@ -30,7 +30,7 @@
 //! while a later one was already there on another still comes first.
 //!
 //! Foreign crates that need `unsafe` around the mapped memory stay in here; the modules that do are
-//! `ring` and `shared`.
+//! `ring`, `shared`, `btf` and `reduced`.
 
 #![allow(
     unsafe_code,
@@ -42,9 +42,11 @@ mod counters;
 mod error;
 mod layout;
 mod loader;
+mod objects;
 mod options;
 mod programs;
 mod reader;
+mod reduced;
 mod ring;
 mod shared;
 mod support;
@@ -60,3 +62,4 @@ pub use programs::{ProgramCost, refused_programs, verifier_costs};
 pub use reader::{Event, EventClock, Probe, SETTLE};
 pub use support::{Support, support};
 pub use unread::Unread;
+pub use uring::io_uring_syscalls;

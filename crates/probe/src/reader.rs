@@ -284,7 +284,7 @@ impl Probe {
         }
     }
 
-    /// Waits for events, `timeout` at most; `Ok(false)` if none came.
+    /// Waits for events, `timeout` at most; `Ok(false)` if none came by then or before a signal.
     ///
     /// # Errors
     /// The wait itself failed.
@@ -304,8 +304,11 @@ impl Probe {
                 // They are too young: wait until they are not.
                 nap(SETTLE.min(left));
             } else if self.idle {
-                self.sleep(left)?;
+                let interrupted = self.sleep(left)?;
                 self.idle = false;
+                if interrupted && !self.has_unread() {
+                    return Ok(false);
+                }
             } else {
                 self.idle = true;
                 nap(NAP.min(left));
@@ -313,8 +316,14 @@ impl Probe {
         }
     }
 
-    /// Sleeps until a program rings the doorbell.
-    fn sleep(&mut self, timeout: Duration) -> Result<(), Error> {
+    /// Whether anything is in the buffers, however young.
+    fn has_unread(&mut self) -> bool {
+        self.look();
+        self.loaded.rings.iter().any(Ring::has_unread)
+    }
+
+    /// Sleeps until a program rings the doorbell; whether a signal ended it.
+    fn sleep(&mut self, timeout: Duration) -> Result<bool, Error> {
         let flag = self.loaded.shared.reader_sleeps();
         flag.store(1, Ordering::SeqCst);
         // The flag must be seen by whoever writes a record that the look below does not see.
@@ -327,7 +336,7 @@ impl Probe {
                 .shared
                 .reader_sleeps()
                 .store(0, Ordering::Relaxed);
-            return Ok(());
+            return Ok(false);
         }
         let mut event = libc::epoll_event { events: 0, u64: 0 };
         let millis = timeout.as_millis().clamp(1, i32::MAX as u128) as i32;
@@ -337,17 +346,16 @@ impl Probe {
             .shared
             .reader_sleeps()
             .store(0, Ordering::Relaxed);
+        let error = std::io::Error::last_os_error();
         self.doorbell.skip_all();
-        if n < 0 {
-            let error = std::io::Error::last_os_error();
-            if error.kind() != std::io::ErrorKind::Interrupted {
-                return Err(Error::System {
-                    action: "wait for events".into(),
-                    source: error,
-                });
-            }
+        match error.kind() {
+            _ if n >= 0 => Ok(false),
+            std::io::ErrorKind::Interrupted => Ok(true),
+            _ => Err(Error::System {
+                action: "wait for events".into(),
+                source: error,
+            }),
         }
-        Ok(())
     }
 }
 

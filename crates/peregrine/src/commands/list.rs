@@ -15,7 +15,7 @@ pub(crate) fn run(args: &List) -> Result<u8> {
         (_, true) => Form::Markdown,
         _ => Form::Text,
     };
-    let Some(loaded) = super::replay::load(&args.rules, Vec::new())? else {
+    let Some(loaded) = super::prepare::load(&args.rules, Vec::new())? else {
         return Ok(1);
     };
     let catalogue = Catalogue::new(loaded.settings.static_fields.iter().cloned());
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &List) -> Result<u8> {
         Listed::Lists => "lists",
     };
     let Some(loading) =
-        super::replay::rules(&args.rules, &loaded.settings, &catalogue, &sources, false)?
+        super::prepare::rules(&args.rules, &loaded.settings, &catalogue, &sources, false)?
     else {
         return Ok(1);
     };

@@ -127,6 +127,7 @@ impl Alerting {
             statistics: &statistics,
             subjects: &self.compiled.subjects,
             meter: self.meter.as_ref(),
+            lookups: self.lookups(),
             state,
             outputs: &outputs,
             queue_drops: self.outputs.read().dropped(),

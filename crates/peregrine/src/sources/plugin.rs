@@ -536,6 +536,10 @@ impl<S: Source> Source for Injecting<S> {
         self.inner.losses()
     }
 
+    fn lookups(&self) -> Option<live::LookupMeter> {
+        self.inner.lookups()
+    }
+
     fn now(&self) -> Option<u64> {
         self.inner.now()
     }

@@ -10,5 +10,6 @@ mod agreement;
 mod alerts;
 mod ending;
 mod hostile;
+mod recording;
 mod storm;
 mod watch;
