@@ -15,7 +15,7 @@ use crate::hub::Hub;
 use crate::sockets::{self, Place, Runtime};
 
 /// Between two looks for sockets that have appeared.
-const LOOK: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_secs(1);
 /// First wait before another attempt.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 /// Ways for events of a socket, and most events that wait in each.

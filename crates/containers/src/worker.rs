@@ -20,7 +20,7 @@ use crate::{kubernetes, mesos, places};
 /// Most questions that wait.
 const QUESTIONS_MAX: usize = 4096;
 /// Most messages that wait to be taken.
-const MESSAGES_MAX: usize = 65_536;
+const MESSAGES_MAX: usize = 8192;
 /// Most containers that are asked about at one time.
 const AT_ONCE: usize = 64;
 /// Most containers whose accounts wait to be read.

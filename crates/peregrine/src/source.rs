@@ -8,9 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, bail};
 use capture::{Item, Reader};
+use live::LookupMeter;
 use probe::LossMeter;
 use state::{Lookup, NoLookup, Sighting};
 
+use crate::pipeline::images::Told;
 use crate::progress::Progress;
 use crate::watch::Wanted;
 
@@ -52,6 +54,11 @@ pub(crate) trait Source {
         None
     }
 
+    /// Counts what it asked the machine besides, where it can.
+    fn lookups(&self) -> Option<LookupMeter> {
+        None
+    }
+
     /// Counts what runtimes were asked and how they answered, where any are asked.
     fn asking(&self) -> Option<containers::Meter> {
         None
@@ -65,8 +72,16 @@ pub(crate) trait Source {
         None
     }
 
+    /// Hears what is known of images.
+    fn told(&mut self, _images: &[Told]) {}
+
     /// Shows how far it came.
     fn progress(&mut self) {}
+
+    /// The program was asked to end: nothing new is taken. True: what was taken already still comes, and then the end.
+    fn stop(&mut self) -> bool {
+        false
+    }
 
     /// Nothing more will be asked of it.
     fn finish(&mut self) {}

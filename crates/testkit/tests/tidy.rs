@@ -27,7 +27,7 @@ const ROWS: &[&[&str]] = &[
         "containers",
         "plugins",
     ],
-    &["live", "page"],
+    &["live", "page", "workbench"],
     &["peregrine"],
 ];
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use metrics::Metric;
 use outputs::Report;
+use serde_json::Value;
 
 /// The loop looks at least ten times a second; that it does not for so long is a fault.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -16,6 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Health is answered from what was told within this time: whoever asks for it in a row does not
 /// keep the loop busy.
 const FRESH: Duration = Duration::from_secs(1);
+
+/// Milliseconds for which who is busy is counted after it was asked for.
+const WATCHED: u64 = 10_000;
 
 /// What was told last.
 #[derive(Clone, Default)]
@@ -27,6 +31,8 @@ pub(crate) struct Told {
     pub(crate) metrics: Arc<Vec<Metric>>,
     /// The outputs.
     pub(crate) outputs: Arc<Vec<Report>>,
+    /// Who is busy, where somebody looks on.
+    pub(crate) activity: Arc<Value>,
 }
 
 /// Shared by the loop and the server.
@@ -34,6 +40,8 @@ pub(crate) struct Board {
     start: Instant,
     /// Milliseconds from the start to the last look of the loop.
     beat: AtomicU64,
+    /// The same to the last question who is busy, plus one; 0: there was none.
+    watched: AtomicU64,
     asked: AtomicBool,
     told: Mutex<Told>,
     changed: Condvar,
@@ -52,6 +60,7 @@ impl Board {
         Self {
             start: Instant::now(),
             beat: AtomicU64::new(0),
+            watched: AtomicU64::new(0),
             asked: AtomicBool::new(true),
             told: Mutex::default(),
             changed: Condvar::new(),
@@ -85,14 +94,28 @@ impl Board {
         self.asked.load(Ordering::Relaxed)
     }
 
+    /// Somebody looks on: who is busy is to be counted for some seconds.
+    pub(crate) fn watch(&self) {
+        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.watched.store(now.saturating_add(1), Ordering::Relaxed);
+    }
+
+    /// Whether somebody looks on.
+    pub(crate) fn is_watched(&self) -> bool {
+        let asked = self.watched.load(Ordering::Relaxed);
+        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        asked != 0 && now.saturating_sub(asked) < WATCHED
+    }
+
     /// The loop tells.
-    pub(crate) fn tell(&self, metrics: Vec<Metric>, outputs: Vec<Report>) {
+    pub(crate) fn tell(&self, metrics: Vec<Metric>, outputs: Vec<Report>, activity: Value) {
         self.asked.store(false, Ordering::Relaxed);
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.number += 1;
         told.at = Some(Instant::now());
         told.metrics = Arc::new(metrics);
         told.outputs = Arc::new(outputs);
+        told.activity = Arc::new(activity);
         self.changed.notify_all();
     }
 
@@ -178,7 +201,7 @@ mod tests {
     fn a_loop_that_answers_and_one_that_does_not() {
         let board = Arc::new(Board::new(Duration::from_secs(30)));
         assert!(board.beat(), "the first numbers are always wanted");
-        board.tell(Vec::new(), Vec::new());
+        board.tell(Vec::new(), Vec::new(), Value::Null);
         assert!(!board.beat());
         let asking = std::thread::spawn({
             let board = Arc::clone(&board);
@@ -187,7 +210,7 @@ mod tests {
         while !board.beat() {
             std::thread::yield_now();
         }
-        board.tell(vec![Metric::counter("a", "a", 1)], Vec::new());
+        board.tell(vec![Metric::counter("a", "a", 1)], Vec::new(), Value::Null);
         assert_eq!(asking.join().unwrap(), 1);
         assert!(board.troubles().is_empty());
     }
@@ -211,7 +234,7 @@ mod tests {
             report("fails", Some(long), None),
             report("hangs", None, Some(long)),
         ];
-        board.tell(Vec::new(), outputs);
+        board.tell(Vec::new(), outputs, serde_json::Value::Null);
         let troubles = board.troubles();
         assert_eq!(
             troubles,
@@ -220,7 +243,7 @@ mod tests {
                 "output hangs has hung for 31 s"
             ]
         );
-        board.tell(Vec::new(), Vec::new());
+        board.tell(Vec::new(), Vec::new(), serde_json::Value::Null);
         board.source(Some("the kernel is silent".to_owned()));
         board.ended("plugin x broke".to_owned());
         assert_eq!(board.troubles(), ["the kernel is silent", "plugin x broke"]);

@@ -36,6 +36,44 @@ pub(crate) fn start(
         Response::json(body.to_string()).with_status(503)
     });
     router.get("/versions", |_| Response::json(version::json().to_string()));
+    let busy = Arc::clone(board);
+    router.get("/top", move |request| {
+        // Names of processes are nobody's business but this machine's.
+        if !request.peer.is_some_and(|peer| peer.is_loopback()) {
+            return Response::json(r#"{"error": "only this machine is answered"}"#)
+                .with_status(403);
+        }
+        busy.watch();
+        let told = busy.ask();
+        let fields = metrics::internal::fields(&told.metrics, false, true);
+        let fields: Vec<String> = fields
+            .iter()
+            .map(|(name, value)| format!("{}:{value}", serde_json::json!(name)))
+            .collect();
+        let rules: Vec<serde_json::Value> = told
+            .metrics
+            .iter()
+            .filter(|metric| metric.name == "falco_rules_matches")
+            .filter_map(|metric| {
+                let name = metric
+                    .labels
+                    .iter()
+                    .find(|(key, _)| key == "rule_name")
+                    .map(|(_, name)| name.clone())?;
+                let metrics::Value::Whole(count) = metric.value else {
+                    return None;
+                };
+                Some(serde_json::json!({"rule": name, "count": count}))
+            })
+            .collect();
+        let body = format!(
+            "{{\"fields\":{{{}}},\"rules\":{},\"activity\":{}}}",
+            fields.join(","),
+            serde_json::Value::Array(rules),
+            told.activity
+        );
+        Response::json(body)
+    });
     if settings.metrics.enabled && wanted.prometheus_metrics_enabled {
         let board = Arc::clone(board);
         router.get("/metrics", move |_| {

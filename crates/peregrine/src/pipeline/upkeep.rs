@@ -107,6 +107,14 @@ impl Alerting {
             }
         }
         let asked = self.upkeep.board.as_ref().is_some_and(|board| board.beat());
+        let watched = self
+            .upkeep
+            .board
+            .as_ref()
+            .is_some_and(|board| board.is_watched());
+        if watched != self.activity.is_some() {
+            self.activity = watched.then(Box::default);
+        }
         let due = self.upkeep.telemetry.is_due();
         if !asked && !due {
             return;
@@ -119,6 +127,7 @@ impl Alerting {
             statistics: &statistics,
             subjects: &self.compiled.subjects,
             meter: self.meter.as_ref(),
+            lookups: self.lookups(),
             asking: self.asking.as_ref().map(containers::Meter::read),
             waits: self.waiting.counts(),
             state,
@@ -129,12 +138,17 @@ impl Alerting {
             costs: &self.costs,
             by_cpu: &self.by_cpu,
             not_kept: self.keeper.as_ref().map_or(0, Keeper::missed),
+            plugins: self.guests.metrics(),
         };
         let telemetry = &mut self.upkeep.telemetry;
         let told = asked.then(|| telemetry.collect(&look, false));
         let fields = due.then(|| telemetry.snapshot(&look));
         if let (Some(board), Some(metrics)) = (&self.upkeep.board, told) {
-            board.tell(metrics, outputs);
+            let names = self.compiled.subjects.iter().map(|s| s.rule.as_str());
+            let costs = self.costs.by_rule().iter().copied();
+            let activity = self.activity.as_mut();
+            let activity = activity.map(|activity| activity.tell(state, names.zip(costs)));
+            board.tell(metrics, outputs, activity.unwrap_or_default());
         }
         if let Some(fields) = fields {
             self.snapshot(&fields);
@@ -192,10 +206,9 @@ impl Alerting {
             Outcome::Failed(fault) => fault,
             Outcome::Ready(compiled) => {
                 let rules = compiled.subjects.len();
-                let wanted = compiled.wanted.clone();
                 match self.adopt(*compiled) {
                     Ok(()) => {
-                        self.upkeep.wanted = Some(wanted);
+                        self.leave_out();
                         log::info(&format!("configuration and rules reloaded: {rules} rules"));
                         return;
                     }
