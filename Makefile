@@ -7,7 +7,7 @@ PEREGRINE := target/release/peregrine
 # all: make run RULES="rules/peregrine_rules.yaml rules/peregrine-incubating_rules.yaml rules/peregrine-sandbox_rules.yaml"
 RULES ?= rules/peregrine_rules.yaml
 
-.PHONY: run test test-kernels conformance bench bench-live fuzz lint fmt tools clean
+.PHONY: run test test-kernels conformance bench bench-live bench-audit fuzz audit-logging lint fmt tools clean
 
 run: tools ## build, then watch this machine with RULES, or replay the sample where that cannot be
 	$(CARGO) build --release --bin peregrine
@@ -31,9 +31,9 @@ conformance: tools ## the binary against the corpus in $$PEREGRINE_CORPUS
 	$(CARGO) build --release --bin peregrine --bin conformance
 	@target/release/conformance --peregrine $(PEREGRINE) $(KINDS)
 
-bench: tools ## what everything costs, as one table; kept in benches/results
-	$(CARGO) build --release --bin peregrine --bin make-workload --bin make-rules
-	benches/run $(PEREGRINE)
+bench: tools ## what everything costs, or PARTS of it, as one table in ten minutes (root for live rows); kept in benches/results
+	$(CARGO) build --release --bin peregrine --bin make-workload --bin make-rules --bin live-bench --bin live-load
+	benches/run $(PARTS)
 
 bench-live: tools ## what watching this machine costs (root, a quiet machine), all or PARTS; kept in benches/results
 	$(CARGO) build --release --bin peregrine --bin live-bench
@@ -41,6 +41,13 @@ bench-live: tools ## what watching this machine costs (root, a quiet machine), a
 	{ echo "# Watching, $$(date +%F)"; echo; \
 	  target/release/live-bench $(PEREGRINE) $(if $(PARTS),only=$(PARTS)) \
 	    $(RULES); } | tee $$out
+
+bench-audit: tools ## events a second through the webhook for Kubernetes audit events; kept in benches/results
+	$(CARGO) build --release --bin peregrine --bin audit-load
+	@out=benches/results/audit-$$(date +%F).txt; target/release/audit-load $(PEREGRINE) $(EVENTS) | tee $$out
+
+audit-logging: ## files with which kubeadm, kops, k3s or minikube send their audit events to URL
+	@examples/kubernetes-audit/prepare $(URL)
 
 fuzz: tools ## every fuzz target for FUZZ_SECONDS each; wants nightly and cargo-fuzz
 	for target in $$($(CARGO) +nightly fuzz list); do \

@@ -22,12 +22,13 @@
 //! # }
 //! ```
 //!
-//! Modules: `facts` users and addresses, which change without an event; `lookup` answers of `/proc` for what is unknown, within bounds; `spill` the events that
+//! Modules: `filters` what the kernel side may leave out; `facts` users and addresses, which change without an event; `lookup` answers of `/proc` for what is unknown, within bounds; `spill` the events that
 //! wait for the scan; `start` the scan itself.
 
 #![forbid(unsafe_code)]
 
 mod facts;
+mod filters;
 mod lookup;
 mod spill;
 mod start;
@@ -40,6 +41,7 @@ use host::Host;
 use probe::{Attached, Backend, Counters, LossMeter, Probe, SETTLE};
 
 pub use facts::{Change, Facts};
+pub use filters::Shortcuts;
 pub use lookup::{LookupCounters, LookupMeter, ProcLookup};
 pub use start::Start;
 
@@ -150,9 +152,21 @@ impl Live {
         self.probe.attached()
     }
 
-    /// Yields only these system calls from now on, as far as they were asked for at the start.
-    pub fn set_syscalls(&mut self, syscalls: &probe::Syscalls) {
-        self.probe.set_syscalls(syscalls);
+    /// Yields only these system calls from now on, as far as they were asked for at the start, and
+    /// leaves out of them what `filters` say.
+    pub fn set_syscalls(&mut self, syscalls: &probe::Syscalls, filters: &probe::Filters) {
+        self.probe.set_syscalls(syscalls, filters);
+    }
+
+    /// Tells bits of a thread's image as of its event at `time`; see [`Shortcuts::images`].
+    pub fn tell_image(&self, tid: u32, bits: u64, time: u64) -> bool {
+        self.probe.tell_image(tid, bits, time)
+    }
+
+    /// Calls that were left out: those that succeeded, those that failed.
+    #[must_use]
+    pub fn left_out(&self) -> [u64; 2] {
+        self.probe.left_out()
     }
 
     /// How the programs sit on their system calls.

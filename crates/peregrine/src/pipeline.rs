@@ -5,8 +5,10 @@ mod channels;
 mod compiled;
 mod costs;
 mod desk;
+pub(crate) mod images;
 mod judge;
 mod keeper;
+mod plugins_at_work;
 mod shared;
 pub(crate) mod summary;
 mod tape;
@@ -34,8 +36,10 @@ use beside::{Beside, Company, Done, Worker};
 pub(crate) use compiled::{Compiled, Origin, RuleSubject};
 pub(crate) use costs::Costs;
 use desk::Desk;
+use images::{Images, Told};
 use judge::{Judge, Mailbox, Rulings, SharedStatistics};
 use keeper::Keeper;
+use plugins_at_work::Guests;
 use shared::SharedOutputs;
 use tape::Tape;
 use throttle::Throttle;
@@ -49,7 +53,7 @@ use crate::event_loop::{self, Pace, Work};
 use crate::machine::state_options;
 use crate::silence::Silence;
 use crate::source::Source;
-use crate::sources::plugin::Values;
+use crate::sources::running::Values;
 use crate::sources::{Running, SYSCALL, Sessions, SourceView, Sources};
 use crate::stop::Signals;
 use crate::watch::Wanted;
@@ -126,7 +130,12 @@ pub(crate) fn serve<S: Source>(
     let mut state = State::new(state_options(settings));
     let mut source = open(&mut state)?;
     alerts.begin(&source, settings)?;
-    alerts.tape = plan.record.map(Tape::new).transpose()?;
+    if S::LIVE {
+        alerts.leave_out();
+    }
+    if let Some(file) = plan.record {
+        alerts.tape = Some(Tape::new(file, Running::dump_states(&alerts.running))?);
+    }
     let (mut server, mut page) = (None, None);
     if let Some(daemon) = daemon {
         alerts.upkeep.reloads = Some(reload::start(daemon, settings.watch_config_files)?);
@@ -163,6 +172,7 @@ pub(crate) fn serve<S: Source>(
             &signals,
             Pace::new(settings, plan.seconds),
         );
+        alerts.tell_end(&mut state);
         source.finish();
         // A source that ends by itself leaves the others at work; a limit or a signal ends all.
         everything.store(!end.exhausted, Ordering::Relaxed);
@@ -201,6 +211,9 @@ pub(crate) fn serve<S: Source>(
         Ending::Summary => {
             summary::print(events, elapsed, &alerts.statistics);
             summary::print_lookups(&alerts.lookups());
+            if let Some(meter) = &alerts.meter {
+                summary::print_left_out(meter.left_out());
+            }
             summary::print_losses(&alerts.losses());
         }
         Ending::Nothing => {}
@@ -219,6 +232,8 @@ pub(crate) struct Alerting {
     elsewhere: Vec<SharedStatistics>,
     /// Plugins that have to do with system calls.
     running: Vec<Running>,
+    /// What plugins have to do with the main source.
+    guests: Guests,
     /// Who works in which pod, where audit events tell.
     sessions: Option<Arc<Sessions>>,
     env: Environment,
@@ -241,6 +256,7 @@ pub(crate) struct Alerting {
     meter: Option<LossMeter>,
     asked: Option<LookupMeter>,
     tape: Option<Tape>,
+    asking: Option<containers::Meter>,
     /// What was lost and what was done about it.
     pub(crate) drops: DropMonitor,
     silence: Silence,
@@ -280,6 +296,7 @@ impl Alerting {
             mailboxes: Vec::new(),
             elsewhere: Vec::new(),
             running: Vec::new(),
+            guests: Guests::default(),
             sessions: None,
             formatter: compiled.formatter(),
             routes: Vec::new(),
@@ -294,6 +311,7 @@ impl Alerting {
             meter: None,
             asked: None,
             tape: None,
+            asking: None,
             drops: DropMonitor::new(settings.drops.clone(), false),
             silence: Silence::new(settings.timeouts_max_consecutives),
             waiting: WaitingEvents::default(),
@@ -317,6 +335,7 @@ impl Alerting {
             .chain(company.mixed.iter().map(|(name, _)| name))
             .any(|name| name == audit::SOURCE);
         self.sessions = audited.then(|| Arc::new(Sessions::new(plan.catalogue)));
+        self.guests.count(&company);
         for (name, running) in company.mixed {
             if let Some(rulings) = Rulings::take(&mut self.compiled, &name) {
                 let sessions = self.sessions.as_ref();
@@ -338,6 +357,7 @@ impl Alerting {
         self.running = company.running;
         let all = self.others.iter().chain(&judges);
         self.elsewhere = all.map(|judge| Arc::clone(&judge.statistics)).collect();
+        self.guests.any = !self.running.is_empty() || self.others.iter().any(Judge::has_plugins);
         (beside, judges)
     }
 
@@ -366,7 +386,18 @@ impl Alerting {
         self.drops = DropMonitor::new(settings.drops.clone(), S::LIVE);
         self.meter = source.losses();
         self.asked = source.lookups();
+        self.asking = source.asking();
         Ok(())
+    }
+
+    /// Has the kernel side leave out what no rule reads. Plugins may look at every event, and so may
+    /// what knows sessions: then nothing is left out.
+    fn leave_out(&mut self) {
+        if self.sessions.is_some() || !self.running.is_empty() || !self.others.is_empty() {
+            self.compiled.wanted.filters = probe::Filters::default();
+            self.compiled.images = Images::default();
+        }
+        self.upkeep.wanted = Some(self.compiled.wanted.clone());
     }
 
     fn choose_routes(&mut self) {
@@ -407,6 +438,9 @@ impl Alerting {
             *keeper = keeper.with(Arc::clone(kept));
         }
         self.adopt_sides(&mut compiled);
+        self.running
+            .iter()
+            .for_each(|running| running.adopt(&compiled.settings.plugins));
         self.compiled = compiled;
         self.choose_routes();
         Ok(())
@@ -488,6 +522,9 @@ impl Alerting {
             context,
         };
         let base = EventView::new(record, state, context, env);
+        let sessions = sessions
+            .as_ref()
+            .filter(|sessions| sessions.may_concern(record.code));
         if sessions.is_none() && running.is_empty() {
             return desk.alerts(record, &base, may_wait);
         }
@@ -496,12 +533,12 @@ impl Alerting {
             source: SYSCALL,
             bytes: record.bytes(),
         };
-        let session = sessions.as_ref().and_then(|sessions| sessions.of(&base));
+        let session = sessions.and_then(|sessions| sessions.of(&base));
         let view = SourceView {
             base,
             audit: None,
             plugin: "",
-            values: Values::new(running, event, record.code.number()),
+            values: Values::new(running, event, record.code.number(), state),
             session: session.as_deref(),
         };
         desk.alerts(record, &view, may_wait)
@@ -520,18 +557,9 @@ impl Alerting {
         judge.is_none_or(|judge| judge.event(record, state, context, &self.outputs.read()))
     }
 
-    /// Shows an event to plugins and to what knows sessions, which look at more than rules do.
+    /// Shows an event to what knows sessions, which looks at more than rules do.
     #[cold]
     fn show(&self, record: &Record<'_>, state: &State, context: &Context, concerned: bool) {
-        let event = plugins::Event {
-            number: context.number,
-            source: SYSCALL,
-            bytes: record.bytes(),
-        };
-        let code = record.code.number();
-        self.running
-            .iter()
-            .for_each(|running| running.see(&event, code));
         if let (Some(sessions), false) = (&self.sessions, concerned) {
             sessions.of(&EventView::new(record, state, context, &self.env));
         }
@@ -593,6 +621,17 @@ fn foreign(record: &Record<'_>) -> Option<u32> {
 }
 
 impl Work for Alerting {
+    fn begin(&mut self, state: &mut State) {
+        self.tell_begin(state);
+    }
+
+    #[inline]
+    fn enrich(&mut self, record: &Record<'_>, state: &mut State, context: &mut Context) {
+        if self.guests.any && context.visible {
+            self.show_to_plugins(record, state, context);
+        }
+    }
+
     /// False when nobody reads the alerts any more.
     #[inline]
     fn event(&mut self, record: &Record<'_>, state: &State, context: &Context) -> bool {
@@ -620,12 +659,14 @@ impl Work for Alerting {
         }
         self.env.see(record);
         let concerned = self.compiled.engine.concerns(record.code);
-        if self.sessions.is_some() || !self.running.is_empty() {
+        let sessions = self.sessions.as_ref();
+        if sessions.is_some_and(|sessions| sessions.may_concern(record.code)) {
             self.show(record, state, context, concerned);
         }
         if !concerned {
             return true;
         }
+        self.compiled.images.see(record, state, context, &self.env);
         match self.alerts(record, state, context, state.container_wait() != 0) {
             Outcome::Done => true,
             Outcome::Closed => false,
@@ -680,6 +721,10 @@ impl Work for Alerting {
 
     fn wanted(&mut self) -> Option<Wanted> {
         self.upkeep.wanted.take()
+    }
+
+    fn images(&mut self) -> Vec<Told> {
+        self.compiled.images.take()
     }
 
     fn reopen(&mut self) {

@@ -40,6 +40,8 @@
 mod btf;
 mod counters;
 mod error;
+mod filtering;
+mod filters;
 mod layout;
 mod loader;
 mod objects;
@@ -56,6 +58,7 @@ mod uring;
 
 pub use counters::{Class, Counters, CpuCounters, LossMeter, Losses};
 pub use error::Error;
+pub use filters::{Access, Filters, IMAGE_BITS, Kind};
 pub use loader::{Attached, Attachment};
 pub use options::{Backend, BufferSize, Options, SelfFilter, Syscalls, Tracepoints};
 pub use programs::{ProgramCost, refused_programs, verifier_costs};

@@ -10,6 +10,8 @@ use libbpf_rs::{
     Link, MapCore, MapFlags, MapHandle, MapType, OpenObject, PrintLevel, ProgramInput,
 };
 
+use crate::filtering::Filtering;
+use crate::filters::Filters;
 use crate::layout::{MAX_CPUS, MAX_SYSCALLS, Settings};
 use crate::objects::{self, Objects};
 use crate::options::{Options, SelfFilter};
@@ -50,6 +52,8 @@ pub(crate) struct Loaded {
     pub shared: Arc<Shared>,
     pub rings: Vec<Ring>,
     pub doorbell: OwnedFd,
+    /// What filters look at, where they are heeded.
+    pub filtering: Option<Filtering>,
     pub attached: Vec<Attached>,
     pub backend: Backend,
     pub boot_time: u64,
@@ -135,13 +139,25 @@ pub(crate) fn load(options: &Options) -> Result<Loaded, Error> {
 
     let shared = Arc::new(Shared::map(objects.map(".data.shared")?.as_fd())?);
     fill_dispatch_table(&objects, &plan)?;
-    shared.set_wanted(&options.syscalls, &options.unread);
+    let filtering = match (backend, objects.map("images")) {
+        (Backend::Dispatch, Ok(images)) => Some(Filtering {
+            prefixes: handle(&objects.map("prefixes")?)?,
+            images: handle(&images)?,
+        }),
+        _ => None,
+    };
+    let filters = match &filtering {
+        Some(filtering) => filtering.prepare(&options.filters),
+        None => Filters::new(options.filters.unread),
+    };
+    shared.set_wanted(&options.syscalls, &filters, 0);
     set_own(&objects, &shared, options.own_events)?;
     let (links, attached) = attach(&objects, options, &plan, backend)?;
     Ok(Loaded {
         shared,
         rings,
         doorbell: objects.map_fd("doorbell")?,
+        filtering,
         attached,
         backend,
         boot_time,
@@ -315,6 +331,10 @@ pub(crate) fn size_maps(open: &mut OpenObject, cpus: u32, page: u32) -> Result<(
             .map_err(|e| Error::load("size the maps", e))?;
     }
     Ok(())
+}
+
+fn handle(map: &libbpf_rs::Map<'_>) -> Result<MapHandle, Error> {
+    MapHandle::try_from(map).map_err(|e| Error::load("keep hold of a map", e))
 }
 
 /// Lanes, by the numbers of the programs: bulk, processes, credentials.

@@ -19,10 +19,11 @@ pub(crate) fn run(args: &List) -> Result<u8> {
         return Ok(1);
     };
     let catalogue = Catalogue::new(loaded.settings.static_fields.iter().cloned());
-    let sources = Sources::new(&catalogue, true);
+    let sources = Sources::of(&catalogue, &loaded.settings, true)?;
     let key = match args.what {
         Listed::Fields => {
-            output::print(&listing::fields(&catalogue, form))?;
+            let all = crate::sources::listing::fields(&catalogue, &sources, None, form, false);
+            output::print(&all)?;
             return Ok(0);
         }
         Listed::Events => {

@@ -32,7 +32,8 @@ Commands:
 
 Options:
   -h, --help                    Print this text.
-  -c <path>                     Read the configuration from here instead of /etc/falco/falco.yaml.
+  -c <path>                     Read the configuration from here instead of /etc/falco/falco.yaml
+                                or /etc/peregrine/peregrine.yaml.
   -r <path>                     Load rules from this file or directory instead of those the
                                 configuration names. May be repeated; the order counts. In a
                                 directory, files ending in .yaml or .yml are taken.

@@ -70,6 +70,17 @@ pub(crate) fn print_lookups(asked: &LookupCounters) {
     eprintln!("{line}");
 }
 
+/// Writes how many calls were left out that succeeded and that failed, if any were.
+pub(crate) fn print_left_out([succeeded, failed]: [u64; 2]) {
+    if succeeded + failed > 0 {
+        eprintln!(
+            "{} calls stayed in the kernel, for no rule reads them ({} of them failed)",
+            grouped(succeeded + failed),
+            grouped(failed)
+        );
+    }
+}
+
 /// Writes what was lost, if anything was.
 pub(crate) fn print_losses(lost: &Losses) {
     if lost.total() == 0 {

@@ -10,22 +10,24 @@ use state::{Context, State};
 
 use crate::event_loop::Work;
 use crate::hostname::hostname;
-use crate::recording::{Form, Recorder};
+use crate::recording::{Dump, Form, Recorder};
 
 /// Writes all events to a file, from the first on before which all is known that stood.
 pub(super) struct Tape {
     form: Form,
+    /// What plugins know; the recorder takes it.
+    dump: Option<Dump>,
     recorder: Option<Recorder>,
     /// Why it could not be begun.
     fault: Option<anyhow::Error>,
 }
 
 impl Tape {
-    /// To this file, which is emptied.
+    /// To this file, which is emptied; what `dump` gives is written at its begin.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(super) fn new(path: &str) -> Result<Self> {
+    pub(super) fn new(path: &str, dump: Dump) -> Result<Self> {
         if path != "-" {
             File::create(path).with_context(|| format!("cannot write the capture {path}"))?;
         }
@@ -34,6 +36,7 @@ impl Tape {
                 path: path.to_owned(),
                 ..Form::default()
             },
+            dump: Some(dump),
             recorder: None,
             fault: None,
         })
@@ -41,13 +44,15 @@ impl Tape {
 
     /// Takes in one event; false when it cannot be written, which [`Tape::finish`] tells.
     pub(super) fn event(&mut self, record: &Record<'_>, state: &State, context: &Context) -> bool {
-        if self.recorder.is_none() && state.is_settled() {
+        if state.is_settled()
+            && let Some(dump) = self.dump.take()
+        {
             let env = Environment {
                 hostname: hostname(),
                 zone: TimeZone::system(),
                 ..Environment::default()
             };
-            match Recorder::begin(self.form.clone(), None, env, state) {
+            match Recorder::begin(self.form.clone(), None, env, state, dump) {
                 Ok(recorder) => self.recorder = Some(recorder),
                 Err(fault) => {
                     self.fault = Some(fault);

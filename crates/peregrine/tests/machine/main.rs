@@ -9,6 +9,7 @@
 mod agreement;
 mod alerts;
 mod ending;
+mod filters;
 mod hostile;
 mod recording;
 mod storm;
