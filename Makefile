@@ -20,6 +20,8 @@ run: tools ## build, then watch this machine with RULES, or replay the sample wh
 test: tools lint ## everything that can be tested here; the last line counts the conformance cases
 	$(CARGO) test --workspace --no-fail-fast
 	benches/instructions
+	$(CARGO) build --release --bin peregrine
+	@$(PEREGRINE) test rules
 	@$(MAKE) --no-print-directory conformance
 
 test-kernels: tools ## the probe on Debian's kernels, in an emulator; downloads them once

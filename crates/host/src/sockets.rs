@@ -34,7 +34,7 @@ pub(crate) type Table = FxHashMap<u64, Socket>;
 pub(crate) enum Freshness {
     /// As long as the scan takes.
     Scan,
-    /// For so long; for a socket that is not in it, a quarter of that.
+    /// For so long; for a socket that is not in it, a hundredth of that.
     For(Duration),
 }
 
@@ -42,7 +42,7 @@ impl Freshness {
     fn covers(self, age: Duration, found: bool) -> bool {
         match self {
             Self::Scan => true,
-            Self::For(time) => age < if found { time } else { time / 4 },
+            Self::For(time) => age < if found { time } else { time / 100 },
         }
     }
 }

@@ -34,7 +34,12 @@ fn damaged(text: &str, chance: &mut Chance) -> String {
     let whole = text.contains("\ntests:\n");
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let (from, count) = if whole {
-        (0, 45)
+        // Up to the end of a test.
+        let blank = lines
+            .iter()
+            .enumerate()
+            .filter(|(_, line)| line.trim().is_empty());
+        (0, blank.map(|(at, _)| at).nth(8).unwrap())
     } else {
         (chance.below(lines.len()), 12)
     };

@@ -37,7 +37,7 @@ impl Guests {
                 let same = all.iter_mut().find(|m| m.field == metric.field);
                 match (same.map(|m| &mut m.value), &metric.value) {
                     (Some(Value::Whole(sum)), Value::Whole(more)) => {
-                        *sum = sum.saturating_add(*more)
+                        *sum = sum.saturating_add(*more);
                     }
                     (Some(_), _) => {}
                     (None, _) => all.push(metric.clone()),
