@@ -30,7 +30,7 @@
 //! while a later one was already there on another still comes first.
 //!
 //! Foreign crates that need `unsafe` around the mapped memory stay in here; the modules that do are
-//! `ring` and `shared`.
+//! `ring`, `shared`, `btf` and `reduced`.
 
 #![allow(
     unsafe_code,
@@ -40,11 +40,15 @@
 mod btf;
 mod counters;
 mod error;
+mod filtering;
+mod filters;
 mod layout;
 mod loader;
+mod objects;
 mod options;
 mod programs;
 mod reader;
+mod reduced;
 mod ring;
 mod shared;
 mod support;
@@ -54,9 +58,11 @@ mod uring;
 
 pub use counters::{Class, Counters, CpuCounters, LossMeter, Losses};
 pub use error::Error;
+pub use filters::{Access, Filters, IMAGE_BITS, Kind};
 pub use loader::{Attached, Attachment};
 pub use options::{Backend, BufferSize, Options, SelfFilter, Syscalls, Tracepoints};
 pub use programs::{ProgramCost, refused_programs, verifier_costs};
 pub use reader::{Event, EventClock, Probe, SETTLE};
 pub use support::{Support, support};
 pub use unread::Unread;
+pub use uring::io_uring_syscalls;

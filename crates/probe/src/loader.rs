@@ -7,11 +7,13 @@ use std::sync::{Arc, Mutex};
 
 use event::syscalls::{self, IA32_TO_X86_64, X86_64_SYSCALLS};
 use libbpf_rs::{
-    Link, MapCore, MapFlags, MapHandle, MapType, Object, ObjectBuilder, OpenObject, PrintLevel,
-    ProgramInput, ProgramMut,
+    Link, MapCore, MapFlags, MapHandle, MapType, OpenObject, PrintLevel, ProgramInput,
 };
 
+use crate::filtering::Filtering;
+use crate::filters::Filters;
 use crate::layout::{MAX_CPUS, MAX_SYSCALLS, Settings};
+use crate::objects::{self, Objects};
 use crate::options::{Options, SelfFilter};
 use crate::ring::Ring;
 use crate::shared::{Shared, page_size};
@@ -50,12 +52,15 @@ pub(crate) struct Loaded {
     pub shared: Arc<Shared>,
     pub rings: Vec<Ring>,
     pub doorbell: OwnedFd,
+    /// What filters look at, where they are heeded.
+    pub filtering: Option<Filtering>,
     pub attached: Vec<Attached>,
     pub backend: Backend,
     pub boot_time: u64,
-    // Links before the object: programs are detached, then freed.
+    /// What the programs are attached by.
     pub _links: Vec<Link>,
-    pub _object: Object,
+    /// The dispatcher's table, which would be emptied if nobody held it.
+    pub _table: Option<OwnedFd>,
 }
 
 static LOG: Mutex<String> = Mutex::new(String::new());
@@ -111,20 +116,12 @@ pub(crate) fn load(options: &Options) -> Result<Loaded, Error> {
         .map_or(1, |last| last + 1)
         .min(MAX_CPUS);
 
-    let mut open = ObjectBuilder::default()
-        .open_memory(programs::object(backend))
-        .map_err(|e| Error::load("open the programs", e))?;
+    let bytes = programs::object(backend);
+    let mut open = objects::open(bytes)?;
     let boot_time = boot_time();
     write_settings(&mut open, options, &support, uring, boot_time)?;
     size_maps(&mut open, slots as u32, page_size() as u32)?;
     let plan = Plan::new(options, backend, uring, &programs::names(&open));
-    for mut program in open.progs_mut() {
-        let wanted = program
-            .name()
-            .to_str()
-            .is_some_and(|name| plan.programs.contains(name));
-        program.set_autoload(wanted);
-    }
     let table = make_table(slots)?;
     open.maps_mut()
         .find(|map| map.name() == OsStr::new("rings"))
@@ -132,35 +129,40 @@ pub(crate) fn load(options: &Options) -> Result<Loaded, Error> {
         .reuse_fd(table.as_fd())
         .map_err(|e| Error::load("hand over the table of rings", e))?;
     let (rings, ring_slots) = make_rings(options, &groups)?;
-    let (object, filled) = std::thread::scope(|scope| {
+    let (objects, filled) = std::thread::scope(|scope| {
         let filler = scope.spawn(|| fill_table(&table, &ring_slots));
-        let object = open.load();
-        (object, filler.join().expect("it does not panic"))
+        let objects = Objects::load(bytes, open, &plan.programs);
+        (objects, filler.join().expect("it does not panic"))
     });
-    let object = object.map_err(|e| Error::load("load the programs", e))?;
+    let objects = objects?;
     filled?;
 
-    let shared = Arc::new(Shared::map(map_named(&object, ".data.shared")?.as_fd())?);
-    fill_dispatch_table(&object, &plan)?;
-    shared.set_wanted(&options.syscalls, &options.unread);
-    set_own(&object, &shared, options.own_events)?;
-    let doorbell = map_named(&object, "doorbell")?
-        .as_fd()
-        .try_clone_to_owned()
-        .map_err(|source| Error::System {
-            action: "duplicate a descriptor".into(),
-            source,
-        })?;
-    let (links, attached) = attach(&object, options, &plan, backend)?;
+    let shared = Arc::new(Shared::map(objects.map(".data.shared")?.as_fd())?);
+    fill_dispatch_table(&objects, &plan)?;
+    let filtering = match (backend, objects.map("images")) {
+        (Backend::Dispatch, Ok(images)) => Some(Filtering {
+            prefixes: handle(&objects.map("prefixes")?)?,
+            images: handle(&images)?,
+        }),
+        _ => None,
+    };
+    let filters = match &filtering {
+        Some(filtering) => filtering.prepare(&options.filters),
+        None => Filters::new(options.filters.unread),
+    };
+    shared.set_wanted(&options.syscalls, &filters, 0);
+    set_own(&objects, &shared, options.own_events)?;
+    let (links, attached) = attach(&objects, options, &plan, backend)?;
     Ok(Loaded {
         shared,
         rings,
-        doorbell,
+        doorbell: objects.map_fd("doorbell")?,
+        filtering,
         attached,
         backend,
         boot_time,
         _links: links,
-        _object: object,
+        _table: objects.map_fd("exits").ok(),
     })
 }
 
@@ -331,22 +333,8 @@ pub(crate) fn size_maps(open: &mut OpenObject, cpus: u32, page: u32) -> Result<(
     Ok(())
 }
 
-fn map_named<'a>(object: &'a Object, name: &str) -> Result<libbpf_rs::Map<'a>, Error> {
-    object
-        .maps()
-        .find(|map| map.name() == OsStr::new(name))
-        .ok_or_else(|| {
-            Error::Options(format!(
-                "the programs lack their map {name}: they were built wrongly"
-            ))
-        })
-}
-
-fn program_named<'a>(object: &'a Object, name: &str) -> Result<ProgramMut<'a>, Error> {
-    object
-        .progs_mut()
-        .find(|program| program.name() == OsStr::new(name))
-        .ok_or_else(|| Error::Options(format!("the programs lack {name}: they were built wrongly")))
+fn handle(map: &libbpf_rs::Map<'_>) -> Result<MapHandle, Error> {
+    MapHandle::try_from(map).map_err(|e| Error::load("keep hold of a map", e))
 }
 
 /// Lanes, by the numbers of the programs: bulk, processes, credentials.
@@ -439,15 +427,15 @@ fn make_ring(size: u32) -> Result<Ring, Error> {
     Ring::map(fd, size as usize)
 }
 
-fn fill_dispatch_table(object: &Object, plan: &Plan) -> Result<(), Error> {
-    let Ok(table) = map_named(object, "exits") else {
+fn fill_dispatch_table(objects: &Objects, plan: &Plan) -> Result<(), Error> {
+    let Ok(table) = objects.map("exits") else {
         return Ok(());
     };
     if !plan.programs.contains("dispatch") {
         return Ok(());
     }
     for (number, _, name) in plan.calls.iter().filter(|(_, _, name)| name != "dispatch") {
-        let program = program_named(object, name)?;
+        let program = objects.program(name)?;
         let fd = program.as_fd().as_raw_fd().to_ne_bytes();
         table
             .update(&u32::from(*number).to_ne_bytes(), &fd, MapFlags::ANY)
@@ -458,14 +446,14 @@ fn fill_dispatch_table(object: &Object, plan: &Plan) -> Result<(), Error> {
 
 /// The numbers to compare with are those of the initial namespace, which we may not be in: a
 /// program that is run on our behalf reads them.
-fn set_own(object: &Object, shared: &Shared, filter: SelfFilter) -> Result<(), Error> {
+fn set_own(objects: &Objects, shared: &Shared, filter: SelfFilter) -> Result<(), Error> {
     let is_thread = match filter {
         SelfFilter::Off => return Ok(()),
         SelfFilter::Thread => true,
         SelfFilter::Process => false,
     };
     shared.set_own(0, is_thread);
-    let program = program_named(object, "t_whoami")?;
+    let program = objects.program("t_whoami")?;
     let id = program.test_run(ProgramInput::default()).map_or_else(
         // Before 5.10 raw tracepoint programs cannot be run like that.
         |_| std::process::id(),
@@ -476,7 +464,7 @@ fn set_own(object: &Object, shared: &Shared, filter: SelfFilter) -> Result<(), E
 }
 
 fn attach(
-    object: &Object,
+    objects: &Objects,
     options: &Options,
     plan: &Plan,
     backend: Backend,
@@ -485,7 +473,7 @@ fn attach(
     let mut attached = Vec::new();
     // Exits and executions first: whoever is seen to begin is then seen to end.
     for (name, tracepoint) in programs::typed(options.tracepoints) {
-        let program = program_named(object, name)?;
+        let program = objects.program(name)?;
         links.push(
             program
                 .attach()
@@ -498,7 +486,7 @@ fn attach(
         });
     }
     for (name, tracepoint) in &plan.raw {
-        let program = program_named(object, name)?;
+        let program = objects.program(name)?;
         links.push(
             program
                 .attach_raw_tracepoint(tracepoint)
@@ -512,7 +500,7 @@ fn attach(
     }
     let how = match backend {
         Backend::Auto | Backend::Dispatch => {
-            attach_dispatcher(object, plan, &mut links)?;
+            attach_dispatcher(objects, plan, &mut links)?;
             Attachment::Dispatched
         }
         Backend::Tracepoint => Attachment::SyscallTracepoint,
@@ -530,11 +518,11 @@ fn attach(
                 let Some(event) = tracefs.perf_event("syscalls", &event)? else {
                     continue;
                 };
-                links.push(attach_perf(object, program_name, event)?);
+                links.push(attach_perf(objects, program_name, event)?);
             }
             Backend::Fexit if program_name == "x_generic" => continue,
             Backend::Fexit => {
-                let program = program_named(object, program_name)?;
+                let program = objects.program(program_name)?;
                 links.push(
                     program
                         .attach()
@@ -554,7 +542,7 @@ fn attach(
             continue;
         };
         let program = format!("e_{name}");
-        links.push(attach_perf(object, &program, event)?);
+        links.push(attach_perf(objects, &program, event)?);
         attached.push(Attached {
             name: format!("{name} (entry)"),
             program,
@@ -564,9 +552,9 @@ fn attach(
     Ok((links, attached))
 }
 
-fn attach_dispatcher(object: &Object, plan: &Plan, links: &mut Vec<Link>) -> Result<(), Error> {
+fn attach_dispatcher(objects: &Objects, plan: &Plan, links: &mut Vec<Link>) -> Result<(), Error> {
     if plan.programs.contains("dispatch") {
-        let program = program_named(object, "dispatch")?;
+        let program = objects.program("dispatch")?;
         links.push(
             program
                 .attach()
@@ -576,10 +564,11 @@ fn attach_dispatcher(object: &Object, plan: &Plan, links: &mut Vec<Link>) -> Res
     Ok(())
 }
 
-fn attach_perf(object: &Object, program: &str, event: OwnedFd) -> Result<Link, Error> {
+fn attach_perf(objects: &Objects, program: &str, event: OwnedFd) -> Result<Link, Error> {
     // The link closes the perf event, but only once there is a link.
     let raw = event.into_raw_fd();
-    program_named(object, program)?
+    objects
+        .program(program)?
         .attach_perf_event(raw)
         .map_err(|e| {
             // SAFETY: libbpf left the descriptor to us when it failed.

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use probe::{
-    Backend, BufferSize, Class, Options, Probe, SelfFilter, Syscalls, Tracepoints, Unread,
+    Backend, BufferSize, Class, Filters, Options, Probe, SelfFilter, Syscalls, Tracepoints, Unread,
 };
 
 /// One probe at a time: they would count each other's work.
@@ -95,7 +95,7 @@ fn wanted_calls_come_and_others_do_not() {
         names,
         ["sched_process_exec", "sched_process_exit", "getppid"]
     );
-    probe.set_syscalls(&Syscalls::none());
+    probe.set_syscalls(&Syscalls::none(), &Filters::default());
     getppid(3);
     drain(&mut probe, |event| assert_ne!(event.record.tid, me));
 }
@@ -167,7 +167,7 @@ fn unread_outcomes_are_left_out_and_counted() {
             (calls, calls),
         ] {
             let mut probe = Probe::open(&Options {
-                unread: Unread::new(&successes, &failures),
+                filters: Filters::new(Unread::new(&successes, &failures)),
                 backend,
                 ..options(&["unlink", "openat"])
             })

@@ -127,6 +127,9 @@ impl Alerting {
             statistics: &statistics,
             subjects: &self.compiled.subjects,
             meter: self.meter.as_ref(),
+            lookups: self.lookups(),
+            asking: self.asking.as_ref().map(containers::Meter::read),
+            waits: self.waiting.counts(),
             state,
             outputs: &outputs,
             queue_drops: self.outputs.read().dropped(),
@@ -135,6 +138,7 @@ impl Alerting {
             costs: &self.costs,
             by_cpu: &self.by_cpu,
             not_kept: self.keeper.as_ref().map_or(0, Keeper::missed),
+            plugins: self.guests.metrics(),
         };
         let telemetry = &mut self.upkeep.telemetry;
         let told = asked.then(|| telemetry.collect(&look, false));
@@ -202,10 +206,9 @@ impl Alerting {
             Outcome::Failed(fault) => fault,
             Outcome::Ready(compiled) => {
                 let rules = compiled.subjects.len();
-                let wanted = compiled.wanted.clone();
                 match self.adopt(*compiled) {
                     Ok(()) => {
-                        self.upkeep.wanted = Some(wanted);
+                        self.leave_out();
                         log::info(&format!("configuration and rules reloaded: {rules} rules"));
                         return;
                     }

@@ -18,9 +18,9 @@ pub(super) fn lines(text: &str, width: usize) -> Option<Vec<String>> {
     let depths = depths(&all);
     let mut out = Vec::new();
     // Parts that are still to be laid out, the next one last; a stack, as parentheses nest without end.
-    let mut open = vec![0..all.len()];
-    while let Some(part) = open.pop() {
-        let line = shown(text, &all[part.clone()]);
+    let mut open = vec![(0, all.len())];
+    while let Some((start, end)) = open.pop() {
+        let line = shown(text, &all[start..end]);
         if line.len() <= width {
             out.push(line);
             continue;
@@ -29,18 +29,18 @@ pub(super) fn lines(text: &str, width: usize) -> Option<Vec<String>> {
             let word = &all[*at];
             word.role == Role::Keyword && &text[word.start..word.end] != "not"
         };
-        let inner = part.start + 1..part.end;
+        let inner = start + 1..end;
         let Some(least) = inner.clone().filter(joins).map(|at| depths[at]).min() else {
-            fill(text, &all[part], width, &mut out);
+            fill(text, &all[start..end], width, &mut out);
             continue;
         };
         let mut parts = Vec::new();
-        let mut start = part.start;
+        let mut from = start;
         for at in inner.filter(joins).filter(|&at| depths[at] == least) {
-            parts.push(start..at);
-            start = at;
+            parts.push((from, at));
+            from = at;
         }
-        parts.push(start..part.end);
+        parts.push((from, end));
         open.extend(parts.into_iter().rev());
     }
     // A line that begins so would be no line of a folded text any more.

@@ -13,7 +13,7 @@ use fields::Catalogue;
 use rules::select::OldSwitches;
 use state::State;
 
-use super::replay::{load, rules as load_rules};
+use super::prepare::{load, rules as load_rules};
 use crate::cli::{CheckForm, Profile};
 use crate::event_loop::{self, Pace};
 use crate::machine::state_options;

@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use serde_json::Value;
 
-use super::replay::load;
+use super::prepare::load;
 use crate::cli::{Rules, Top};
 use crate::stop::Signals;
 use crate::{output, terminal};
