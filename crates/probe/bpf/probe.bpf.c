@@ -6,6 +6,7 @@
 #include "include/types.bpf.h"
 
 #include "tracepoints/dispatch.bpf.c"
+#include "tracepoints/function.bpf.c"
 
 #include "syscalls/event.bpf.c"
 #include "syscalls/file.bpf.c"

@@ -1,4 +1,4 @@
-//! How many arguments a tracepoint of the running kernel has.
+//! How many arguments a tracepoint of the running kernel has, and which functions it has.
 //!
 //! The kernel's type information has a function type `btf_trace_NAME` for each tracepoint. Reading it
 //! here, and not through libbpf, costs some milliseconds instead of some ten: only the heads of the
@@ -13,6 +13,7 @@ const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
 const KIND_ENUM: u32 = 6;
 const KIND_TYPEDEF: u32 = 8;
+const KIND_FUNC: u32 = 12;
 const KIND_FUNC_PROTO: u32 = 13;
 const KIND_VAR: u32 = 14;
 const KIND_DATASEC: u32 = 15;
@@ -48,7 +49,8 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(four.try_into().ok()?))
 }
 
-fn find(bytes: &[u8], names: &[&str]) -> Option<HashMap<String, usize>> {
+/// The parts of a file: types and strings.
+fn parts(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     const MAGIC: u32 = 0xeb9f;
     if word(bytes, 0)? & 0xffff != MAGIC {
         return None;
@@ -58,7 +60,37 @@ fn find(bytes: &[u8], names: &[&str]) -> Option<HashMap<String, usize>> {
         let start = header.checked_add(word(bytes, offset)? as usize)?;
         bytes.get(start..start.checked_add(word(bytes, length)? as usize)?)
     };
-    let (types, strings) = (part(8, 12)?, part(16, 20)?);
+    Some((part(8, 12)?, part(16, 20)?))
+}
+
+/// Functions of the running kernel whose name `wants` approves of: name and number of the type.
+pub(crate) fn functions(wants: impl Fn(&[u8]) -> bool) -> HashMap<String, u32> {
+    let bytes = std::fs::read("/sys/kernel/btf/vmlinux").unwrap_or_default();
+    find_functions(&bytes, wants).unwrap_or_default()
+}
+
+fn find_functions(bytes: &[u8], wants: impl Fn(&[u8]) -> bool) -> Option<HashMap<String, u32>> {
+    let (types, strings) = parts(bytes)?;
+    let mut found = HashMap::new();
+    let (mut at, mut id) = (0, 1);
+    while at < types.len() {
+        let (name, info) = (word(types, at)?, word(types, at + 4)?);
+        let kind = info >> 24 & 0x1f;
+        if kind == KIND_FUNC {
+            let rest = strings.get(name as usize..)?;
+            let name = &rest[..memchr::memchr(0, rest)?];
+            if wants(name) {
+                found.insert(String::from_utf8_lossy(name).into_owned(), id);
+            }
+        }
+        at += 12 + members(kind, (info & 0xffff) as usize);
+        id += 1;
+    }
+    Some(found)
+}
+
+fn find(bytes: &[u8], names: &[&str]) -> Option<HashMap<String, usize>> {
+    let (types, strings) = parts(bytes)?;
     let mut starts = vec![0];
     let mut wanted = Vec::new();
     let mut at = 0;
@@ -111,6 +143,7 @@ mod tests {
             [1, KIND_TYPEDEF << 24, 2].as_slice(),
             &[0, KIND_PTR << 24, 3],
             &[0, KIND_FUNC_PROTO << 24 | 3, 0, 0, 0, 0, 0, 0, 0],
+            &[11, KIND_FUNC << 24, 3],
         ]
         .concat();
         let mut bytes = Vec::new();
@@ -132,14 +165,28 @@ mod tests {
     }
 
     #[test]
+    fn functions_have_the_number_of_their_type() {
+        let found = find_functions(&sample(), |name| name == b"one").unwrap();
+        assert_eq!(found, HashMap::from([("one".to_owned(), 4)]));
+        assert!(
+            find_functions(&sample(), |name| name == b"two")
+                .unwrap()
+                .is_empty()
+        );
+    }
+
+    #[test]
     fn damage_is_no_fault() {
         let bytes = sample();
         for cut in 0..bytes.len() {
             find(&bytes[..cut], &["one"]);
+            find_functions(&bytes[..cut], |_| true);
             let mut damaged = bytes.clone();
             damaged[cut] ^= 0xff;
             find(&damaged, &["one"]);
+            find_functions(&damaged, |_| true);
         }
         assert_eq!(find(&[], &["one"]), None);
+        assert_eq!(find_functions(&[], |_| true), None);
     }
 }

@@ -32,7 +32,8 @@ pub(crate) struct Settings {
     pub drop_failed: u8,
     pub ia32: u8,
     pub uring_complete_members: u8,
-    pub pad: u8,
+    /// Which calls this copy of the programs is for.
+    pub part: u8,
     pub ia32_table: [i16; MAX_SYSCALLS],
     pub code_table: [u16; MAX_SYSCALLS],
     pub uring_table: [i16; MAX_OPERATIONS],
@@ -53,7 +54,7 @@ pub(crate) struct RawCounters {
     pub lost_large: u64,
     pub lost_other: u64,
     pub unread: [u64; 2],
-    pub pad: [u64; 16 - CLASSES - 4],
+    pub own_calls: u64,
 }
 
 /// What both sides write while the programs run.

@@ -37,12 +37,18 @@
     reason = "memory shared with the kernel; each block says why it is sound"
 )]
 
+mod attach;
 mod btf;
+mod choice;
 mod counters;
+mod damage;
 mod error;
+mod functions;
+mod lanes;
 mod layout;
 mod loader;
 mod options;
+mod plan;
 mod programs;
 mod reader;
 mod ring;
@@ -52,7 +58,9 @@ mod tracefs;
 mod unread;
 mod uring;
 
+pub use choice::{CallCosts, Choice};
 pub use counters::{Class, Counters, CpuCounters, LossMeter, Losses};
+pub use damage::Damage;
 pub use error::Error;
 pub use loader::{Attached, Attachment};
 pub use options::{Backend, BufferSize, Options, SelfFilter, Syscalls, Tracepoints};

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use probe::{
-    Backend, BufferSize, Class, Options, Probe, SelfFilter, Syscalls, Tracepoints, Unread,
+    Backend, BufferSize, Class, Damage, Options, Probe, SelfFilter, Syscalls, Tracepoints, Unread,
 };
 
 /// One probe at a time: they would count each other's work.
@@ -345,6 +345,39 @@ fn events_arrive_soon_on_a_quiet_machine() {
         println!("call to user space: p50 {p50} µs, p99 {p99} µs");
         assert!(p50 < 1000, "{p50} µs");
     });
+}
+
+#[test]
+fn a_probe_that_is_taken_apart_knows_it() {
+    let Some(_one) = live() else { return };
+    for backend in [Backend::Dispatch, Backend::Tracepoint] {
+        let mut options = options(&["getppid", "close"]);
+        options.own_events = SelfFilter::Process;
+        options.backend = backend;
+        let mut probe = Probe::open(&options).unwrap();
+        assert_eq!(probe.intact(), Ok(()), "{backend:?}");
+        // Asked for nothing, it has nothing to see, and that is no fault.
+        probe.set_syscalls(&Syscalls::none());
+        assert_eq!(probe.intact(), Ok(()), "{backend:?}");
+        probe.set_syscalls(&options.syscalls);
+        let link = |entry: &std::fs::DirEntry| {
+            std::fs::read_link(entry.path()).is_ok_and(|to| to.ends_with("anon_inode:bpf_link"))
+        };
+        let fds: Vec<std::fs::DirEntry> = std::fs::read_dir("/proc/self/fd")
+            .unwrap()
+            .map_while(Result::ok)
+            .filter(link)
+            .collect();
+        let fd: i32 = fds[0].file_name().to_str().unwrap().parse().unwrap();
+        let null = std::fs::File::open("/dev/null").unwrap();
+        // SAFETY: both are open; what the first was is what the test is about.
+        unsafe { libc::dup2(std::os::fd::AsRawFd::as_raw_fd(&null), fd) };
+        assert_eq!(
+            probe.intact(),
+            Err(Damage::Detached { links: 1 }),
+            "{backend:?}"
+        );
+    }
 }
 
 #[test]

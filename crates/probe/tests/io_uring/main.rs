@@ -12,10 +12,11 @@ use std::os::fd::AsRawFd;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use probe::{Options, Probe, SelfFilter, Syscalls, Tracepoints};
+use probe::{Backend, Options, Probe, SelfFilter, Syscalls, Tracepoints};
 
 use crate::ring::{Request, Ring};
 
+mod messages;
 mod ring;
 
 const AT_FDCWD: i32 = libc::AT_FDCWD;
@@ -74,6 +75,8 @@ fn watch(work: impl FnOnce()) -> Option<Vec<Seen>> {
             page_fault: false,
         },
         own_events: SelfFilter::Off,
+        backend: std::env::var("PEREGRINE_BACKEND")
+            .map_or(Backend::Auto, |way| way.parse().unwrap()),
         ..Options::default()
     })
     .unwrap();
