@@ -167,7 +167,7 @@ fn proc_is_readable() -> Check {
 }
 
 /// How watching went.
-pub(super) fn of_watch(machine: &Machine, support: &Support, ready: Duration) -> Vec<Check> {
+pub(super) fn of_watch(machine: &Machine, ready: Duration) -> Vec<Check> {
     let start = machine.start();
     let calls = machine.attached().count();
     let good = |name, found: String| Check {
@@ -222,12 +222,14 @@ fn backend(choice: &Choice) -> Check {
             "one program on the end of all calls, which passes over those that are not watched"
         }
     };
-    good(
-        "way of attaching",
-        format!(
+    Check {
+        name: "way of attaching",
+        health: Health::Good,
+        found: format!(
             "{}: {sits}; {} (PEREGRINE_ATTACH forces one)",
             choice.backend.name(),
             choice.reason
         ),
-    )
+        remedy: String::new(),
+    }
 }
