@@ -224,6 +224,15 @@ struct tracepoint_exit {
 
 #elif defined(ATTACH_FEXIT)
 
+/*
+ * Whether a call is told by this copy of the programs. Functions of calls without arguments are the
+ * same ones for 32-bit programs, whose calls have a copy of their own.
+ */
+static inline bool is_told_elsewhere(struct task_struct *task)
+{
+	return settings.part == PART_ALL && is_compat(task);
+}
+
 /* What the call gives back: its function's result, or what was put into the registers instead. */
 static inline s64 function_result(void *ctx, struct pt_regs *regs)
 {
@@ -248,6 +257,8 @@ static inline s64 function_result(void *ctx, struct pt_regs *regs)
 		struct call c = {.task = current()};                                               \
 		struct pt_regs *regs = user_regs(c.task);                                          \
 		c.ret = function_result(ctx, regs);                                                \
+		if (is_told_elsewhere(c.task))                                                     \
+			return 0;                                                                  \
 		if (!is_wanted(native_number(c.task, regs), c.ret) || is_unwanted(c.ret, c.task))  \
 			return 0;                                                                  \
 		read_args(&c, regs);                                                               \

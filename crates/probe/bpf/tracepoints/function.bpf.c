@@ -18,7 +18,7 @@ int x_generic(void *ctx)
 	struct pt_regs *regs = user_regs(task);
 	s64 ret = function_result(ctx, regs);
 	u32 number = native_number(task, regs);
-	if (!is_wanted(number, ret) || is_unwanted(ret, task))
+	if (is_told_elsewhere(task) || !is_wanted(number, ret) || is_unwanted(ret, task))
 		return 0;
 	return send_generic(task, number, number);
 }
