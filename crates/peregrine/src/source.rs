@@ -56,6 +56,11 @@ pub(crate) trait Source {
     /// Yields what these rules want from now on, as far as it can.
     fn want(&mut self, _wanted: &Wanted) {}
 
+    /// Why nothing more may come although it has not ended. To be asked now and then.
+    fn trouble(&mut self) -> Option<String> {
+        None
+    }
+
     /// Shows how far it came.
     fn progress(&mut self) {}
 

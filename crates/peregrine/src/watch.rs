@@ -1,5 +1,6 @@
 //! The running machine as a source of events.
 
+mod heartbeat;
 mod shapes;
 mod wanted;
 
@@ -16,6 +17,7 @@ use probe::{Attachment, BufferSize, EventClock, LossMeter, Losses};
 use rules::Priority;
 use state::{Family, Lookup, Sighting, State};
 
+use heartbeat::Heartbeat;
 use shapes::Shapes;
 pub(crate) use wanted::Wanted;
 
@@ -51,6 +53,9 @@ pub(crate) struct Machine {
     /// Containers were asked about until a moment ago: answers are near.
     hurry: Option<Instant>,
     shapes: Shapes,
+    /// Events that the kernel sent.
+    came: u64,
+    heartbeat: Heartbeat,
     facts: Facts,
     facts_read: Instant,
     changes: Vec<Change>,
@@ -98,6 +103,8 @@ impl Machine {
             told: Vec::new(),
             hurry: Some(Instant::now()),
             shapes: Shapes::default(),
+            came: 0,
+            heartbeat: Heartbeat::new(Instant::now()),
         })
     }
 
@@ -200,7 +207,10 @@ impl Source for Machine {
         }
         let now = &self.clock;
         Ok(match self.live.take() {
-            Some(event) => Next::Item(Item::Event(event.record)),
+            Some(event) => {
+                self.came += 1;
+                Next::Item(Item::Event(event.record))
+            }
             None => Next::Idle(now.now()),
         })
     }
@@ -253,6 +263,15 @@ impl Source for Machine {
                 missing.join(", ")
             )),
         }
+    }
+
+    fn trouble(&mut self) -> Option<String> {
+        let ask = heartbeat::end_a_thread;
+        let silence = self.heartbeat.look(Instant::now(), self.came, ask)?;
+        Some(format!(
+            "the kernel has sent no event for {} s, not even that of a thread of our own that ended",
+            silence.as_secs()
+        ))
     }
 
     fn losses(&self) -> Option<LossMeter> {

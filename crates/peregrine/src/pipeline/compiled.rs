@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 use outputs::{Clock, Form, Formatter, Outputs, Route, RuleOutput, Subject};
 use rules::Priority;
 
+use super::keeper::Kept;
 use super::{Plan, channels};
 use crate::hostname::hostname;
 use crate::sources::SYSCALL;
@@ -77,6 +78,8 @@ pub(crate) struct Compiled {
     pub(crate) sides: Vec<(String, Engine)>,
     pub(crate) rule_outputs: Arc<Vec<RuleOutput>>,
     pub(crate) subjects: Vec<RuleSubject>,
+    /// What is kept of alerts, where they are kept.
+    pub(super) kept: Option<Arc<Kept>>,
     pub(crate) form: Form,
     pub(crate) statics: Vec<Vec<u8>>,
     pub(crate) settings: Settings,
@@ -94,6 +97,7 @@ impl Compiled {
         let settings = plan.settings;
         let form = channels::form(settings, hostname());
         let mut rule_outputs = Vec::new();
+        let mut kept = settings.alert_store.enabled.then(|| Kept::new(&form));
         for rule in &plan.rules.rules {
             let schema = plan
                 .sources
@@ -102,6 +106,9 @@ impl Compiled {
             let compiled = RuleOutput::new(rule, &form, schema)
                 .with_context(|| format!("output of rule \"{}\"", rule.name))?;
             rule_outputs.push(compiled);
+            if let Some(kept) = &mut kept {
+                kept.add(rule, RuleSubject::of(rule), schema)?;
+            }
         }
         let matching = match settings.rule_matching {
             RuleMatching::First => Matching::First,
@@ -123,6 +130,7 @@ impl Compiled {
                 .collect::<Result<_>>()?,
             rule_outputs: Arc::new(rule_outputs),
             subjects: plan.rules.rules.iter().map(RuleSubject::of).collect(),
+            kept: kept.map(Arc::new),
             form,
             statics: statics.iter().map(|(_, v)| v.clone().into()).collect(),
             settings: settings.clone(),
