@@ -11,6 +11,7 @@
  */
 #pragma once
 #include "maps.bpf.h"
+#include "compat.bpf.h"
 
 #define PREFIX_LEN 8
 #define HEADER_LEN 26
@@ -301,10 +302,7 @@ static inline u32 add_user_str(struct out *o, u64 ptr, u32 max)
 {
 	if (!ptr)
 		return 0;
-	long n = bpf_probe_read_user_str(AT(o), max, (void *)ptr);
-	if (n <= 0)
-		return 0;
-	return n;
+	return read_user_str(AT(o), max, ptr);
 }
 
 static inline void put_user_str(struct out *o, u64 ptr)
