@@ -131,6 +131,7 @@ impl Engine {
                 .event_codes
                 .contains(code.number())
         });
+        graph.close();
         Ok(Self {
             graph,
             workspace: program.workspace(),

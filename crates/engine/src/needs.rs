@@ -3,9 +3,10 @@
 //! An event may be left out if that changes no alert and no state. Of the kernel's knowledge three
 //! things are used, each as an assumption under which all conditions of the event's type are folded:
 //!
-//! - the call failed: its result is negative, fields of what it would have made are missing;
-//! - the descriptor is of a kind: the type fields are known;
-//! - a predicate that hangs on the process alone is false for the calling process.
+//! - the call failed: its result is negative, fields of what it would have made are missing; or it
+//!   succeeded; or it failed to open a file for some access;
+//! - the descriptor is of a kind: the type fields are known, or missing where the descriptor is not known;
+//! - a predicate that hangs on the process's own image is false for the calling process.
 //!
 //! Where nothing is left of any condition, and the state takes nothing from such an event, no rule can
 //! fire on it and nothing is missed. What cannot be decided counts as possible, so the answer errs
@@ -58,13 +59,33 @@ pub enum Filter {
         /// The call is under way: that is no failure.
         except_pending: bool,
     },
-    /// The descriptor is of this kind, as `fd.type` says it.
+    /// The call succeeded.
+    Succeeded,
+    /// The call failed to open a file for this access.
+    FailedOpen(Access),
+    /// The descriptor is of this kind.
     Descriptor(&'static str),
-    /// One of these predicates, which hang on the process alone, is false for it: as conditions, one
-    /// for each rule.
+    /// All of these are false for the process: conditions that hang on its own image, of which each rule
+    /// requires one.
     Process(Vec<String>),
     /// The path of the call begins with none of these. Only for paths that are absolute and normal.
     Path(Vec<Vec<u8>>),
+}
+
+/// How a file is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// To be read.
+    Read,
+    /// To be written.
+    Write,
+    /// Both.
+    Both,
+}
+
+impl Access {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Both];
 }
 
 /// Why events of a kind may not be left out.
@@ -76,8 +97,32 @@ pub enum Kept {
     ByState,
 }
 
-/// Kinds of descriptors that the kernel side tells apart.
-const KINDS: [(&str, &str); 3] = [("file", "f"), ("directory", "d"), ("pipe", "p")];
+/// Types of a descriptor, as `fd.type` and `fd.typechar` have them.
+const FILE: (&str, &str) = ("file", "f");
+const DIRECTORY: (&str, &str) = ("directory", "d");
+const PIPE: (&str, &str) = ("pipe", "p");
+/// Kinds of descriptors that the kernel side tells apart, and what they may be known as: what was opened
+/// by its name is a file unless the call said otherwise.
+const KINDS: [(&str, &[(&str, &str)]); 3] = [
+    ("file", &[FILE]),
+    ("directory", &[DIRECTORY, FILE]),
+    ("pipe", &[PIPE, FILE]),
+];
+/// Fields that only an exec, a change of user or of name by the thread itself changes.
+const IMAGE: [&str; 12] = [
+    "proc.name",
+    "proc.exe",
+    "proc.exepath",
+    "proc.args",
+    "proc.cmdline",
+    "proc.exeline",
+    "proc.is_exe_writable",
+    "proc.is_exe_upper_layer",
+    "proc.is_exe_lower_layer",
+    "proc.is_exe_from_memfd",
+    "user.uid",
+    "group.gid",
+];
 /// More prefixes than this are no filter.
 const MOST_PREFIXES: usize = 64;
 
@@ -217,15 +262,32 @@ fn filters(
             None => need.filters.push(Filter::Failed {
                 except_pending: need.effect == Effect::SuccessOrPending,
             }),
-            Some(rule) => need.kept.push(Kept::FailedByRule(rule)),
+            Some(rule) => {
+                need.kept.push(Kept::FailedByRule(rule));
+                if code.number() == event::codes::SYSCALL_OPENAT_2_X {
+                    for access in Access::ALL {
+                        let open = |graph: &Graph, id, predicate: &Predicate| {
+                            if_failed(graph, id, predicate, info.flags)
+                                .or_else(|| if_for(graph, id, predicate, access))
+                        };
+                        if survivor(&open).is_none() {
+                            need.filters.push(Filter::FailedOpen(access));
+                        }
+                    }
+                }
+            }
         }
     }
     let free = matches!(need.effect, Effect::None);
+    if has_result && free && survivor(&if_succeeded).is_none() {
+        need.filters.push(Filter::Succeeded);
+    }
     if info.fd_param.is_some() && matches!(need.effect, Effect::None | Effect::SuccessOnSocket) {
-        for (name, letter) in KINDS {
-            if survivor(&|graph, id, predicate| of_kind(graph, id, predicate, name, letter))
-                .is_none()
-            {
+        for (name, types) in KINDS {
+            let mut never = |known: Option<(&str, &str)>| {
+                survivor(&|graph, id, predicate| of_kind(graph, id, predicate, known)).is_none()
+            };
+            if never(None) && types.iter().all(|known| never(Some(*known))) {
                 need.filters.push(Filter::Descriptor(name));
             }
         }
@@ -285,6 +347,26 @@ fn if_failed(graph: &Graph, id: NodeId, predicate: &Predicate, flags: EventFlags
     }
 }
 
+/// Result of a check where the call succeeded.
+fn if_succeeded(graph: &Graph, id: NodeId, predicate: &Predicate) -> Option<bool> {
+    let field = predicate.left.as_ref()?;
+    match field.name.as_str() {
+        "evt.failed" => graph.check_value(id, &Value::Bool(false), &Bump::new()),
+        "evt.res" => graph.check_value(id, &Value::Bytes(b"SUCCESS"), &Bump::new()),
+        _ => None,
+    }
+}
+
+/// Result of a check where a file is opened for this access.
+fn if_for(graph: &Graph, id: NodeId, predicate: &Predicate, access: Access) -> Option<bool> {
+    let holds = match predicate.left.as_ref()?.name.as_str() {
+        "evt.is_open_read" => access != Access::Write,
+        "evt.is_open_write" => access != Access::Read,
+        _ => return None,
+    };
+    graph.check_value(id, &Value::Bool(holds), &Bump::new())
+}
+
 /// A comparison of a negative number, if its size does not matter.
 fn negative(predicate: &Predicate) -> Option<bool> {
     let mut constants = Vec::new();
@@ -306,19 +388,23 @@ fn negative(predicate: &Predicate) -> Option<bool> {
     }
 }
 
-/// Result of a check where the descriptor is of a kind.
+/// Result of a check where the descriptor is known to be of a type, or not known.
 fn of_kind(
     graph: &Graph,
     id: NodeId,
     predicate: &Predicate,
-    name: &str,
-    letter: &str,
+    known: Option<(&str, &str)>,
 ) -> Option<bool> {
-    let value = match predicate.left.as_ref()?.name.as_str() {
-        "fd.type" => name,
-        "fd.typechar" => letter,
+    let letter = match predicate.left.as_ref()?.name.as_str() {
+        "fd.type" => false,
+        "fd.typechar" => true,
         _ => return None,
     };
+    // A missing value makes its check false.
+    let Some((name, short)) = known else {
+        return (!predicate.against_field).then_some(false);
+    };
+    let value = if letter { short } else { name };
     graph.check_value(id, &Value::Bytes(value.as_bytes()), &Bump::new())
 }
 
@@ -330,11 +416,16 @@ fn required(graph: &Graph, node: NodeId) -> Vec<NodeId> {
     }
 }
 
-/// What a condition requires of the process alone, as a condition.
+/// What a condition requires of the process's own image, as a condition.
 fn process_part(graph: &Graph, node: NodeId) -> Option<String> {
+    let own = |check: &&Predicate| {
+        let mut fields = check.fields.iter();
+        fields.all(|field| IMAGE.contains(&field.name.as_str()))
+    };
     let parts: Vec<String> = required(graph, node)
         .into_iter()
         .filter(|&one| graph.lifetime(one) <= Lifetime::Lineage)
+        .filter(|&one| checks(graph, one).iter().all(own))
         .map(|one| text(graph, one))
         .collect();
     (!parts.is_empty()).then(|| parts.join(" and "))

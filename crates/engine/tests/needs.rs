@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use engine::needs::{Filter, Kept, Need};
+use engine::needs::{Access, Filter, Kept, Need};
 use engine::{Engine, Matching};
 use event::codes as c;
 use fields::Catalogue;
@@ -96,7 +96,7 @@ fn failed_calls() {
 fn descriptors_processes_and_paths() {
     let all = needs(&[
         "evt.type = read and fd.type in (ipv4, ipv6) and proc.name = sh",
-        "evt.type = rmdir and fs.path.name startswith /etc and not proc.pname in (a, b)",
+        "evt.type = rmdir and fs.path.name startswith /etc and not proc.name in (a, b) and proc.pname = x",
         "evt.type = rmdir and evt.arg.path in (/srv, /opt) and user.uid = 0",
         "evt.type = fstat and fd.name contains x",
     ]);
@@ -107,7 +107,8 @@ fn descriptors_processes_and_paths() {
     let removed = of(&all, c::SYSCALL_RMDIR_2_X);
     let paths = ["/etc", "/opt", "/srv"].map(|path| path.as_bytes().to_vec());
     assert!(removed.filters.contains(&Filter::Path(paths.to_vec())));
-    let processes = ["not proc.pname in (a, b)", "user.uid = 0"].map(str::to_owned);
+    // Nothing of the parent: it may change without a word from this process.
+    let processes = ["not proc.name in (a, b)", "user.uid = 0"].map(str::to_owned);
     assert!(
         removed
             .filters
@@ -115,6 +116,57 @@ fn descriptors_processes_and_paths() {
     );
     let stat = of(&all, c::SYSCALL_FSTAT_X);
     assert!(!stat.filters.contains(&Filter::Descriptor("file")));
+}
+
+#[test]
+fn descriptors_that_are_not_known() {
+    let kinds = |condition: &str| -> Vec<Filter> {
+        let all = needs(&[condition]);
+        let mut filters = of(&all, c::SYSCALL_LSEEK_X).filters.clone();
+        filters.retain(|filter| matches!(filter, Filter::Descriptor(_)));
+        filters
+    };
+    // Of a descriptor that nobody saw come, no type is known.
+    assert_eq!(kinds("evt.type = lseek and not fd.type = file"), []);
+    assert_eq!(kinds("evt.type = lseek and not fd.type in (ipv4)"), []);
+    // What is a directory or a pipe may be known as a file.
+    let file = Filter::Descriptor("file");
+    assert_eq!(
+        kinds("evt.type = lseek and fd.type in (directory, ipv4)"),
+        [file.clone(), Filter::Descriptor("pipe")]
+    );
+    assert_eq!(kinds("evt.type = lseek and fd.typechar = 'f'"), []);
+}
+
+#[test]
+fn outcomes_of_which_one_is_read() {
+    let has = |condition: &str, code, filter: &Filter| {
+        let all = needs(&[condition]);
+        of(&all, code).filters.contains(filter)
+    };
+    let removal = c::SYSCALL_RMDIR_2_X;
+    for condition in [
+        "evt.type = rmdir and evt.failed = true",
+        "evt.type = rmdir and evt.res in (EPERM, EACCES)",
+        "evt.type = rmdir and not evt.res = SUCCESS",
+    ] {
+        assert!(has(condition, removal, &Filter::Succeeded), "{condition}");
+    }
+    for condition in [
+        "evt.type = rmdir",
+        "evt.type = rmdir and evt.rawres < 0",
+        "evt.type = rmdir and evt.res != EPERM",
+    ] {
+        assert!(!has(condition, removal, &Filter::Succeeded), "{condition}");
+    }
+    // The state wants it.
+    let open = c::SYSCALL_OPENAT_2_X;
+    let failed = "evt.type = openat and evt.failed = true";
+    assert!(!has(failed, open, &Filter::Succeeded));
+    let write = "evt.type = openat and evt.is_open_write = true";
+    assert!(has(write, open, &Filter::FailedOpen(Access::Read)));
+    assert!(!has(write, open, &Filter::FailedOpen(Access::Both)));
+    assert!(!has(failed, open, &Filter::FailedOpen(Access::Read)));
 }
 
 #[test]

@@ -123,6 +123,16 @@ impl Graph {
         Self::default()
     }
 
+    /// Forgets what helps to recognise conditions that are there already: for a graph to which nothing
+    /// is added any more. What is added all the same is right, but shares nothing with what is there.
+    pub fn close(&mut self) {
+        self.known = HashMap::default();
+        self.cache = FieldCache::default();
+        self.nodes.shrink_to_fit();
+        self.runners.shrink_to_fit();
+        self.predicates.shrink_to_fit();
+    }
+
     /// Number of nodes.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -149,6 +149,9 @@ impl Template {
                 }
             }
         }
+        // There are thousands of them.
+        parts.shrink_to_fit();
+        fields.shrink_to_fit();
         Ok(Self {
             parts,
             fields,

@@ -12,7 +12,7 @@
 //! # fn main() -> Result<(), live::Error> {
 //! let mut live = Live::open(&Options::default())?;
 //! let mut state = State::new(state::Options::default());
-//! live.start(&mut state)?;
+//! live.start(&mut state);
 //! let mut lookup = live.lookup();
 //! while let Some(event) = live.next(std::time::Duration::from_secs(1))? {
 //!     let context = state.process_live(&event.record, &mut lookup);
@@ -22,12 +22,13 @@
 //! # }
 //! ```
 //!
-//! Modules: `facts` users and addresses, which change without an event; `lookup` answers of `/proc` for what is unknown, within bounds; `spill` the events that
+//! Modules: `filters` what the kernel side may leave out; `facts` users and addresses, which change without an event; `lookup` answers of `/proc` for what is unknown, within bounds; `spill` the events that
 //! wait for the scan; `start` the scan itself.
 
 #![forbid(unsafe_code)]
 
 mod facts;
+mod filters;
 mod lookup;
 mod spill;
 mod start;
@@ -40,7 +41,8 @@ use host::Host;
 use probe::{Attached, Backend, Counters, LossMeter, Probe, SETTLE};
 
 pub use facts::{Change, Facts};
-pub use lookup::{LookupCounters, ProcLookup};
+pub use filters::Shortcuts;
+pub use lookup::{LookupCounters, LookupMeter, ProcLookup};
 pub use start::Start;
 
 use spill::Spill;
@@ -95,6 +97,7 @@ pub struct Live {
     handover: u64,
     meter: LossMeter,
     spill: Spill,
+    lookups: LookupMeter,
     opened: Duration,
     /// Time of events from which on everything is captured.
     began: u64,
@@ -120,6 +123,7 @@ impl Live {
             probe,
             host,
             spill: Spill::default(),
+            lookups: LookupMeter::default(),
             opened: begun.elapsed(),
         })
     }
@@ -127,7 +131,13 @@ impl Live {
     /// Answers of this machine for what the state does not know.
     #[must_use]
     pub fn lookup(&self) -> ProcLookup {
-        ProcLookup::new(&self.host)
+        ProcLookup::new(&self.host, self.lookups.clone())
+    }
+
+    /// A way to read from elsewhere how often `/proc` was asked.
+    #[must_use]
+    pub fn lookup_meter(&self) -> LookupMeter {
+        self.lookups.clone()
     }
 
     /// What may change of the machine without an event; `state` has it as of the start.
@@ -142,9 +152,21 @@ impl Live {
         self.probe.attached()
     }
 
-    /// Yields only these system calls from now on, as far as they were asked for at the start.
-    pub fn set_syscalls(&mut self, syscalls: &probe::Syscalls) {
-        self.probe.set_syscalls(syscalls);
+    /// Yields only these system calls from now on, as far as they were asked for at the start, and
+    /// leaves out of them what `filters` say.
+    pub fn set_syscalls(&mut self, syscalls: &probe::Syscalls, filters: &probe::Filters) {
+        self.probe.set_syscalls(syscalls, filters);
+    }
+
+    /// Tells bits of a thread's image as of its event at `time`; see [`Shortcuts::images`].
+    pub fn tell_image(&self, tid: u32, bits: u64, time: u64) -> bool {
+        self.probe.tell_image(tid, bits, time)
+    }
+
+    /// Calls that were left out: those that succeeded, those that failed.
+    #[must_use]
+    pub fn left_out(&self) -> [u64; 2] {
+        self.probe.left_out()
     }
 
     /// How the programs sit on their system calls.

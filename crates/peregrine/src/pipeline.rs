@@ -5,10 +5,13 @@ mod channels;
 mod compiled;
 mod costs;
 mod desk;
+pub(crate) mod images;
 mod judge;
 mod keeper;
+mod plugins_at_work;
 mod shared;
 pub(crate) mod summary;
+mod tape;
 mod throttle;
 mod upkeep;
 mod waiting;
@@ -23,6 +26,7 @@ use anyhow::{Context as _, Result, anyhow};
 use config::Settings;
 use event::{Record, Source as EventSource, codes};
 use fields::{Catalogue, Environment, EventView};
+use live::{LookupCounters, LookupMeter};
 use outputs::{Formatter, Route, Statistics};
 use probe::{LossMeter, Losses};
 use rules::{Priority, RuleSet};
@@ -32,9 +36,12 @@ use beside::{Beside, Company, Done, Worker};
 pub(crate) use compiled::{Compiled, Origin, RuleSubject};
 pub(crate) use costs::Costs;
 use desk::Desk;
+use images::{Images, Told};
 use judge::{Judge, Mailbox, Rulings, SharedStatistics};
 use keeper::Keeper;
+use plugins_at_work::Guests;
 use shared::SharedOutputs;
+use tape::Tape;
 use throttle::Throttle;
 use upkeep::Upkeep;
 
@@ -46,7 +53,7 @@ use crate::event_loop::{self, Pace, Work};
 use crate::machine::state_options;
 use crate::silence::Silence;
 use crate::source::Source;
-use crate::sources::plugin::Values;
+use crate::sources::running::Values;
 use crate::sources::{Running, SYSCALL, Sessions, SourceView, Sources};
 use crate::stop::Signals;
 use crate::watch::Wanted;
@@ -80,6 +87,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) seconds: u64,
     /// What is said at the end.
     pub(crate) ending: Ending,
+    /// Capture file that is written besides.
+    pub(crate) record: Option<&'a str>,
     /// Configuration files and rule files, for metrics.
     pub(crate) origins: (Vec<Origin>, Vec<Origin>),
 }
@@ -121,6 +130,12 @@ pub(crate) fn serve<S: Source>(
     let mut state = State::new(state_options(settings));
     let mut source = open(&mut state)?;
     alerts.begin(&source, settings)?;
+    if S::LIVE {
+        alerts.leave_out();
+    }
+    if let Some(file) = plan.record {
+        alerts.tape = Some(Tape::new(file, Running::dump_states(&alerts.running))?);
+    }
     let (mut server, mut page) = (None, None);
     if let Some(daemon) = daemon {
         alerts.upkeep.reloads = Some(reload::start(daemon, settings.watch_config_files)?);
@@ -157,6 +172,7 @@ pub(crate) fn serve<S: Source>(
             &signals,
             Pace::new(settings, plan.seconds),
         );
+        alerts.tell_end(&mut state);
         source.finish();
         // A source that ends by itself leaves the others at work; a limit or a signal ends all.
         everything.store(!end.exhausted, Ordering::Relaxed);
@@ -171,6 +187,9 @@ pub(crate) fn serve<S: Source>(
     });
     let elapsed = start.elapsed();
     let (mut events, mut fault) = (end.events, end.fault);
+    if let Some(tape) = alerts.tape.take() {
+        fault = fault.or(tape.finish().err());
+    }
     alerts.statistics = alerts.all_statistics();
     for other in others {
         events += other.events;
@@ -191,6 +210,10 @@ pub(crate) fn serve<S: Source>(
         }
         Ending::Summary => {
             summary::print(events, elapsed, &alerts.statistics);
+            summary::print_lookups(&alerts.lookups());
+            if let Some(meter) = &alerts.meter {
+                summary::print_left_out(meter.left_out());
+            }
             summary::print_losses(&alerts.losses());
         }
         Ending::Nothing => {}
@@ -209,6 +232,8 @@ pub(crate) struct Alerting {
     elsewhere: Vec<SharedStatistics>,
     /// Plugins that have to do with system calls.
     running: Vec<Running>,
+    /// What plugins have to do with the main source.
+    guests: Guests,
     /// Who works in which pod, where audit events tell.
     sessions: Option<Arc<Sessions>>,
     env: Environment,
@@ -229,6 +254,9 @@ pub(crate) struct Alerting {
     /// Events at the last look of the drop monitor.
     counted: u64,
     meter: Option<LossMeter>,
+    asked: Option<LookupMeter>,
+    tape: Option<Tape>,
+    asking: Option<containers::Meter>,
     /// What was lost and what was done about it.
     pub(crate) drops: DropMonitor,
     silence: Silence,
@@ -268,6 +296,7 @@ impl Alerting {
             mailboxes: Vec::new(),
             elsewhere: Vec::new(),
             running: Vec::new(),
+            guests: Guests::default(),
             sessions: None,
             formatter: compiled.formatter(),
             routes: Vec::new(),
@@ -280,6 +309,9 @@ impl Alerting {
             count_cpus: upkeep::counts_cpus(settings),
             counted: 0,
             meter: None,
+            asked: None,
+            tape: None,
+            asking: None,
             drops: DropMonitor::new(settings.drops.clone(), false),
             silence: Silence::new(settings.timeouts_max_consecutives),
             waiting: WaitingEvents::default(),
@@ -303,6 +335,7 @@ impl Alerting {
             .chain(company.mixed.iter().map(|(name, _)| name))
             .any(|name| name == audit::SOURCE);
         self.sessions = audited.then(|| Arc::new(Sessions::new(plan.catalogue)));
+        self.guests.count(&company);
         for (name, running) in company.mixed {
             if let Some(rulings) = Rulings::take(&mut self.compiled, &name) {
                 let sessions = self.sessions.as_ref();
@@ -324,6 +357,7 @@ impl Alerting {
         self.running = company.running;
         let all = self.others.iter().chain(&judges);
         self.elsewhere = all.map(|judge| Arc::clone(&judge.statistics)).collect();
+        self.guests.any = !self.running.is_empty() || self.others.iter().any(Judge::has_plugins);
         (beside, judges)
     }
 
@@ -351,7 +385,19 @@ impl Alerting {
         self.choose_routes();
         self.drops = DropMonitor::new(settings.drops.clone(), S::LIVE);
         self.meter = source.losses();
+        self.asked = source.lookups();
+        self.asking = source.asking();
         Ok(())
+    }
+
+    /// Has the kernel side leave out what no rule reads. Plugins may look at every event, and so may
+    /// what knows sessions: then nothing is left out.
+    fn leave_out(&mut self) {
+        if self.sessions.is_some() || !self.running.is_empty() || !self.others.is_empty() {
+            self.compiled.wanted.filters = probe::Filters::default();
+            self.compiled.images = Images::default();
+        }
+        self.upkeep.wanted = Some(self.compiled.wanted.clone());
     }
 
     fn choose_routes(&mut self) {
@@ -392,6 +438,9 @@ impl Alerting {
             *keeper = keeper.with(Arc::clone(kept));
         }
         self.adopt_sides(&mut compiled);
+        self.running
+            .iter()
+            .for_each(|running| running.adopt(&compiled.settings.plugins));
         self.compiled = compiled;
         self.choose_routes();
         Ok(())
@@ -408,6 +457,14 @@ impl Alerting {
                 "output channels still blocked, discarding all remaining notifications",
             );
         }
+    }
+
+    /// How often the machine was asked so far.
+    pub(crate) fn lookups(&self) -> LookupCounters {
+        self.asked
+            .as_ref()
+            .map(LookupMeter::counters)
+            .unwrap_or_default()
     }
 
     /// What was lost so far.
@@ -465,6 +522,9 @@ impl Alerting {
             context,
         };
         let base = EventView::new(record, state, context, env);
+        let sessions = sessions
+            .as_ref()
+            .filter(|sessions| sessions.may_concern(record.code));
         if sessions.is_none() && running.is_empty() {
             return desk.alerts(record, &base, may_wait);
         }
@@ -473,12 +533,12 @@ impl Alerting {
             source: SYSCALL,
             bytes: record.bytes(),
         };
-        let session = sessions.as_ref().and_then(|sessions| sessions.of(&base));
+        let session = sessions.and_then(|sessions| sessions.of(&base));
         let view = SourceView {
             base,
             audit: None,
             plugin: "",
-            values: Values::new(running, event, record.code.number()),
+            values: Values::new(running, event, record.code.number(), state),
             session: session.as_deref(),
         };
         desk.alerts(record, &view, may_wait)
@@ -497,18 +557,9 @@ impl Alerting {
         judge.is_none_or(|judge| judge.event(record, state, context, &self.outputs.read()))
     }
 
-    /// Shows an event to plugins and to what knows sessions, which look at more than rules do.
+    /// Shows an event to what knows sessions, which looks at more than rules do.
     #[cold]
     fn show(&self, record: &Record<'_>, state: &State, context: &Context, concerned: bool) {
-        let event = plugins::Event {
-            number: context.number,
-            source: SYSCALL,
-            bytes: record.bytes(),
-        };
-        let code = record.code.number();
-        self.running
-            .iter()
-            .for_each(|running| running.see(&event, code));
         if let (Some(sessions), false) = (&self.sessions, concerned) {
             sessions.of(&EventView::new(record, state, context, &self.env));
         }
@@ -570,6 +621,17 @@ fn foreign(record: &Record<'_>) -> Option<u32> {
 }
 
 impl Work for Alerting {
+    fn begin(&mut self, state: &mut State) {
+        self.tell_begin(state);
+    }
+
+    #[inline]
+    fn enrich(&mut self, record: &Record<'_>, state: &mut State, context: &mut Context) {
+        if self.guests.any && context.visible {
+            self.show_to_plugins(record, state, context);
+        }
+    }
+
     /// False when nobody reads the alerts any more.
     #[inline]
     fn event(&mut self, record: &Record<'_>, state: &State, context: &Context) -> bool {
@@ -578,6 +640,11 @@ impl Work for Alerting {
             self.answered(state, record.ts);
         }
         self.events += 1;
+        if let Some(tape) = &mut self.tape
+            && !tape.event(record, state, context)
+        {
+            return false;
+        }
         if self.count_cpus {
             self.count_cpu(record.cpu);
         }
@@ -592,12 +659,14 @@ impl Work for Alerting {
         }
         self.env.see(record);
         let concerned = self.compiled.engine.concerns(record.code);
-        if self.sessions.is_some() || !self.running.is_empty() {
+        let sessions = self.sessions.as_ref();
+        if sessions.is_some_and(|sessions| sessions.may_concern(record.code)) {
             self.show(record, state, context, concerned);
         }
         if !concerned {
             return true;
         }
+        self.compiled.images.see(record, state, context, &self.env);
         match self.alerts(record, state, context, state.container_wait() != 0) {
             Outcome::Done => true,
             Outcome::Closed => false,
@@ -606,11 +675,15 @@ impl Work for Alerting {
     }
 
     fn due(&self) -> u64 {
-        self.drops.next_look().min(self.waiting.due())
+        let tape = self.tape.as_ref().map_or(u64::MAX, Tape::due);
+        self.drops.next_look().min(self.waiting.due()).min(tape)
     }
 
     fn timed(&mut self, time: u64, events: u64, state: &State) -> Result<()> {
         self.answered(state, time);
+        if let Some(tape) = &mut self.tape {
+            tape.timed(time, events, state)?;
+        }
         if time < self.drops.next_look() {
             return Ok(());
         }
@@ -648,6 +721,10 @@ impl Work for Alerting {
 
     fn wanted(&mut self) -> Option<Wanted> {
         self.upkeep.wanted.take()
+    }
+
+    fn images(&mut self) -> Vec<Told> {
+        self.compiled.images.take()
     }
 
     fn reopen(&mut self) {

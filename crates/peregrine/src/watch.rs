@@ -12,8 +12,8 @@ use config::Settings;
 use config::settings::EngineKind;
 use containers::Containers;
 use event::{Record, RecordFlags};
-use live::{Change, Facts, Live, Options, Start};
-use probe::{Attachment, BufferSize, EventClock, LossMeter, Losses};
+use live::{Change, Facts, Live, LookupMeter, Options, Start};
+use probe::{Attachment, BufferSize, EventClock, LossMeter};
 use rules::Priority;
 use state::{Family, Lookup, Sighting, State};
 
@@ -23,9 +23,11 @@ pub(crate) use wanted::Wanted;
 
 use crate::containers as runtimes;
 use crate::log;
+use crate::pipeline::images::Told;
 use crate::source::{Next, Source};
 
-/// Longest silence before the loop looks at other things: signals, losses, limits of time.
+/// Longest silence before the loop looks at other things: losses, limits of time, who asks for
+/// numbers. (A signal ends it at once.)
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// The same while an answer about a container is near.
@@ -34,6 +36,8 @@ const SHORT_PATIENCE: Duration = Duration::from_millis(5);
 const HURRY: Duration = Duration::from_secs(2);
 /// Longest time in which the runtimes may say which containers there are.
 const LISTS: Duration = Duration::from_secs(2);
+/// Events between two looks whether a runtime has said something.
+const LISTEN: u8 = 16;
 /// How often users and addresses of the machine are read anew.
 const FACTS: Duration = Duration::from_secs(5);
 /// A silence after which no older event can come any more.
@@ -52,6 +56,7 @@ pub(crate) struct Machine {
     told: Vec<u8>,
     /// Containers were asked about until a moment ago: answers are near.
     hurry: Option<Instant>,
+    turns: u8,
     shapes: Shapes,
     /// Events that the kernel sent.
     came: u64,
@@ -73,7 +78,7 @@ impl Machine {
         let mut live = Live::open(&options)?;
         log_attached(&live);
         state.await_containers(runtimes::wait_ms(settings));
-        let start = live.start(state)?;
+        let start = live.start(state);
         log::log(
             Priority::Debug,
             &format!(
@@ -102,6 +107,7 @@ impl Machine {
             containers,
             told: Vec::new(),
             hurry: Some(Instant::now()),
+            turns: 0,
             shapes: Shapes::default(),
             came: 0,
             heartbeat: Heartbeat::new(Instant::now()),
@@ -118,7 +124,7 @@ impl Machine {
         true
     }
 
-    fn told(&self) -> Result<Next<'_>> {
+    fn sighting(&self) -> Result<Next<'_>> {
         let record = Record::parse(&self.told, 0, RecordFlags::default());
         let record = record.context("a record of a container is broken")?;
         Ok(Next::Item(Item::Event(record)))
@@ -173,11 +179,6 @@ impl Machine {
     pub(crate) fn choice(&self) -> &probe::Choice {
         self.live.choice()
     }
-
-    /// What was lost so far.
-    pub(crate) fn lost(&self) -> Losses {
-        self.live.loss_meter().lost()
-    }
 }
 
 impl Source for Machine {
@@ -191,15 +192,20 @@ impl Source for Machine {
                 Change::Interfaces(interfaces) => Item::Interfaces(interfaces),
             }));
         }
-        if self.listen() {
-            return self.told();
+        // Not at every event: it is asked in any case before the source waits.
+        self.turns = self.turns.wrapping_add(1);
+        if self.turns.is_multiple_of(LISTEN) && self.listen() {
+            return self.sighting();
         }
         if !self.live.wait(Duration::ZERO)? {
+            if self.listen() {
+                return self.sighting();
+            }
             let patience = self.patience();
             let any = self.live.wait(patience)?;
             // What became known meanwhile comes before the events of who it is about.
             if self.listen() {
-                return self.told();
+                return self.sighting();
             }
             if !any {
                 return Ok(Next::Idle(self.clock.now()));
@@ -245,14 +251,22 @@ impl Source for Machine {
         Box::new(self.live.lookup())
     }
 
+    fn told(&mut self, images: &[Told]) {
+        for image in images {
+            // A thread that is gone needs no word.
+            self.live.tell_image(image.tid, image.bits, image.time);
+        }
+    }
+
     fn want(&mut self, wanted: &Wanted) {
         let missing = wanted.beyond(&self.loaded);
         if missing.is_empty() && wanted.tracepoints == self.loaded.tracepoints {
-            self.live.set_syscalls(&wanted.syscalls());
+            self.live.set_syscalls(&wanted.syscalls(), &wanted.filters);
             return;
         }
         self.options.syscalls = wanted.syscalls();
         self.options.tracepoints = wanted.tracepoints;
+        self.options.filters = wanted.filters.clone();
         match self.live.turn_to(&self.options) {
             Ok(()) => {
                 self.loaded = wanted.clone();
@@ -276,6 +290,14 @@ impl Source for Machine {
 
     fn losses(&self) -> Option<LossMeter> {
         Some(self.live.loss_meter())
+    }
+
+    fn lookups(&self) -> Option<LookupMeter> {
+        Some(self.live.lookup_meter())
+    }
+
+    fn asking(&self) -> Option<containers::Meter> {
+        Some(self.containers.meter())
     }
 }
 

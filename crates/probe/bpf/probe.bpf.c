@@ -5,9 +5,6 @@
  */
 #include "include/types.bpf.h"
 
-#include "tracepoints/dispatch.bpf.c"
-#include "tracepoints/function.bpf.c"
-
 #include "syscalls/event.bpf.c"
 #include "syscalls/file.bpf.c"
 #include "syscalls/identity.bpf.c"
@@ -19,6 +16,8 @@
 #include "syscalls/process.bpf.c"
 #include "syscalls/signal.bpf.c"
 
+#include "tracepoints/dispatch.bpf.c"
+#include "tracepoints/function.bpf.c"
 #include "tracepoints/enter.bpf.c"
 #include "tracepoints/exec.bpf.c"
 #include "tracepoints/exit.bpf.c"

@@ -2,10 +2,11 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 
-use libbpf_rs::{Link, Object};
+use libbpf_rs::Link;
 
 use crate::functions::{self, Functions, kernel_name};
-use crate::loader::{Attached, Attachment, program_named};
+use crate::loader::{Attached, Attachment};
+use crate::objects::Objects;
 use crate::options::Options;
 use crate::plan::{Copy, Part, entrance, generic};
 use crate::tracefs::Tracefs;
@@ -34,8 +35,9 @@ impl Hold {
         });
     }
 
-    fn attach(&mut self, object: &Object, program: &str) -> Result<(), Error> {
-        let link = program_named(object, program)?
+    fn attach(&mut self, objects: &Objects, program: &str) -> Result<(), Error> {
+        let link = objects
+            .program(program)?
             .attach()
             .map_err(|e| Error::load(format!("attach {program}"), e))?;
         self.links.push(link);
@@ -43,16 +45,16 @@ impl Hold {
     }
 
     /// A copy that shows what the first one cannot.
-    pub(crate) fn attach_other(&mut self, object: &Object, copy: &Copy) -> Result<(), Error> {
+    pub(crate) fn attach_other(&mut self, objects: &Objects, copy: &Copy) -> Result<(), Error> {
         let program = entrance(copy.backend);
-        self.attach(object, program)?;
+        self.attach(objects, program)?;
         let how = match copy.function {
             Some(_) => Attachment::Function,
             None => Attachment::TypedTracepoint,
         };
         if copy.function.is_some() {
             for program in &copy.programs {
-                self.watch(object, program)?;
+                self.watch(objects, program)?;
             }
         }
         let name = match copy.part {
@@ -66,22 +68,23 @@ impl Hold {
     /// The copy that everything needs.
     pub(crate) fn attach_first(
         &mut self,
-        object: &Object,
+        objects: &Objects,
         copy: &Copy,
         options: &Options,
         functions: Option<&Functions>,
     ) -> Result<(), Error> {
         // Exits and executions first: whoever is seen to begin is then seen to end.
         for (program, tracepoint) in programs::typed(options.tracepoints) {
-            self.attach(object, program)?;
+            self.attach(objects, program)?;
             self.note(tracepoint, program, Attachment::TypedTracepoint);
         }
         if copy.programs.contains("t_fork") {
-            self.attach(object, "t_fork")?;
+            self.attach(objects, "t_fork")?;
             self.note("sched_process_fork", "t_fork", Attachment::TypedTracepoint);
         }
         for (program, tracepoint) in &copy.raw {
-            let link = program_named(object, program)?
+            let link = objects
+                .program(program)?
                 .attach_raw_tracepoint(tracepoint)
                 .map_err(|e| Error::load(format!("attach {program}"), e))?;
             self.links.push(link);
@@ -90,26 +93,26 @@ impl Hold {
         match copy.backend {
             Backend::Auto | Backend::Dispatch => {
                 if copy.programs.contains("dispatch") {
-                    self.attach(object, "dispatch")?;
+                    self.attach(objects, "dispatch")?;
                 }
                 for call in &copy.calls {
                     self.note(call.name, &call.program, Attachment::Dispatched);
                 }
             }
-            Backend::Tracepoint => self.attach_tracepoints(object, copy)?,
-            Backend::Fexit => self.attach_functions(object, copy, functions)?,
+            Backend::Tracepoint => self.attach_tracepoints(objects, copy)?,
+            Backend::Fexit => self.attach_functions(objects, copy, functions)?,
         }
-        self.attach_entries(object, options)
+        self.attach_entries(objects, options)
     }
 
-    fn attach_tracepoints(&mut self, object: &Object, copy: &Copy) -> Result<(), Error> {
+    fn attach_tracepoints(&mut self, objects: &Objects, copy: &Copy) -> Result<(), Error> {
         let tracefs = Tracefs::open()?;
         for call in &copy.calls {
             let event = format!("sys_exit_{}", kernel_name(call.name));
             let Some(event) = tracefs.perf_event("syscalls", &event)? else {
                 continue;
             };
-            self.attach_perf(object, &call.program, event)?;
+            self.attach_perf(objects, &call.program, event)?;
             self.note(call.name, &call.program, Attachment::SyscallTracepoint);
         }
         Ok(())
@@ -118,21 +121,21 @@ impl Hold {
     /// A program sits on one function: the generic one is loaded again for each but the first.
     fn attach_functions(
         &mut self,
-        object: &Object,
+        objects: &Objects,
         copy: &Copy,
         functions: Option<&Functions>,
     ) -> Result<(), Error> {
         let mut is_first = true;
         for call in &copy.calls {
             if call.program != generic(copy.backend) || std::mem::take(&mut is_first) {
-                self.attach(object, &call.program)?;
-                self.watch(object, &call.program)?;
+                self.attach(objects, &call.program)?;
+                self.watch(objects, &call.program)?;
             } else if let Some(id) = call
                 .function
                 .as_ref()
                 .and_then(|name| functions.and_then(|functions| functions.id(name)))
             {
-                let program = program_named(object, &call.program)?;
+                let program = objects.program(&call.program)?;
                 // Functions that never return, above all, can have none.
                 let Ok(link) = functions::load_on(id, program.insns())
                     .and_then(|again| functions::attach_on(&again))
@@ -147,7 +150,7 @@ impl Hold {
         Ok(())
     }
 
-    fn attach_entries(&mut self, object: &Object, options: &Options) -> Result<(), Error> {
+    fn attach_entries(&mut self, objects: &Objects, options: &Options) -> Result<(), Error> {
         let names = programs::entries(options);
         if names.is_empty() {
             return Ok(());
@@ -160,7 +163,7 @@ impl Hold {
                 continue;
             };
             let program = format!("e_{name}");
-            self.attach_perf(object, &program, event)?;
+            self.attach_perf(objects, &program, event)?;
             self.note(
                 &format!("{name} (entry)"),
                 &program,
@@ -170,10 +173,16 @@ impl Hold {
         Ok(())
     }
 
-    fn attach_perf(&mut self, object: &Object, program: &str, event: OwnedFd) -> Result<(), Error> {
+    fn attach_perf(
+        &mut self,
+        objects: &Objects,
+        program: &str,
+        event: OwnedFd,
+    ) -> Result<(), Error> {
         // The link closes the perf event, but only once there is a link.
         let raw = event.into_raw_fd();
-        let link = program_named(object, program)?
+        let link = objects
+            .program(program)?
             .attach_perf_event(raw)
             .map_err(|e| {
                 // SAFETY: libbpf left the descriptor to us when it failed.
@@ -185,8 +194,8 @@ impl Hold {
     }
 
     /// Counts how often the kernel passes over a program.
-    fn watch(&mut self, object: &Object, program: &str) -> Result<(), Error> {
-        let program = program_named(object, program)?;
+    fn watch(&mut self, objects: &Objects, program: &str) -> Result<(), Error> {
+        let program = objects.program(program)?;
         let info = functions::program_info(program.as_fd());
         self.on_functions.extend(info.map(|info| info.id));
         Ok(())

@@ -147,6 +147,16 @@ impl LossMeter {
         (0..self.cpus).map(|cpu| self.of_cpu(cpu)).collect()
     }
 
+    /// Calls that were left out because nobody reads them: those that succeeded, those that failed.
+    #[must_use]
+    pub fn left_out(&self) -> [u64; 2] {
+        let probes = self.probes();
+        probes.iter().fold([0, 0], |[succeeded, failed], shared| {
+            let [more, and_more] = shared.unread();
+            [succeeded + more, failed + and_more]
+        })
+    }
+
     /// Losses since the probe was opened.
     #[must_use]
     pub fn lost(&self) -> Losses {

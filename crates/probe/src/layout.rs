@@ -14,6 +14,10 @@ pub(crate) const WANTED_IA32: u8 = 2;
 pub(crate) const UNREAD_SUCCESS: u8 = 4;
 /// Nobody reads the calls that fail.
 pub(crate) const UNREAD_FAILURE: u8 = 8;
+/// Nobody reads some of them, as [`RawFilter`] says.
+pub(crate) const WANTED_FILTERED: u8 = 16;
+/// The call changes what the caller's image is known by.
+pub(crate) const CHANGES_IMAGE: u8 = 32;
 /// The 32-bit call that makes any network call.
 pub(crate) const IA32_SOCKETCALL: usize = 102;
 /// Classes of events, by which losses are counted.
@@ -57,6 +61,54 @@ pub(crate) struct RawCounters {
     pub own_calls: u64,
 }
 
+/// What of a call nobody reads. Arguments and bits are counted from 1; 0: none.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RawFilter {
+    pub kinds: u8,
+    pub fd_at: u8,
+    pub failed_modes: u8,
+    pub flags_at: u8,
+    pub path_at: u8,
+    pub process_bit: u8,
+    pub pad: [u8; 2],
+}
+
+impl RawFilter {
+    /// As one word, in which it is written.
+    pub(crate) const fn word(self) -> u64 {
+        u64::from_ne_bytes([
+            self.kinds,
+            self.fd_at,
+            self.failed_modes,
+            self.flags_at,
+            self.path_at,
+            self.process_bit,
+            0,
+            0,
+        ])
+    }
+}
+
+/// Longest path that the programs compare, its NUL included.
+pub(crate) const FILTER_PATH: usize = 128;
+
+/// A key of the prefixes' map.
+#[repr(C)]
+pub(crate) struct PrefixKey {
+    pub bits: u32,
+    pub call: u16,
+    pub path: [u8; FILTER_PATH],
+    pub pad: u16,
+}
+
+/// What a process's image is known to be.
+#[repr(C)]
+pub(crate) struct Image {
+    pub bits: u64,
+    pub valid_from: u64,
+}
+
 /// What both sides write while the programs run.
 #[repr(C)]
 pub(crate) struct SharedMemory {
@@ -67,9 +119,16 @@ pub(crate) struct SharedMemory {
     pub reader_sleeps: u32,
     pub pad2: [u8; 60],
     pub counters: [RawCounters; MAX_CPUS],
+    pub filters: [RawFilter; MAX_SYSCALLS],
+    pub images_since: u64,
+    pub images_are_told: u32,
+    pub pad3: u32,
 }
 
 const _: () = assert!(size_of::<Settings>() == 16 + 4 * MAX_SYSCALLS + 2 * MAX_OPERATIONS);
 const _: () = assert!(size_of::<RawCounters>() == 128);
 const _: () = assert!(std::mem::offset_of!(SharedMemory, reader_sleeps) == 576);
 const _: () = assert!(std::mem::offset_of!(SharedMemory, counters) == 640);
+const _: () = assert!(std::mem::offset_of!(SharedMemory, filters) == 640 + 128 * MAX_CPUS);
+const _: () = assert!(size_of::<RawFilter>() == 8);
+const _: () = assert!(size_of::<PrefixKey>() == 8 + FILTER_PATH);

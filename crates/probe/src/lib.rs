@@ -35,7 +35,7 @@
 //! while a later one was already there on another still comes first.
 //!
 //! Foreign crates that need `unsafe` around the mapped memory stay in here; the modules that do are
-//! `ring` and `shared`.
+//! `ring`, `shared`, `btf` and `reduced`.
 
 #![allow(
     unsafe_code,
@@ -48,14 +48,18 @@ mod choice;
 mod counters;
 mod damage;
 mod error;
+mod filtering;
+mod filters;
 mod functions;
 mod lanes;
 mod layout;
 mod loader;
+mod objects;
 mod options;
 mod plan;
 mod programs;
 mod reader;
+mod reduced;
 mod ring;
 mod shared;
 mod support;
@@ -67,9 +71,11 @@ pub use choice::{CallCosts, Choice};
 pub use counters::{Class, Counters, CpuCounters, LossMeter, Losses};
 pub use damage::Damage;
 pub use error::Error;
+pub use filters::{Access, Filters, IMAGE_BITS, Kind};
 pub use loader::{Attached, Attachment};
 pub use options::{Backend, BufferSize, Options, SelfFilter, Syscalls, Tracepoints};
 pub use programs::{ProgramCost, refused_programs, verifier_costs};
 pub use reader::{Event, EventClock, Probe, SETTLE};
 pub use support::{Support, support};
 pub use unread::Unread;
+pub use uring::io_uring_syscalls;

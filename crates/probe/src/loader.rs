@@ -5,15 +5,16 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 
 use event::syscalls::{IA32_TO_X86_64, SYSCALLS};
-use libbpf_rs::{
-    MapCore, MapFlags, Object, ObjectBuilder, OpenObject, PrintLevel, ProgramInput, ProgramMut,
-};
+use libbpf_rs::{MapCore, MapFlags, MapHandle, OpenObject, PrintLevel, ProgramInput};
 
 use crate::attach::Hold;
 use crate::choice::Choice;
+use crate::filtering::Filtering;
+use crate::filters::Filters;
 use crate::functions::Functions;
 use crate::lanes::{self, LANES};
 use crate::layout::{MAX_CPUS, MAX_SYSCALLS, Settings};
+use crate::objects::{self, Objects};
 use crate::options::{Options, SelfFilter};
 use crate::plan::{self, Copy, Part};
 use crate::ring::Ring;
@@ -52,6 +53,8 @@ pub(crate) struct Loaded {
     pub shared: Arc<Shared>,
     pub rings: Vec<Ring>,
     pub doorbell: OwnedFd,
+    /// What filters look at, where they are heeded.
+    pub filtering: Option<Filtering>,
     pub choice: Choice,
     pub boot_time: u64,
     pub hold: Hold,
@@ -128,37 +131,48 @@ fn load_as(options: &Options, support: &Support, choice: &Choice) -> Result<Load
         slots,
     };
 
-    let open = open(backend)?;
+    let bytes = programs::object(backend);
+    let open = objects::open(bytes)?;
     let available = programs::names(&open);
     let first = Copy::first(options, backend, uring, functions.as_ref(), &available);
     let mut open = machine.prepare(open, options, &first)?;
     let table = lanes::make_table(slots)?;
     let (rings, ring_slots) = lanes::make_rings(options, &groups)?;
     reuse(&mut open, "rings", table.as_fd())?;
-    let (object, filled) = std::thread::scope(|scope| {
+    let (objects, filled) = std::thread::scope(|scope| {
         let filler = scope.spawn(|| lanes::fill_table(&table, &ring_slots));
-        let object = open.load();
-        (object, filler.join().expect("it does not panic"))
+        let objects = Objects::load(bytes, open, &first.programs, &first.functions());
+        (objects, filler.join().expect("it does not panic"))
     });
-    let object = object.map_err(|e| Error::load("load the programs", e))?;
+    let objects = objects?;
     filled?;
 
-    let shared = Arc::new(Shared::map(map_named(&object, ".data.shared")?.as_fd())?);
-    shared.set_wanted(&options.syscalls, &options.unread);
-    set_own(&object, &shared, options.own_events)?;
-    fill_dispatch_table(&object, &first)?;
+    let shared = Arc::new(Shared::map(objects.map(".data.shared")?.as_fd())?);
+    let filtering = match (backend, objects.map("images")) {
+        (Backend::Dispatch, Ok(images)) => Some(Filtering {
+            prefixes: handle(&objects.map("prefixes")?)?,
+            images: handle(&images)?,
+        }),
+        _ => None,
+    };
+    let filters = match &filtering {
+        Some(filtering) => filtering.prepare(&options.filters),
+        None => Filters::new(options.filters.unread),
+    };
+    shared.set_wanted(&options.syscalls, &filters, 0);
+    set_own(&objects, &shared, options.own_events)?;
+    fill_dispatch_table(&objects, &first)?;
     let mut hold = Hold::default();
-    hold.attach_first(&object, &first, options, functions.as_ref())?;
-    let map = |name| descriptor_of(&object, name);
-    let doorbell = map("doorbell")?;
+    hold.attach_first(&objects, &first, options, functions.as_ref())?;
+    let doorbell = objects.map_fd("doorbell")?;
     let memory = [
-        ("drafts", map("drafts")?),
-        ("doorbell", map("doorbell")?),
-        (".data.shared", map(".data.shared")?),
+        ("drafts", objects.map_fd("drafts")?),
+        ("doorbell", objects.map_fd("doorbell")?),
+        (".data.shared", objects.map_fd(".data.shared")?),
     ];
-    let mut tables = vec![map("exits")?];
+    let mut tables = vec![objects.map_fd("exits")?];
     // Links hold what is attached: the rest, descriptors above all, is not needed any more.
-    drop(object);
+    drop(objects);
     let others = Copy::others(
         options,
         backend,
@@ -167,17 +181,16 @@ fn load_as(options: &Options, support: &Support, choice: &Choice) -> Result<Load
         programs::names_of,
     );
     for copy in others {
-        let mut open = machine.prepare(self::open(copy.backend)?, options, &copy)?;
+        let bytes = programs::object(copy.backend);
+        let mut open = machine.prepare(objects::open(bytes)?, options, &copy)?;
         reuse(&mut open, "rings", table.as_fd())?;
         for (name, map) in &memory {
             reuse(&mut open, name, map.as_fd())?;
         }
-        let object = open
-            .load()
-            .map_err(|e| Error::load("load the programs again", e))?;
-        fill_dispatch_table(&object, &copy)?;
-        hold.attach_other(&object, &copy)?;
-        tables.push(descriptor_of(&object, "exits")?);
+        let objects = Objects::load(bytes, open, &copy.programs, &copy.functions())?;
+        fill_dispatch_table(&objects, &copy)?;
+        hold.attach_other(&objects, &copy)?;
+        tables.push(objects.map_fd("exits")?);
     }
     hold.seal();
     shared.watch_programs(std::mem::take(&mut hold.on_functions));
@@ -185,28 +198,12 @@ fn load_as(options: &Options, support: &Support, choice: &Choice) -> Result<Load
         shared,
         rings,
         doorbell,
+        filtering,
         choice: choice.clone(),
         boot_time,
         hold,
         _tables: tables,
     })
-}
-
-/// A descriptor of a map that outlives the object.
-fn descriptor_of(object: &Object, name: &str) -> Result<OwnedFd, Error> {
-    map_named(object, name)?
-        .as_fd()
-        .try_clone_to_owned()
-        .map_err(|source| Error::System {
-            action: "duplicate a descriptor".into(),
-            source,
-        })
-}
-
-fn open(backend: Backend) -> Result<OpenObject, Error> {
-    ObjectBuilder::default()
-        .open_memory(programs::object(backend))
-        .map_err(|e| Error::load("open the programs", e))
 }
 
 /// Hands a map over that exists already.
@@ -241,31 +238,6 @@ impl Machine<'_> {
             self.slots as u32,
             page_size() as u32,
         )?;
-        let generic = plan::generic(copy.backend);
-        for mut program in open.progs_mut() {
-            let Some(name) = program.name().to_str().map(str::to_owned) else {
-                continue;
-            };
-            program.set_autoload(copy.programs.contains(&name));
-            if copy.backend != Backend::Fexit || !copy.programs.contains(&name) {
-                continue;
-            }
-            let sits_on_call = name.starts_with("x_") || name == generic || name == "t_aside";
-            let function = match copy.function {
-                Some(function) if sits_on_call => Some(function.to_owned()),
-                Some(_) => None,
-                None => copy
-                    .calls
-                    .iter()
-                    .find(|call| call.program == name)
-                    .and_then(|call| call.function.clone()),
-            };
-            if let Some(function) = function {
-                program
-                    .set_attach_target(0, Some(function.clone()))
-                    .map_err(|e| Error::load(format!("find {function}"), e))?;
-            }
-        }
         Ok(open)
     }
 
@@ -380,33 +352,19 @@ pub(crate) fn size_maps(
     Ok(())
 }
 
-fn map_named<'a>(object: &'a Object, name: &str) -> Result<libbpf_rs::Map<'a>, Error> {
-    object
-        .maps()
-        .find(|map| map.name() == OsStr::new(name))
-        .ok_or_else(|| {
-            Error::Options(format!(
-                "the programs lack their map {name}: they were built wrongly"
-            ))
-        })
-}
-
-pub(crate) fn program_named<'a>(object: &'a Object, name: &str) -> Result<ProgramMut<'a>, Error> {
-    object
-        .progs_mut()
-        .find(|program| program.name() == OsStr::new(name))
-        .ok_or_else(|| Error::Options(format!("the programs lack {name}: they were built wrongly")))
+fn handle(map: &libbpf_rs::Map<'_>) -> Result<MapHandle, Error> {
+    MapHandle::try_from(map).map_err(|e| Error::load("keep hold of a map", e))
 }
 
 /// Says which program is a call's, where one program calls the others.
-fn fill_dispatch_table(object: &Object, copy: &Copy) -> Result<(), Error> {
+fn fill_dispatch_table(objects: &Objects, copy: &Copy) -> Result<(), Error> {
     let entrance = plan::entrance(copy.backend);
     if !copy.programs.contains(entrance) {
         return Ok(());
     }
-    let table = map_named(object, "exits")?;
+    let table = objects.map("exits")?;
     for call in copy.calls.iter().filter(|call| call.program != entrance) {
-        let program = program_named(object, &call.program)?;
+        let program = objects.program(&call.program)?;
         let fd = program.as_fd().as_raw_fd().to_ne_bytes();
         table
             .update(&u32::from(call.number).to_ne_bytes(), &fd, MapFlags::ANY)
@@ -417,14 +375,14 @@ fn fill_dispatch_table(object: &Object, copy: &Copy) -> Result<(), Error> {
 
 /// The numbers to compare with are those of the initial namespace, which we may not be in: a
 /// program that is run on our behalf reads them.
-fn set_own(object: &Object, shared: &Shared, filter: SelfFilter) -> Result<(), Error> {
+fn set_own(objects: &Objects, shared: &Shared, filter: SelfFilter) -> Result<(), Error> {
     let is_thread = match filter {
         SelfFilter::Off => return Ok(()),
         SelfFilter::Thread => true,
         SelfFilter::Process => false,
     };
     shared.set_own(0, is_thread);
-    let program = program_named(object, "t_whoami")?;
+    let program = objects.program("t_whoami")?;
     let id = program.test_run(ProgramInput::default()).map_or_else(
         // Before 5.10 raw tracepoint programs cannot be run like that.
         |_| std::process::id(),

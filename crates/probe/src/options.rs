@@ -2,7 +2,7 @@
 
 use event::syscalls;
 
-use crate::unread::Unread;
+use crate::filters::Filters;
 
 /// A set of system calls, by the native 64-bit number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,8 +192,8 @@ pub struct Options {
     pub io_uring: bool,
     /// Bytes of data buffers that are kept; at most 65,000.
     pub snaplen: u32,
-    /// Outcomes that nobody reads, and that the kernel side leaves out therefore.
-    pub unread: Unread,
+    /// Calls that nobody reads, and that the kernel side leaves out therefore.
+    pub filters: Filters,
     /// Leave out calls that failed.
     pub drop_failed: bool,
     /// Size of a buffer of bulk events.
@@ -221,7 +221,7 @@ impl Default for Options {
             enter_openat: false,
             io_uring: true,
             snaplen: 80,
-            unread: Unread::default(),
+            filters: Filters::default(),
             drop_failed: false,
             buffer: BufferSize::default(),
             cpus_per_buffer: 2,

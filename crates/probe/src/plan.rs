@@ -3,7 +3,7 @@
 //! Some ways of attaching need the programs more than once, for part of the calls each ([`Part`]): a
 //! copy is an object of its own, which shares the first one's memory and buffers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use event::syscalls::{IA32_TO_X86_64, SYSCALLS};
 
@@ -104,6 +104,26 @@ impl Copy {
             function: None,
             raw,
         }
+    }
+
+    /// The function that each of its programs sits on, where they sit on functions.
+    pub(crate) fn functions(&self) -> BTreeMap<String, String> {
+        let own = self.calls.iter().filter_map(|call| {
+            let function = match self.function {
+                Some(function) => function.to_owned(),
+                None => call.function.clone()?,
+            };
+            Some((call.program.clone(), function))
+        });
+        let entrance = self
+            .function
+            .map(|function| (entrance(self.backend).to_owned(), function.to_owned()));
+        // Of several calls with one program the first: the others have programs of their own later.
+        let mut functions = BTreeMap::new();
+        for (program, function) in own.chain(entrance) {
+            functions.entry(program).or_insert(function);
+        }
+        functions
     }
 
     /// The copies that show what the first one cannot.

@@ -30,7 +30,7 @@ static FEXIT: &Object<{ include_bytes!(concat!(env!("OUT_DIR"), "/fexit.bpf.o"))
 /// The object for a way of attaching.
 pub(crate) fn object(backend: Backend) -> &'static [u8] {
     match backend {
-        Backend::Auto | Backend::Dispatch if btf::kernel_mentions("BPF_FUNC_loop") => &DISPATCH.0,
+        Backend::Auto | Backend::Dispatch if btf::Kernel::running().loops => &DISPATCH.0,
         Backend::Auto | Backend::Dispatch => &OLD.0,
         Backend::Tracepoint => &TRACEPOINT.0,
         Backend::Fexit => &FEXIT.0,

@@ -6,10 +6,11 @@
 //! been committed by then (programs run with preemption off and take some microseconds), and can be
 //! merged by time.
 //!
-//! Waiting is in two steps. Right after events the reader naps for [`NAP`] with no request to be
-//! woken, so that under load it works in batches and programs pay nothing for waking it. A nap that
-//! brought nothing is followed by sleep: the flag `reader_sleeps` asks the next program to ring the
-//! doorbell. An idle machine thus costs no wake-up at all.
+//! Waiting is in two steps. Right after events the reader naps with no request to be woken, so that
+//! under load it works in batches and programs pay nothing for waking it; the larger the last batch,
+//! the longer the nap ([`nap_after`]), for every nap costs as much as many events. A nap that brought
+//! nothing is followed by sleep: the flag `reader_sleeps` asks the next program to ring the doorbell.
+//! An idle machine thus costs no wake-up at all.
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{Ordering, fence};
@@ -20,17 +21,27 @@ use event::Record;
 
 use crate::choice::Choice;
 use crate::counters::{Counters, CpuCounters, LossMeter, Losses};
+use crate::filters::Filters;
 use crate::layout::{CLASSES, FLAG_IO_URING, MAX_CPUS};
 use crate::loader::{self, Attached, Loaded, clock};
 use crate::options::{Backend, Options, Syscalls};
 use crate::ring::{Head, Ring, entry};
-use crate::unread::Unread;
 use crate::{Damage, Error, support};
 
 /// How old an event is before it is handed out.
 pub const SETTLE: Duration = Duration::from_micros(100);
-/// How long the reader rests between batches.
+/// How long the reader rests after its last event, before it asks to be woken.
 const NAP: Duration = Duration::from_micros(400);
+
+/// How long the reader rests after a batch of so many events. In the longest of these naps two cores
+/// at full speed write a few hundred kilobytes.
+const fn nap_after(batch: u32) -> Duration {
+    Duration::from_micros(match batch {
+        0..16 => SETTLE.as_micros() as u64,
+        16..128 => 500,
+        _ => 1500,
+    })
+}
 
 /// An event, borrowed from the buffer until the next call.
 #[derive(Clone, Debug)]
@@ -70,12 +81,15 @@ pub struct Probe {
     heads: Vec<Head>,
     /// Ring and length of the event handed out last: freed at the next call.
     current: Option<(usize, u32)>,
+    /// The event to hand out next, where it was looked for already: ring, place, length.
+    found: Option<(usize, u64, u32)>,
     /// Events up to this time may be handed out.
     watermark: u64,
     /// Nothing came since the last nap.
     idle: bool,
+    /// Events since the last nap.
+    batch: u32,
     received: Vec<[u64; CLASSES]>,
-    unread: Unread,
     stray: [u64; CLASSES],
 }
 
@@ -106,9 +120,10 @@ impl Probe {
             doorbell,
             heads,
             current: None,
+            found: None,
             watermark: 0,
             idle: false,
-            unread: options.unread,
+            batch: 0,
             received: vec![[0; CLASSES]; cpus],
             stray: [0; CLASSES],
         })
@@ -174,10 +189,28 @@ impl Probe {
         }
     }
 
-    /// Reports only these calls from now on. Only calls that were asked for when the probe was
-    /// opened have programs; others are ignored.
-    pub fn set_syscalls(&mut self, syscalls: &Syscalls) {
-        self.loaded.shared.set_wanted(syscalls, &self.unread);
+    /// Reports only these calls from now on, and leaves out of them what `filters` say. Only calls that
+    /// were asked for when the probe was opened have programs; others are ignored.
+    pub fn set_syscalls(&mut self, syscalls: &Syscalls, filters: &Filters) {
+        self.loaded.shared.suspend_filters();
+        let heeded = match &self.loaded.filtering {
+            Some(filtering) => filtering.prepare(filters),
+            None => Filters::new(*filters.unread()),
+        };
+        self.loaded.shared.set_wanted(syscalls, &heeded, self.now());
+    }
+
+    /// Whether more than whole outcomes can be left out.
+    #[must_use]
+    pub fn filters_calls(&self) -> bool {
+        self.loaded.filtering.is_some()
+    }
+
+    /// Tells bits of a thread's image, as of its event at `time`: calls that [`Filters`] connect with
+    /// one of them are left out until the image changes. False where the thread is gone.
+    pub fn tell_image(&self, tid: u32, bits: u64, time: u64) -> bool {
+        let filtering = self.loaded.filtering.as_ref();
+        filtering.is_some_and(|filtering| filtering.tell(tid, bits, time))
     }
 
     /// A way to read the losses from elsewhere.
@@ -212,7 +245,7 @@ impl Probe {
         }
     }
 
-    /// Calls that were left out as [`Options::unread`] says: those that succeeded, those that failed.
+    /// Calls that were left out as [`Options::filters`] says: those that succeeded, those that failed.
     #[must_use]
     pub fn left_out(&self) -> [u64; 2] {
         self.loaded.shared.unread()
@@ -229,14 +262,10 @@ impl Probe {
     #[inline]
     pub fn next(&mut self) -> Option<Event<'_>> {
         loop {
-            self.release();
-            let (ring, at, len) = match self.oldest() {
-                Some(found) => found,
-                None => {
-                    self.look();
-                    self.oldest()?
-                }
-            };
+            if !self.ready() {
+                return None;
+            }
+            let (ring, at, len) = self.found.take()?;
             self.current = Some((ring, len));
             // SAFETY: the record is given back to the kernel by `release`, which needs `&mut
             // self`, so not before the event's borrow of `self` has ended.
@@ -248,6 +277,7 @@ impl Probe {
                 None => self.stray[class] += 1,
             }
             self.idle = false;
+            self.batch = self.batch.saturating_add(1);
             return Some(Event {
                 record: found.record,
                 io_uring: found.flags & FLAG_IO_URING != 0,
@@ -260,22 +290,24 @@ impl Probe {
         if !self.ready() {
             return None;
         }
-        self.oldest()
-            .and_then(|(ring, _, _)| match self.heads[ring] {
-                Head::Ready { ts, .. } => Some(ts),
-                _ => None,
-            })
+        self.found.and_then(|(ring, _, _)| match self.heads[ring] {
+            Head::Ready { ts, .. } => Some(ts),
+            _ => None,
+        })
     }
 
     /// Whether [`Probe::next`] has an event to give.
     #[inline]
     pub fn ready(&mut self) -> bool {
         self.release();
-        if self.oldest().is_some() {
-            return true;
+        if self.found.is_none() {
+            self.found = self.oldest();
         }
-        self.look();
-        self.oldest().is_some()
+        if self.found.is_none() {
+            self.look();
+            self.found = self.oldest();
+        }
+        self.found.is_some()
     }
 
     /// Gives the last event's room back.
@@ -316,13 +348,16 @@ impl Probe {
         }
     }
 
-    /// Waits for events, `timeout` at most; `Ok(false)` if none came.
+    /// Waits for events, `timeout` at most; `Ok(false)` if none came by then or before a signal.
     ///
     /// # Errors
     /// The wait itself failed.
     pub fn wait(&mut self, timeout: Duration) -> Result<bool, Error> {
         let deadline = Instant::now() + timeout;
         self.release();
+        if self.found.is_some() {
+            return Ok(true);
+        }
         loop {
             self.look();
             if self.oldest().is_some() {
@@ -333,20 +368,31 @@ impl Probe {
                 return Ok(false);
             }
             if self.loaded.rings.iter().any(Ring::has_unread) {
-                // They are too young: wait until they are not.
-                nap(SETTLE.min(left));
+                // They are too young: wait until they are not, or longer where more will come.
+                nap(nap_after(self.batch).min(left));
+                self.batch = 0;
             } else if self.idle {
-                self.sleep(left)?;
+                let interrupted = self.sleep(left)?;
                 self.idle = false;
+                if interrupted && !self.has_unread() {
+                    return Ok(false);
+                }
             } else {
                 self.idle = true;
-                nap(NAP.min(left));
+                nap(NAP.max(nap_after(self.batch)).min(left));
+                self.batch = 0;
             }
         }
     }
 
-    /// Sleeps until a program rings the doorbell.
-    fn sleep(&mut self, timeout: Duration) -> Result<(), Error> {
+    /// Whether anything is in the buffers, however young.
+    fn has_unread(&mut self) -> bool {
+        self.look();
+        self.loaded.rings.iter().any(Ring::has_unread)
+    }
+
+    /// Sleeps until a program rings the doorbell; whether a signal ended it.
+    fn sleep(&mut self, timeout: Duration) -> Result<bool, Error> {
         let flag = self.loaded.shared.reader_sleeps();
         flag.store(1, Ordering::SeqCst);
         // The flag must be seen by whoever writes a record that the look below does not see.
@@ -359,7 +405,7 @@ impl Probe {
                 .shared
                 .reader_sleeps()
                 .store(0, Ordering::Relaxed);
-            return Ok(());
+            return Ok(false);
         }
         let mut event = libc::epoll_event { events: 0, u64: 0 };
         let millis = timeout.as_millis().clamp(1, i32::MAX as u128) as i32;
@@ -369,17 +415,16 @@ impl Probe {
             .shared
             .reader_sleeps()
             .store(0, Ordering::Relaxed);
+        let error = std::io::Error::last_os_error();
         self.doorbell.skip_all();
-        if n < 0 {
-            let error = std::io::Error::last_os_error();
-            if error.kind() != std::io::ErrorKind::Interrupted {
-                return Err(Error::System {
-                    action: "wait for events".into(),
-                    source: error,
-                });
-            }
+        match error.kind() {
+            _ if n >= 0 => Ok(false),
+            std::io::ErrorKind::Interrupted => Ok(true),
+            _ => Err(Error::System {
+                action: "wait for events".into(),
+                source: error,
+            }),
         }
-        Ok(())
     }
 }
 

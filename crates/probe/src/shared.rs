@@ -3,15 +3,16 @@
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 
 use event::syscalls::IA32_TO_X86_64;
 
+use crate::filters::{Filters, image_changes};
 use crate::layout::{
-    CLASSES, IA32_SOCKETCALL, MAX_CPUS, MAX_SYSCALLS, SharedMemory, UNREAD_FAILURE, UNREAD_SUCCESS,
-    WANTED_IA32, WANTED_NATIVE,
+    CHANGES_IMAGE, CLASSES, IA32_SOCKETCALL, MAX_CPUS, MAX_SYSCALLS, SharedMemory, UNREAD_FAILURE,
+    UNREAD_SUCCESS, WANTED_FILTERED, WANTED_IA32, WANTED_NATIVE,
 };
-use crate::{Error, Syscalls, Unread};
+use crate::{Error, Syscalls};
 
 /// A mapping of the programs' `.data.shared`. All access is by atomics: the kernel writes too.
 pub(crate) struct Shared {
@@ -62,17 +63,27 @@ impl Shared {
         self.memory.as_ptr()
     }
 
-    /// Says which calls are reported.
-    pub(crate) fn set_wanted(&self, wanted: &Syscalls, unread: &Unread) {
+    /// Says which calls are reported, and which of them are left out. What was told of images up to
+    /// `now` means something else.
+    pub(crate) fn set_wanted(&self, wanted: &Syscalls, filters: &Filters, now: u64) {
+        // SAFETY: raw field projection only, no access.
+        let since = unsafe { &raw const (*self.raw()).images_since };
+        // SAFETY: in the mapping, eight bytes that begin at a multiple of eight.
+        unsafe { &*since.cast::<AtomicU64>() }.store(now, Ordering::SeqCst);
         let mut marks = [0; MAX_SYSCALLS];
-        for number in wanted.iter() {
-            marks[usize::from(number)] |= WANTED_NATIVE;
+        let mut mark = |calls: &Syscalls, bit: u8| {
+            for number in calls.iter() {
+                marks[usize::from(number)] |= bit;
+            }
+        };
+        mark(wanted, WANTED_NATIVE);
+        mark(filters.unread.successes(), UNREAD_SUCCESS);
+        mark(filters.unread.failures(), UNREAD_FAILURE);
+        for &number in filters.calls.keys() {
+            mark(&Syscalls::none().with(number), WANTED_FILTERED);
         }
-        for number in unread.successes().iter() {
-            marks[usize::from(number)] |= UNREAD_SUCCESS;
-        }
-        for number in unread.failures().iter() {
-            marks[usize::from(number)] |= UNREAD_FAILURE;
+        if filters.asks_for_images() {
+            mark(&image_changes(), CHANGES_IMAGE);
         }
         for (narrow, native) in IA32_TO_X86_64 {
             if let (Some(mark), Ok(native)) =
@@ -84,10 +95,31 @@ impl Shared {
         }
         // socketcall(2) may be any of the network calls: the program looks into it.
         marks[IA32_SOCKETCALL] |= WANTED_IA32;
+        // SAFETY: raw field projection only, no access.
+        let told = self.u32_at(unsafe { &raw const (*self.raw()).images_are_told });
+        told.store(u32::from(filters.asks_for_images()), Ordering::SeqCst);
         for (number, mark) in marks.into_iter().enumerate() {
             // SAFETY: in the mapping; an index beyond the array panics before it is used.
             let byte = unsafe { &*(&raw const (*self.raw()).wanted[number]).cast::<AtomicU8>() };
-            byte.store(mark, Ordering::Relaxed);
+            // SAFETY: raw field projection only, no access.
+            let word = unsafe { &raw const (*self.raw()).filters[number] };
+            // SAFETY: in the mapping, eight bytes that begin at a multiple of eight.
+            let word = unsafe { &*word.cast::<AtomicU64>() };
+            let filter = filters.calls.get(&(number as u16)).copied();
+            // A filter counts when it is there as a whole, and no longer than it is.
+            byte.store(mark & !WANTED_FILTERED, Ordering::Relaxed);
+            fence(Ordering::SeqCst);
+            word.store(filter.unwrap_or_default().word(), Ordering::SeqCst);
+            byte.store(mark, Ordering::SeqCst);
+        }
+    }
+
+    /// Stops all filters of [`Filters::calls`], before the prefixes that they look at change.
+    pub(crate) fn suspend_filters(&self) {
+        for number in 0..MAX_SYSCALLS {
+            // SAFETY: in the mapping; an index beyond the array panics before it is used.
+            let byte = unsafe { &*(&raw const (*self.raw()).wanted[number]).cast::<AtomicU8>() };
+            byte.fetch_and(!WANTED_FILTERED, Ordering::SeqCst);
         }
     }
 
@@ -164,7 +196,8 @@ impl Shared {
         // SAFETY: in the mapping; an index beyond the array panics before it is used.
         let byte = unsafe { &*(&raw const (*self.raw()).wanted[number]).cast::<AtomicU8>() };
         let mark = byte.load(Ordering::Relaxed);
-        mark & (WANTED_NATIVE | UNREAD_SUCCESS | UNREAD_FAILURE) == WANTED_NATIVE
+        let somehow = UNREAD_SUCCESS | UNREAD_FAILURE | WANTED_FILTERED;
+        mark & (WANTED_NATIVE | somehow) == WANTED_NATIVE
     }
 
     /// Names the programs that the kernel may pass over; once.

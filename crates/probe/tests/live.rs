@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use probe::{
-    Backend, BufferSize, Class, Damage, Options, Probe, SelfFilter, Syscalls, Tracepoints, Unread,
+    Backend, BufferSize, Class, Damage, Filters, Options, Probe, SelfFilter, Syscalls, Tracepoints,
+    Unread,
 };
 
 /// One probe at a time: they would count each other's work.
@@ -95,7 +96,7 @@ fn wanted_calls_come_and_others_do_not() {
         names,
         ["sched_process_exec", "sched_process_exit", "getppid"]
     );
-    probe.set_syscalls(&Syscalls::none());
+    probe.set_syscalls(&Syscalls::none(), &Filters::default());
     getppid(3);
     drain(&mut probe, |event| assert_ne!(event.record.tid, me));
 }
@@ -241,7 +242,7 @@ fn unread_outcomes_are_left_out_and_counted() {
             (calls, calls),
         ] {
             let mut probe = Probe::open(&Options {
-                unread: Unread::new(&successes, &failures),
+                filters: Filters::new(Unread::new(&successes, &failures)),
                 backend,
                 ..options(&["unlink", "openat"])
             })
@@ -431,9 +432,9 @@ fn a_probe_that_is_taken_apart_knows_it() {
         let mut probe = Probe::open(&options).unwrap();
         assert_eq!(probe.intact(), Ok(()), "{backend:?}");
         // Asked for nothing, it has nothing to see, and that is no fault.
-        probe.set_syscalls(&Syscalls::none());
+        probe.set_syscalls(&Syscalls::none(), &options.filters);
         assert_eq!(probe.intact(), Ok(()), "{backend:?}");
-        probe.set_syscalls(&options.syscalls);
+        probe.set_syscalls(&options.syscalls, &options.filters);
         let link = |entry: &std::fs::DirEntry| {
             std::fs::read_link(entry.path()).is_ok_and(|to| to.ends_with("anon_inode:bpf_link"))
         };

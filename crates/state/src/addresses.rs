@@ -62,8 +62,41 @@ pub(crate) fn write_tuple(out: &mut Vec<u8>, source: Endpoint, dest: Endpoint, l
 
 /// `source->dest path`, both ends in hexadecimal.
 pub(crate) fn write_unix(out: &mut Vec<u8>, source: u64, dest: u64, path: &[u8]) {
-    write!(out, "{source:x}->{dest:x} ").expect("a vector takes all");
+    write_hex(out, source);
+    out.extend_from_slice(b"->");
+    write_hex(out, dest);
+    out.push(b' ');
     out.extend_from_slice(path);
+}
+
+/// Whether [`write_unix`] would write this.
+pub(crate) fn is_unix_name(name: &[u8], source: u64, dest: u64, path: &[u8]) -> bool {
+    let (mut first, mut second) = ([0; 16], [0; 16]);
+    let (first, second) = (hex(source, &mut first), hex(dest, &mut second));
+    let rest = name
+        .strip_prefix(first)
+        .and_then(|name| name.strip_prefix(b"->"));
+    let rest = rest.and_then(|name| name.strip_prefix(second)?.strip_prefix(b" "));
+    rest == Some(path)
+}
+
+fn write_hex(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(hex(number, &mut [0; 16]));
+}
+
+/// In hexadecimal, without leading zeros. (The formatter of the library takes ten times as long, and
+/// every message on a socket names its ends.)
+fn hex(number: u64, digits: &mut [u8; 16]) -> &[u8] {
+    let mut at = digits.len();
+    let mut left = number;
+    loop {
+        at -= 1;
+        digits[at] = b"0123456789abcdef"[(left & 15) as usize];
+        left >>= 4;
+        if left == 0 {
+            return &digits[at..];
+        }
+    }
 }
 
 pub(crate) fn write_sockaddr(out: &mut Vec<u8>, address: &SockAddr<'_>) {
@@ -183,6 +216,20 @@ pub(crate) fn same_network(interface: &Interface, ip: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_unix_sockets() {
+        for (source, dest) in [(0, 1), (0xffff_8881_0a0b_0c0d, 0x10), (u64::MAX, 0xabc)] {
+            let mut name = Vec::new();
+            write_unix(&mut name, source, dest, b"/run/a b");
+            let wanted = format!("{source:x}->{dest:x} /run/a b");
+            assert_eq!(String::from_utf8_lossy(&name), wanted);
+            assert!(is_unix_name(&name, source, dest, b"/run/a b"));
+            assert!(!is_unix_name(&name, source, dest, b"/run/a"));
+            assert!(!is_unix_name(&name, dest, source, b"/run/a b"));
+            assert!(!is_unix_name(b"/run/a b", source, dest, b"/run/a b"));
+        }
+    }
 
     fn end(ip: &str, port: u16) -> Endpoint {
         Endpoint {

@@ -10,8 +10,8 @@ use event::sock::{Endpoint, SockAddr, SockTuple};
 use event::{EventFlags, Record, codes as c, constants as k};
 
 use crate::addresses::{
-    fill_from_interfaces, no_address, rename, unmap, unmap_both, write_sockaddr, write_tuple,
-    write_unix,
+    fill_from_interfaces, is_unix_name, no_address, rename, unmap, unmap_both, write_sockaddr,
+    write_tuple, write_unix,
 };
 use crate::context::Context;
 use crate::descriptor::{Descriptor, DescriptorFlags, Kind, SocketName};
@@ -243,7 +243,8 @@ impl State {
             Some(d) => {
                 let is_connection = matches!(d.kind, Kind::Ipv4 | Kind::Ipv6);
                 let connects = is_connection && !d.flags.contains(DescriptorFlags::CONNECTED);
-                let is_new = !tuple.is_empty() && (d.name().is_empty() || !is_tcp(d));
+                let is_new =
+                    !tuple.is_empty() && (d.name().is_empty() || !is_tcp(d)) && !is_known(d, tuple);
                 if !connects && !is_new {
                     // So it stays for data without addresses until the descriptor changes.
                     if let Some(owner) = self.owner_of_descriptors(ix)
@@ -327,6 +328,20 @@ impl State {
 
 fn is_tcp(d: &Descriptor) -> bool {
     d.kind.is_ip() && d.l4 == L4Proto::Tcp
+}
+
+/// Whether the descriptor has these ends, and the name that they make, already.
+fn is_known(d: &Descriptor, tuple: &[u8]) -> bool {
+    match (SockTuple::parse(tuple), d.socket) {
+        (Some(SockTuple::Inet { source, dest }), SocketName::Tuple { source: s, dest: t }) => {
+            let ends = unmap_both(source, dest);
+            !d.name().is_empty() && (ends == (s, t) || ends == (t, s))
+        }
+        (Some(SockTuple::Unix { source, dest, path }), SocketName::Unix { source: s, dest: t }) => {
+            (source, dest) == (s, t) && is_unix_name(d.name(), source, dest, path)
+        }
+        _ => false,
+    }
 }
 
 /// Takes both ends into the descriptor unless it has them already, either way round.

@@ -38,6 +38,8 @@ pub struct Engine {
     pub buf_size_preset: u32,
     /// The kernel side drops failed system calls.
     pub drop_failed_exit: bool,
+    /// The kernel side leaves out events that change no alert and no state.
+    pub kernel_filters: bool,
     /// CPUs that share a buffer; zero: all share one.
     pub cpus_for_each_buffer: u32,
     /// The process list is read without BPF iterators.
@@ -77,6 +79,7 @@ impl Engine {
                 &format!("engine.{section}.drop_failed_exit"),
                 false,
             ),
+            kernel_filters: reader.truth(tree, &format!("engine.{section}.kernel_filters"), true),
             cpus_for_each_buffer: reader.number(tree, "engine.modern_ebpf.cpus_for_each_buffer", 2),
             disable_iterators: reader.truth(tree, "engine.modern_ebpf.disable_iterators", false),
             capture_file: reader.text(tree, "engine.replay.capture_file", ""),

@@ -4,9 +4,10 @@
 use std::fmt::Write;
 
 use anyhow::Result;
-use engine::needs::{Filter, Kept, Need};
+use engine::needs::{Access, Filter, Kept, Need};
 use engine::{Engine, Matching};
 use fields::Catalogue;
+use live::Shortcuts;
 use rules::RuleSet;
 use rules::select::OldSwitches;
 use state::needs::Effect;
@@ -21,13 +22,13 @@ const SHOWN: usize = 4;
 
 /// Prints it.
 pub(crate) fn run(args: &Rules) -> Result<u8> {
-    let Some(loaded) = super::replay::load(args, Vec::new())? else {
+    let Some(loaded) = super::prepare::load(args, Vec::new())? else {
         return Ok(1);
     };
     let settings = &loaded.settings;
     let catalogue = Catalogue::new(settings.static_fields.iter().cloned());
     let sources = Sources::new(&catalogue, true);
-    let loading = super::replay::rules(args, settings, &catalogue, &sources, false)?;
+    let loading = super::prepare::rules(args, settings, &catalogue, &sources, false)?;
     let Some(loading) = loading else {
         return Ok(1);
     };
@@ -50,7 +51,11 @@ pub(crate) fn run(args: &Rules) -> Result<u8> {
         of_state.len(),
         of_state.join(", ")
     );
-    out.push_str("No other type is needed: none is captured for these rules.\n");
+    out.push_str(
+        "Of these, calls that fail are left out where the state takes nothing from them.\n\
+         No other type is needed: none is captured for these rules.\n\
+         engine.KIND.kernel_filters=false has the kernel leave nothing out.\n",
+    );
     output::print(&out)?;
     Ok(0)
 }
@@ -82,7 +87,11 @@ fn show(out: &mut String, need: &Need, set: &RuleSet) {
         }
     }
     for filter in &need.filters {
-        let _ = writeln!(out, "  left out: {}", left_out(filter));
+        let word = match Shortcuts::heeds(need, filter) {
+            true => "left out",
+            false => "could be left out, but is not recognised in the kernel",
+        };
+        let _ = writeln!(out, "  {word}: {}", left_out(filter));
     }
     for kept in &need.kept {
         let _ = match kept {
@@ -122,15 +131,30 @@ fn left_out(filter: &Filter) -> String {
                 ""
             }
         ),
+        Filter::Succeeded => {
+            "calls that succeed: every condition is false where the result is not \
+             negative, and the state takes nothing from them"
+                .to_owned()
+        }
+        Filter::FailedOpen(access) => format!(
+            "calls that fail to open a file {}: every condition is false for this access where the \
+             result is negative, and the state takes nothing from them",
+            match access {
+                Access::Read => "for reading",
+                Access::Write => "for writing",
+                Access::Both => "for reading and writing",
+            }
+        ),
         Filter::Descriptor(kind) => format!(
-            "calls on a {kind}: every condition is false for this kind of descriptor, and the state \
-             takes nothing from them"
+            "calls on a {kind}: every condition is false for what such a descriptor may be known as, \
+             and the state takes nothing from them"
         ),
         Filter::Process(parts) => {
             let mut parts: Vec<&str> = parts.iter().map(String::as_str).collect();
             parts.dedup();
             format!(
-                "calls of processes for which none of these is true, each required by a rule: {}",
+                "calls of programs for which none of these is true, of which every rule requires one, \
+                 until they change their name or user or run another program: {}",
                 some(&parts)
             )
         }

@@ -10,17 +10,22 @@ Usage:
   peregrine [OPTION...]         as falco [OPTION...], for which it stands in
 
 Commands:
+  run [-- COMMAND]              Watch this machine with the rules, or one command and what it starts.
+  record FILE [FILTER]          Write what this machine does to a capture file.
+  doctor                        Tell what can be watched here, and which rules see less.
   replay FILE                   Match the rules against the events of a capture file.
   read FILE [FILTER]            Print the events of a capture file.
   check FILE...                 Check rule files and configuration files.
+  config [FILE]                 Print the effective configuration and where its values come from.
   list WHAT                     List fields, events, rules, macros or lists.
-  explain CODE                  Explain an error or warning by its code.
+  explain                       Explain a code, a rule, or why a rule did or did not fire.
 
   `peregrine COMMAND --help` tells more about each.
 
 Options:
   -h, --help                    Print this text.
-  -c <path>                     Read the configuration from here instead of /etc/falco/falco.yaml.
+  -c <path>                     Read the configuration from here instead of /etc/falco/falco.yaml
+                                or /etc/peregrine/peregrine.yaml.
   -r <path>                     Load rules from this file or directory instead of those the
                                 configuration names. May be repeated; the order counts. In a
                                 directory, files ending in .yaml or .yml are taken.

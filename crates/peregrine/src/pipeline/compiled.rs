@@ -6,18 +6,23 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use config::Settings;
-use config::settings::RuleMatching;
+use config::settings::{EngineKind, RuleMatching};
 use engine::{Engine, Matching};
 use fields::Environment;
 use jiff::tz::TimeZone;
+use live::Shortcuts;
 use outputs::{Clock, Form, Formatter, Outputs, Route, RuleOutput, Subject};
 use rules::Priority;
 
+use super::images::Images;
 use super::keeper::Kept;
 use super::{Plan, channels};
 use crate::hostname::hostname;
 use crate::sources::SYSCALL;
 use crate::watch::Wanted;
+
+/// With more rules than this, finding out what none of them reads takes longer than it is worth.
+const MANY_RULES: usize = 1000;
 
 /// What outputs and metrics know a rule by.
 #[derive(Clone, Debug)]
@@ -84,6 +89,8 @@ pub(crate) struct Compiled {
     pub(crate) statics: Vec<Vec<u8>>,
     pub(crate) settings: Settings,
     pub(crate) wanted: Wanted,
+    /// Who is to be asked for what the kernel side leaves out.
+    pub(crate) images: Images,
     /// Configuration files, then rule files.
     pub(crate) origins: (Vec<Origin>, Vec<Origin>),
 }
@@ -96,6 +103,31 @@ impl Compiled {
     pub(crate) fn new(plan: &Plan<'_>) -> Result<Self> {
         let settings = plan.settings;
         let form = channels::form(settings, hostname());
+        let matching = match settings.rule_matching {
+            RuleMatching::First => Matching::First,
+            RuleMatching::All => Matching::All,
+        };
+        let statics = plan.catalogue.statics();
+        let engine = |source: &str| -> Result<Engine> {
+            let schema = plan.sources.schema(source);
+            let schema = schema.with_context(|| format!("there is no event source '{source}'"))?;
+            Ok(Engine::new(
+                plan.rules, plan.order, schema, source, matching,
+            )?)
+        };
+        let syscalls = engine(SYSCALL)?;
+        let mut wanted = Wanted::of(plan.rules, plan.order, settings);
+        let mut images = Images::default();
+        let live = matches!(
+            settings.engine.kind,
+            EngineKind::Kmod | EngineKind::ModernEbpf
+        );
+        if live && settings.engine.kernel_filters && plan.order.len() <= MANY_RULES {
+            let shortcuts = Shortcuts::of(&syscalls.needs(plan.rules, plan.catalogue));
+            images = Images::new(&shortcuts, plan.catalogue);
+            wanted.filters = shortcuts.filters;
+        }
+        // After the engine, which needs most memory while it is made.
         let mut rule_outputs = Vec::new();
         let mut kept = settings.alert_store.enabled.then(|| Kept::new(&form));
         for rule in &plan.rules.rules {
@@ -110,21 +142,9 @@ impl Compiled {
                 kept.add(rule, RuleSubject::of(rule), schema)?;
             }
         }
-        let matching = match settings.rule_matching {
-            RuleMatching::First => Matching::First,
-            RuleMatching::All => Matching::All,
-        };
-        let statics = plan.catalogue.statics();
-        let engine = |source: &str| -> Result<Engine> {
-            let schema = plan.sources.schema(source);
-            let schema = schema.with_context(|| format!("there is no event source '{source}'"))?;
-            Ok(Engine::new(
-                plan.rules, plan.order, schema, source, matching,
-            )?)
-        };
         let others = plan.sources.names().filter(|name| *name != SYSCALL);
         Ok(Self {
-            engine: engine(SYSCALL)?,
+            engine: syscalls,
             sides: others
                 .map(|name| Ok((name.to_owned(), engine(name)?)))
                 .collect::<Result<_>>()?,
@@ -134,7 +154,8 @@ impl Compiled {
             form,
             statics: statics.iter().map(|(_, v)| v.clone().into()).collect(),
             settings: settings.clone(),
-            wanted: Wanted::of(plan.rules, plan.order, settings),
+            wanted,
+            images,
             origins: plan.origins.clone(),
         })
     }

@@ -4,13 +4,18 @@
 //! container that no process of the container has started. Where all of this agrees, the process and everything that it
 //! starts belong to the user's session. The two may come in either order and from two threads, so starts without a request are
 //! remembered for a while, and so are requests without a start.
+//!
+//! A request to attach starts nothing: the user types into what runs already. So the container's first process and what it
+//! has started belong to the session from the request until the connection's end is told. What others run in the
+//! container by exec does not.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use audit::Session;
 use bumpalo::Bump;
-use event::codes;
+use event::{EventCode, codes};
 use fields::{Catalogue, EventView};
 use filter::{FieldRef, FieldSource, Purpose, Schema, Value};
 
@@ -20,6 +25,8 @@ const AFTER: u64 = 10_000_000_000;
 const BEFORE: u64 = 3_000_000_000;
 /// Requests and starts that are remembered.
 const REMEMBERED: usize = 256;
+/// Attached users at one time.
+const ATTACHED: usize = 64;
 /// Processes that belong to sessions.
 const PROCESSES: usize = 1 << 16;
 
@@ -33,8 +40,16 @@ struct Start {
     command: Vec<u8>,
 }
 
+/// A user who is attached to what runs in a container.
+struct Attached {
+    session: Arc<Session>,
+    /// Time of the connection's end.
+    end: u64,
+}
+
 #[derive(Default)]
 struct Known {
+    attached: VecDeque<Attached>,
     requests: VecDeque<Arc<Session>>,
     starts: VecDeque<Start>,
     processes: HashMap<i64, Arc<Session>>,
@@ -45,6 +60,8 @@ struct Known {
 /// Sessions of all users.
 pub(crate) struct Sessions {
     known: Mutex<Known>,
+    /// Whether a process has ever belonged to one.
+    any: AtomicBool,
     pod: Option<FieldRef>,
     namespace: Option<FieldRef>,
     container: Option<FieldRef>,
@@ -60,6 +77,7 @@ impl Sessions {
         let field = |name: &str| catalogue.resolve(name).ok().map(|def| def.field);
         Self {
             known: Mutex::default(),
+            any: AtomicBool::new(false),
             pod: field("k8s.pod.name"),
             namespace: field("k8s.ns.name"),
             container: field("container.label[io.kubernetes.container.name]"),
@@ -78,9 +96,15 @@ impl Sessions {
     pub(crate) fn begin(&self, session: Session) {
         let session = Arc::new(session);
         let mut known = self.known();
+        if session.attach {
+            known.attach(session);
+            self.any.store(true, Ordering::Release);
+            return;
+        }
         let at = known.starts.iter().position(|start| fits(start, &session));
         if let Some(start) = at.and_then(|at| known.starts.remove(at)) {
             known.belongs(start.tid, &session);
+            self.any.store(true, Ordering::Release);
             return;
         }
         if known.requests.len() >= REMEMBERED {
@@ -89,10 +113,30 @@ impl Sessions {
         known.requests.push_back(session);
     }
 
+    /// Notes that the connection of a request is closed.
+    pub(crate) fn end(&self, request: &[u8], time: u64) {
+        let mut known = self.known();
+        let open = known.attached.iter_mut();
+        for attached in open.filter(|attached| attached.session.id == request) {
+            attached.end = attached.end.min(time);
+        }
+    }
+
+    /// Whether events of this type may belong to one, or make one: most of the time there is none.
+    #[inline]
+    pub(crate) fn may_concern(&self, code: EventCode) -> bool {
+        starts(code) || self.any.load(Ordering::Acquire)
+    }
+
     /// The session that an event belongs to.
     pub(crate) fn of(&self, view: &EventView<'_>) -> Option<Arc<Session>> {
         let code = view.record.code.number();
-        let starts = matches!(code, codes::SYSCALL_EXECVE_19_X | codes::SYSCALL_EXECVEAT_X);
+        let starts = starts(view.record.code);
+        if starts && !self.any.load(Ordering::Acquire) {
+            // Outside of pods nothing is remembered.
+            let scratch = Bump::new();
+            text(view, self.pod.as_ref(), &scratch)?;
+        }
         let mut known = self.known();
         if code == codes::PROCEXIT_1_E {
             let scratch = Bump::new();
@@ -104,7 +148,7 @@ impl Sessions {
                 known.processes.get(&process).cloned()
             };
         }
-        if known.processes.is_empty() && !starts {
+        if known.processes.is_empty() && known.attached.is_empty() && !starts {
             return None;
         }
         let scratch = Bump::new();
@@ -117,6 +161,11 @@ impl Sessions {
             known.belongs(process, &session);
             return Some(session);
         }
+        if !known.attached.is_empty()
+            && let Some(session) = self.attached(view, &known, &scratch)
+        {
+            return Some(session);
+        }
         if !starts || view.record.result().is_some_and(|result| result < 0) {
             return None;
         }
@@ -127,6 +176,7 @@ impl Sessions {
             .position(|session| fits(&start, session));
         if let Some(session) = at.and_then(|at| known.requests.remove(at)) {
             known.belongs(process, &session);
+            self.any.store(true, Ordering::Release);
             return Some(session);
         }
         if known.starts.len() >= REMEMBERED {
@@ -134,6 +184,30 @@ impl Sessions {
         }
         known.starts.push_back(start);
         None
+    }
+
+    /// The session of who is attached to the process of an event, the latest of several.
+    fn attached(
+        &self,
+        view: &EventView<'_>,
+        known: &Known,
+        scratch: &Bump,
+    ) -> Option<Arc<Session>> {
+        let own = |field: &Option<FieldRef>| text(view, field.as_ref(), scratch);
+        let pod = own(&self.pod)?;
+        let (namespace, container) = (own(&self.namespace), own(&self.container));
+        let same = |own: &Option<Vec<u8>>, asked: &[u8]| {
+            asked.is_empty() || own.as_ref().is_none_or(|own| own == asked)
+        };
+        let time = view.record.ts;
+        let found = known.attached.iter().rev().find(|attached| {
+            let session = &attached.session;
+            (session.time..=attached.end).contains(&time)
+                && session.pod == pod
+                && same(&namespace, &session.namespace)
+                && same(&container, &session.container)
+        })?;
+        descends_from_first(view).then(|| Arc::clone(&found.session))
     }
 
     /// A process that begins in a pod and whose parent is outside of it.
@@ -157,7 +231,42 @@ impl Sessions {
     }
 }
 
+/// Whether the process of an event is the first of its container, or was started by it.
+fn descends_from_first(view: &EventView<'_>) -> bool {
+    let state = view.state;
+    let Some(ix) = view.context.thread else {
+        return false;
+    };
+    let main = state.main_thread(ix).unwrap_or(ix);
+    let container = state.thread(main).container_id();
+    std::iter::once(main)
+        .chain(state.ancestors(main))
+        .map(|ix| state.thread(ix))
+        .take_while(|thread| thread.container_id() == container)
+        .any(|thread| thread.vpid == 1)
+}
+
+/// Whether a program begins with events of this type.
+fn starts(code: EventCode) -> bool {
+    matches!(
+        code.number(),
+        codes::SYSCALL_EXECVE_19_X | codes::SYSCALL_EXECVEAT_X
+    )
+}
+
 impl Known {
+    fn attach(&mut self, session: Arc<Session>) {
+        if self.attached.len() >= ATTACHED {
+            // Those whose end is told go first.
+            let over = self.attached.iter().position(|a| a.end != u64::MAX);
+            self.attached.remove(over.unwrap_or(0));
+        }
+        self.attached.push_back(Attached {
+            session,
+            end: u64::MAX,
+        });
+    }
+
     fn belongs(&mut self, process: i64, session: &Arc<Session>) {
         if self.order.len() >= PROCESSES
             && let Some(oldest) = self.order.pop_front()
@@ -211,6 +320,7 @@ mod tests {
 
     fn session(command: &[&str], time: u64) -> Session {
         Session {
+            id: Vec::new(),
             user: b"eve".to_vec(),
             groups: Vec::new(),
             namespace: b"shop".to_vec(),

@@ -4,9 +4,9 @@ use bumpalo::Bump;
 use event::codes;
 use fields::EventView;
 use fields::catalogue::Id;
-use filter::{FieldRef, FieldSource, Purpose, Value};
+use filter::{FieldRef, FieldSource, Keep, Purpose, Value};
 
-use super::plugin::Values;
+use super::running::Values;
 use super::schema::{AUDIT, AUDIT_END, PLUGINS, SESSION_GROUPS, SESSION_USER};
 
 /// An event with what its source knows of it.
@@ -24,6 +24,13 @@ pub(crate) struct SourceView<'a> {
 }
 
 impl FieldSource for SourceView<'_> {
+    /// What comes from plugins, audit events and sessions is of the event: it is never kept.
+    #[inline]
+    fn keep(&self) -> Option<Keep> {
+        self.base.keep()
+    }
+
+    #[inline]
     fn extract<'s>(
         &'s self,
         field: &FieldRef,

@@ -13,7 +13,7 @@ use config::Settings;
 use config::settings::BaseSyscalls;
 use event::syscalls::{SYSCALL_NAMES, X86_64_SYSCALLS};
 use event::{Category, EVENTS, EventFlags, EventInfo, codes};
-use probe::{Syscalls, Tracepoints};
+use probe::{Filters, Syscalls, Tracepoints};
 use rules::{CodeSet, RuleSet};
 
 use crate::{ignored, log};
@@ -25,6 +25,8 @@ pub(crate) struct Wanted {
     pub(crate) calls: CodeSet,
     /// Tracepoints beside exec and exit.
     pub(crate) tracepoints: Tracepoints,
+    /// What of them stays in the kernel.
+    pub(crate) filters: Filters,
     /// System calls that rules name and that are not watched all the same.
     pub(crate) blind: Vec<&'static str>,
 }
@@ -53,6 +55,7 @@ impl Wanted {
                 page_fault: wants(codes::PAGE_FAULT_E, base.all),
             },
             calls,
+            filters: Filters::default(),
             blind,
         }
     }
@@ -66,6 +69,7 @@ impl Wanted {
                 switch: false,
                 page_fault: false,
             },
+            filters: Filters::default(),
             blind: Vec::new(),
         }
     }

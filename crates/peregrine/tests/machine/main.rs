@@ -9,6 +9,8 @@
 mod agreement;
 mod alerts;
 mod ending;
+mod filters;
 mod hostile;
+mod recording;
 mod storm;
 mod watch;

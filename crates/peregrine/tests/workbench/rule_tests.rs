@@ -12,8 +12,10 @@ fn root() -> std::path::PathBuf {
 }
 
 /// Rules that can raise no alert as they ship: lists and macros that users fill.
-const SILENT: [&str; 8] = [
+const SILENT: [&str; 10] = [
     "Create Disallowed Pod",
+    "Untrusted Node Successfully Joined the Cluster",
+    "Untrusted Node Unsuccessfully Tried to Join the Cluster",
     "All K8s Audit Events",
     "Launch Disallowed Container",
     "Detect outbound connections to common miner pool ports",

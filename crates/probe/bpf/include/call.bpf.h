@@ -158,14 +158,19 @@ static inline bool is_own(struct task_struct *task)
 }
 
 /* Left out because nobody reads it: counted, for it did happen. */
+static inline void count_unread(u32 failed)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+	u64 *count = failed ? &cpu_counters(cpu)->unread[1] : &cpu_counters(cpu)->unread[0];
+	__sync_fetch_and_add(count, 1);
+}
+
 static inline bool is_unread(u8 wanted, s64 ret)
 {
 	u32 failed = ret < 0;
 	if (likely(!(wanted & (failed ? UNREAD_FAILURE : UNREAD_SUCCESS))))
 		return false;
-	u32 cpu = bpf_get_smp_processor_id();
-	u64 *count = failed ? &cpu_counters(cpu)->unread[1] : &cpu_counters(cpu)->unread[0];
-	__sync_fetch_and_add(count, 1);
+	count_unread(failed);
 	return true;
 }
 

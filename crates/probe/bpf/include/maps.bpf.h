@@ -54,6 +54,21 @@ struct counters {
 /* Nobody reads of the 64-bit call those that succeed; those that fail. */
 #define UNREAD_SUCCESS 4
 #define UNREAD_FAILURE 8
+/* Nobody reads some of them: see filter.bpf.h. */
+#define WANTED_FILTERED 16
+/* The call changes what the caller's image is known by: its name, its user. */
+#define CHANGES_IMAGE 32
+
+/* What of a 64-bit call nobody reads; mirrored in src/layout.rs. Arguments are counted from 1; 0: none. */
+struct filter {
+	u8 kinds;	 /* KIND_...: of the descriptor in argument `fd_at` */
+	u8 fd_at;
+	u8 failed_modes; /* failed, with one of these access modes in argument `flags_at` */
+	u8 flags_at;
+	u8 path_at;	 /* a path that begins with none of `prefixes` */
+	u8 process_bit;	 /* done by a process whose image has this bit; counted from 1 */
+	u8 pad[2];
+};
 
 /* Written by both sides while the programs run; mirrored in src/layout.rs. */
 struct shared {
@@ -64,6 +79,10 @@ struct shared {
 	u32 reader_sleeps; /* set by a reader about to sleep, taken back by who wakes it */
 	u8 pad2[60];
 	struct counters counters[MAX_CPUS];
+	struct filter filters[MAX_SYSCALLS];
+	u64 images_since;    /* bits of images that were told before mean something else */
+	u32 images_are_told; /* whether changes of images are noted */
+	u32 pad3;
 };
 volatile struct shared shared SEC(".data.shared") = {};
 

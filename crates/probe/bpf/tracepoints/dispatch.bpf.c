@@ -3,6 +3,10 @@
  * From raw sys_exit to the program of the system call, and the event of calls without a program.
  */
 #include "call.bpf.h"
+#if defined(ATTACH_DISPATCH) && !defined(WITHOUT_CALLBACKS)
+#define WITH_FILTERS
+#include "filter.bpf.h"
+#endif
 
 static inline int send_generic(struct task_struct *task, u32 number, u32 native)
 {
@@ -10,6 +14,15 @@ static inline int send_generic(struct task_struct *task, u32 number, u32 native)
 }
 
 #ifdef ATTACH_DISPATCH
+
+#define HERE(number, name)                                                                         \
+	case number: {                                                                             \
+		struct call c = {.ret = ret, .task = task};                                        \
+		if (is_unwanted(ret, task))                                                        \
+			return 0;                                                                  \
+		read_args(&c, regs);                                                               \
+		return exit_##name(&c);                                                            \
+	}
 
 SEC("?tp_btf/sys_exit")
 int BPF_PROG(dispatch, struct pt_regs *regs, long ret)
@@ -32,6 +45,24 @@ int BPF_PROG(dispatch, struct pt_regs *regs, long ret)
 	}
 	if (!(wanted & WANTED_NATIVE) || is_unread(wanted, ret))
 		return 0;
+#ifdef WITH_FILTERS
+	if (unlikely(wanted & CHANGES_IMAGE))
+		note_image_change();
+	if (unlikely(wanted & WANTED_FILTERED) && !is_compat(task) &&
+	    is_filtered(task, regs, number, ret)) {
+		count_unread(ret < 0);
+		return 0;
+	}
+#endif
+#if defined(WITH_FILTERS) && defined(__TARGET_ARCH_x86)
+	/* The busiest are dealt with here: that spares them the jump, and asking for the task again. */
+	switch (number) {
+		HERE(0, read)
+		HERE(1, write)
+		HERE(3, close)
+		HERE(257, openat)
+	}
+#endif
 	bpf_tail_call(ctx, &exits, number);
 	if (is_unwanted(ret, task))
 		return 0;

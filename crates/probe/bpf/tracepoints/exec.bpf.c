@@ -7,6 +7,9 @@ int BPF_PROG(t_exec, struct task_struct *task, int old_pid, struct linux_binprm 
 {
 	if (is_kernel_thread(task))
 		return 0;
+#ifdef WITH_FILTERS
+	note_image_change();
+#endif
 	OUT_OF(o, READ(task, pid), SYSCALL_EXECVE_19_X, 31);
 	put_u64(&o, 0);
 	put_arguments(&o, task);

@@ -1,12 +1,27 @@
 //! What a plugin may ask of its owner: tables, errors, the log, threads.
 //!
-//! We keep no tables for plugins. One that looks for a table is told that there is none; one that offers its own may:
-//! nobody else reads it. The functions are there all the same, since plugins check that they are.
+//! ```text
+//!   plugin ── functions ─┬─ Desk over the state                     (in this process)
+//!                        └─ socket ═══ Remote ── Desk over the state (in a child)
+//!                                                 └─ owned ── the plugin whose table it is
+//! ```
+//!
+//! `held` is what the plugin holds of ours, `query` what goes over that line, `threads` names the host's fields, `owned` is a plugin's own tables.
+
+mod desk;
+mod functions;
+pub(crate) mod held;
+mod owned;
+pub(crate) mod query;
+mod threads;
+
+pub(crate) use desk::Desk;
+pub use desk::{Access, Registry};
 
 use std::ffi::{CStr, CString, c_char};
-use std::ptr::{null, null_mut};
+use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use falco_plugin_api as api;
 
@@ -28,7 +43,11 @@ pub(crate) struct Owner {
     error: Mutex<CString>,
     log: LogSink,
     pub(crate) injected: Mutex<Option<AsyncSink>>,
+    dump: Mutex<Option<AsyncSink>>,
     routines: Mutex<Vec<Routine>>,
+    held: Mutex<held::Held>,
+    owned: Mutex<owned::Owned>,
+    pub(crate) functions: Box<Functions>,
 }
 
 struct Routine {
@@ -48,8 +67,40 @@ impl Owner {
             error: Mutex::default(),
             log,
             injected: Mutex::default(),
+            dump: Mutex::default(),
             routines: Mutex::default(),
+            held: Mutex::default(),
+            owned: Mutex::default(),
+            functions: Functions::new(),
         })
+    }
+
+    /// Who takes the events of a dump; who did before.
+    pub(crate) fn swap_dump(&self, sink: Option<AsyncSink>) -> Option<AsyncSink> {
+        let mut dump = self.dump.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *dump, sink)
+    }
+
+    fn held(&self) -> MutexGuard<'_, held::Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was given for the time of a call is not needed any more.
+    pub(crate) fn pass(&self) {
+        self.held().pass();
+    }
+
+    /// Whether the plugin uses tables of others.
+    pub(crate) fn uses_tables(&self) -> bool {
+        self.held().any()
+    }
+
+    /// Answers another plugin about this one's tables.
+    pub(crate) fn asked(&self, query: &query::Query) -> query::Answer {
+        match self.owned.try_lock() {
+            Ok(mut owned) => owned.answer(query),
+            Err(_) => query::Answer::Failed("its tables are being used".to_owned()),
+        }
     }
 
     fn fail(&self, text: &str) {
@@ -151,15 +202,42 @@ pub(crate) unsafe extern "C-unwind" fn injected(
     let Some(owner) = (unsafe { owner(o) }) else {
         return api::ss_plugin_rc_SS_PLUGIN_FAILURE;
     };
-    // SAFETY: the event is the plugin's, whole for the time of the call.
+    // SAFETY: the event is the plugin's, whole for the time of the call; there is room for an error's text.
+    unsafe { taken(owner, &owner.injected, event, error) }
+}
+
+pub(crate) unsafe extern "C-unwind" fn dumped(
+    o: *mut api::ss_plugin_owner_t,
+    event: *const api::ss_plugin_event,
+    error: *mut c_char,
+) -> api::ss_plugin_rc {
+    // SAFETY: called by a plugin with the address that we gave it.
+    let Some(owner) = (unsafe { owner(o) }) else {
+        return api::ss_plugin_rc_SS_PLUGIN_FAILURE;
+    };
+    // SAFETY: the event is the plugin's, whole for the time of the call; there is room for an error's text.
+    unsafe { taken(owner, &owner.dump, event, error) }
+}
+
+/// Gives an event of a plugin's to a sink.
+///
+/// # Safety
+/// The event is null or whole; behind `error` is room for an error's text, unless it is null.
+unsafe fn taken(
+    owner: &Owner,
+    sink: &Mutex<Option<AsyncSink>>,
+    event: *const api::ss_plugin_event,
+    error: *mut c_char,
+) -> api::ss_plugin_rc {
+    // SAFETY: the caller's promise.
     let result = unsafe { copied(event) }.and_then(|event| {
-        let sink = owner
-            .injected
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
         match sink.as_ref() {
             Some(sink) => sink(event),
-            None => Err("async event sent with NULL handler".to_owned()),
+            None => {
+                let name = owner.name.lock().unwrap_or_else(PoisonError::into_inner);
+                Err(format!("async event sent with NULL handler: {name}"))
+            }
         }
     });
     let Err(text) = result else {
@@ -174,134 +252,6 @@ pub(crate) unsafe extern "C-unwind" fn injected(
             error.add(length).write(0);
         }
     }
-    api::ss_plugin_rc_SS_PLUGIN_FAILURE
-}
-
-unsafe extern "C-unwind" fn list_tables(
-    _: *mut api::ss_plugin_owner_t,
-    count: *mut u32,
-) -> *mut api::ss_plugin_table_info {
-    if !count.is_null() {
-        // SAFETY: the plugin wants the number there.
-        unsafe { count.write(0) };
-    }
-    null_mut()
-}
-
-unsafe extern "C-unwind" fn get_table(
-    o: *mut api::ss_plugin_owner_t,
-    name: *const c_char,
-    _: api::ss_plugin_state_type,
-) -> *mut api::ss_plugin_table_t {
-    // SAFETY: called by a plugin with the address that we gave it and a NUL-terminated name.
-    let (owner, name) = unsafe { (owner(o), crate::library::text(name)) };
-    if let Some(owner) = owner {
-        let name = name.unwrap_or_default();
-        owner.fail(&format!(
-            "there is no table '{name}': this host hands out none"
-        ));
-    }
-    null_mut()
-}
-
-unsafe extern "C-unwind" fn add_table(
-    _: *mut api::ss_plugin_owner_t,
-    _: *const api::ss_plugin_table_input,
-) -> api::ss_plugin_rc {
-    api::ss_plugin_rc_SS_PLUGIN_SUCCESS
-}
-
-// What follows is never reached with a table of ours, of which there are none; a plugin that calls it all the same
-// hears of failure.
-
-unsafe extern "C-unwind" fn list_fields(
-    _: *mut api::ss_plugin_table_t,
-    count: *mut u32,
-) -> *const api::ss_plugin_table_fieldinfo {
-    if !count.is_null() {
-        // SAFETY: the plugin wants the number there.
-        unsafe { count.write(0) };
-    }
-    null()
-}
-
-unsafe extern "C-unwind" fn no_field(
-    _: *mut api::ss_plugin_table_t,
-    _: *const c_char,
-    _: api::ss_plugin_state_type,
-) -> *mut api::ss_plugin_table_field_t {
-    null_mut()
-}
-
-unsafe extern "C-unwind" fn no_name(_: *mut api::ss_plugin_table_t) -> *const c_char {
-    c"".as_ptr()
-}
-
-unsafe extern "C-unwind" fn no_size(_: *mut api::ss_plugin_table_t) -> u64 {
-    0
-}
-
-unsafe extern "C-unwind" fn no_entry(
-    _: *mut api::ss_plugin_table_t,
-    _: *const api::ss_plugin_state_data,
-) -> *mut api::ss_plugin_table_entry_t {
-    null_mut()
-}
-
-unsafe extern "C-unwind" fn no_read(
-    _: *mut api::ss_plugin_table_t,
-    _: *mut api::ss_plugin_table_entry_t,
-    _: *const api::ss_plugin_table_field_t,
-    _: *mut api::ss_plugin_state_data,
-) -> api::ss_plugin_rc {
-    api::ss_plugin_rc_SS_PLUGIN_FAILURE
-}
-
-unsafe extern "C-unwind" fn no_release(
-    _: *mut api::ss_plugin_table_t,
-    _: *mut api::ss_plugin_table_entry_t,
-) {
-}
-
-unsafe extern "C-unwind" fn no_walk(
-    _: *mut api::ss_plugin_table_t,
-    _: api::ss_plugin_table_iterator_func_t,
-    _: *mut api::ss_plugin_table_iterator_state_t,
-) -> api::ss_plugin_bool {
-    1
-}
-
-unsafe extern "C-unwind" fn no_clear(_: *mut api::ss_plugin_table_t) -> api::ss_plugin_rc {
-    api::ss_plugin_rc_SS_PLUGIN_FAILURE
-}
-
-unsafe extern "C-unwind" fn no_erase(
-    _: *mut api::ss_plugin_table_t,
-    _: *const api::ss_plugin_state_data,
-) -> api::ss_plugin_rc {
-    api::ss_plugin_rc_SS_PLUGIN_FAILURE
-}
-
-unsafe extern "C-unwind" fn no_create(
-    _: *mut api::ss_plugin_table_t,
-) -> *mut api::ss_plugin_table_entry_t {
-    null_mut()
-}
-
-unsafe extern "C-unwind" fn no_add(
-    _: *mut api::ss_plugin_table_t,
-    _: *const api::ss_plugin_state_data,
-    _: *mut api::ss_plugin_table_entry_t,
-) -> *mut api::ss_plugin_table_entry_t {
-    null_mut()
-}
-
-unsafe extern "C-unwind" fn no_write(
-    _: *mut api::ss_plugin_table_t,
-    _: *mut api::ss_plugin_table_entry_t,
-    _: *const api::ss_plugin_table_field_t,
-    _: *const api::ss_plugin_state_data,
-) -> api::ss_plugin_rc {
     api::ss_plugin_rc_SS_PLUGIN_FAILURE
 }
 
@@ -390,56 +340,57 @@ pub(crate) struct Functions {
 }
 
 impl Functions {
-    pub(crate) fn new() -> Box<Self> {
+    fn new() -> Box<Self> {
+        use functions as f;
         let fields = api::ss_plugin_table_fields_vtable {
-            list_table_fields: Some(list_fields),
-            get_table_field: Some(no_field),
-            add_table_field: Some(no_field),
+            list_table_fields: Some(f::list_fields),
+            get_table_field: Some(f::get_field),
+            add_table_field: Some(f::add_field),
         };
         let mut all = Box::new(Self {
             reader: api::ss_plugin_table_reader_vtable {
-                get_table_name: Some(no_name),
-                get_table_size: Some(no_size),
-                get_table_entry: Some(no_entry),
-                read_entry_field: Some(no_read),
+                get_table_name: Some(f::get_name),
+                get_table_size: Some(f::get_size),
+                get_table_entry: Some(f::get_entry),
+                read_entry_field: Some(f::read),
             },
             writer: api::ss_plugin_table_writer_vtable {
-                clear_table: Some(no_clear),
-                erase_table_entry: Some(no_erase),
-                create_table_entry: Some(no_create),
-                destroy_table_entry: Some(no_release),
-                add_table_entry: Some(no_add),
-                write_entry_field: Some(no_write),
+                clear_table: Some(f::clear),
+                erase_table_entry: Some(f::erase),
+                create_table_entry: Some(f::create),
+                destroy_table_entry: Some(f::destroy),
+                add_table_entry: Some(f::add),
+                write_entry_field: Some(f::write),
             },
             fields_ext: api::ss_plugin_table_fields_vtable_ext {
-                list_table_fields: Some(list_fields),
-                get_table_field: Some(no_field),
-                add_table_field: Some(no_field),
+                list_table_fields: Some(f::list_fields),
+                get_table_field: Some(f::get_field),
+                add_table_field: Some(f::add_field),
             },
             reader_ext: api::ss_plugin_table_reader_vtable_ext {
-                get_table_name: Some(no_name),
-                get_table_size: Some(no_size),
-                get_table_entry: Some(no_entry),
-                read_entry_field: Some(no_read),
-                release_table_entry: Some(no_release),
-                iterate_entries: Some(no_walk),
+                get_table_name: Some(f::get_name),
+                get_table_size: Some(f::get_size),
+                get_table_entry: Some(f::get_entry),
+                read_entry_field: Some(f::read),
+                release_table_entry: Some(f::release),
+                iterate_entries: Some(f::walk),
             },
             writer_ext: api::ss_plugin_table_writer_vtable_ext {
-                clear_table: Some(no_clear),
-                erase_table_entry: Some(no_erase),
-                create_table_entry: Some(no_create),
-                destroy_table_entry: Some(no_release),
-                add_table_entry: Some(no_add),
-                write_entry_field: Some(no_write),
+                clear_table: Some(f::clear),
+                erase_table_entry: Some(f::erase),
+                create_table_entry: Some(f::create),
+                destroy_table_entry: Some(f::destroy),
+                add_table_entry: Some(f::add),
+                write_entry_field: Some(f::write),
             },
             routine: api::ss_plugin_routine_vtable {
                 subscribe: Some(subscribe),
                 unsubscribe: Some(unsubscribe),
             },
             init: api::ss_plugin_init_tables_input {
-                list_tables: Some(list_tables),
-                get_table: Some(get_table),
-                add_table: Some(add_table),
+                list_tables: Some(f::list_tables),
+                get_table: Some(f::get_table),
+                add_table: Some(f::add_table),
                 fields,
                 fields_ext: null_mut(),
                 reader_ext: null_mut(),

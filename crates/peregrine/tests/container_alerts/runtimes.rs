@@ -16,6 +16,7 @@ pub(crate) struct Bench {
 }
 
 /// A runtime of the test's own.
+#[derive(Debug)]
 pub(crate) struct Runtime {
     daemon: Option<Child>,
     /// Program and arguments of its command line.
@@ -69,6 +70,22 @@ pub(crate) fn have(programs: &[(&str, &str)]) -> bool {
     false
 }
 
+/// Whether pods can have networks of their own; their plugins come with Podman.
+fn have_networks() -> bool {
+    let there = || Path::new("/usr/lib/cni/bridge").exists();
+    if !there() && required() {
+        let install = ["install", "-y", "-qq", "containernetworking-plugins"];
+        let _ = Command::new("apt-get")
+            .args(install)
+            .stdout(Stdio::null())
+            .status();
+    }
+    if !there() {
+        left_out("containernetworking-plugins cannot be installed");
+    }
+    there() && have(&[("ip", "iproute2")])
+}
+
 fn busybox() -> Option<PathBuf> {
     let places = ["/bin/busybox", "/usr/bin/busybox"];
     places.iter().map(PathBuf::from).find(|path| path.exists())
@@ -89,7 +106,7 @@ impl Bench {
         )
         .unwrap();
         for applet in [
-            "sh", "ls", "cat", "sleep", "touch", "echo", "true", "id", "vi",
+            "sh", "ls", "cat", "sleep", "touch", "echo", "true", "id", "vi", "mkdir",
         ] {
             std::os::unix::fs::symlink("busybox", root.join("bin").join(applet)).unwrap();
         }
@@ -101,6 +118,11 @@ impl Bench {
 
     pub(crate) fn path(&self, below: &str) -> PathBuf {
         self.dir.path().join(below)
+    }
+
+    /// Name of the bridge of its pods.
+    pub(crate) fn bridge(&self) -> String {
+        format!("pg{}", std::process::id())
     }
 
     fn text(&self, below: &str) -> String {
@@ -185,20 +207,26 @@ impl Bench {
             run: vec!["--network=none".into()],
         };
         let runtime = self.wait_for(runtime, &["version"], "docker.log")?;
-        // The command is for pods, whose first container only waits.
-        let command = r#"CMD ["sleep", "3600"]"#;
+        // The command is for pods, whose first container only waits. Kubernetes' runtimes have no
+        // PATH of their own.
+        let command = r#"CMD ["/bin/sleep", "3600"]"#;
         let tar = self.tar().display().to_string();
-        runtime.done(&["import", "--change", command, &tar, "bb:test"]);
+        let changes = ["--change", "ENV PATH=/bin", "--change", command];
+        let import = [
+            "import", changes[0], changes[1], changes[2], changes[3], &tar, "bb:test",
+        ];
+        runtime.done(&import);
         Some(runtime)
     }
 
-    /// containerd with its side for Kubernetes; its pods live on the host's network.
+    /// containerd with its side for Kubernetes and a network for its pods.
     pub(crate) fn containerd(&self) -> Option<Runtime> {
         if !have(&[
             ("containerd", "containerd"),
             ("ctr", "containerd"),
             ("runc", "runc"),
-        ]) {
+        ]) || !have_networks()
+        {
             return None;
         }
         let socket = self.path("containerd.sock");
@@ -207,10 +235,18 @@ impl Bench {
              [grpc]\naddress = \"{1}\"\n\
              [plugins.\"io.containerd.grpc.v1.cri\"]\n\
              sandbox_image = \"docker.io/library/bb:test\"\nrestrict_oom_score_adj = true\n\
-             [plugins.\"io.containerd.grpc.v1.cri\".containerd]\nsnapshotter = \"native\"\n",
+             [plugins.\"io.containerd.grpc.v1.cri\".containerd]\nsnapshotter = \"native\"\n\
+             [plugins.\"io.containerd.grpc.v1.cri\".cni]\nbin_dir = \"/usr/lib/cni\"\n\
+             conf_dir = \"{0}/cni\"\n",
             self.dir.path().display(),
             socket.display()
         );
+        let network = serde_json::json!({"cniVersion": "0.4.0", "name": "pg", "plugins": [
+            {"type": "bridge", "bridge": self.bridge(), "isGateway": true, "ipam": {
+                "type": "host-local", "dataDir": self.path("ipam"),
+                "ranges": [[{"subnet": "10.213.7.0/24"}]]}}]});
+        std::fs::create_dir_all(self.path("cni")).unwrap();
+        std::fs::write(self.path("cni/10-pg.conflist"), network.to_string()).unwrap();
         std::fs::write(self.path("containerd.toml"), config).unwrap();
         let daemon = Command::new("containerd")
             .args(["-c", &self.text("containerd.toml")])
@@ -344,6 +380,17 @@ impl Bench {
     }
 }
 
+impl Drop for Bench {
+    fn drop(&mut self) {
+        // Pods' networks leave their bridge behind.
+        let bridge = Path::new("/sys/class/net").join(self.bridge());
+        if bridge.exists() {
+            let delete = ["link", "delete", &self.bridge()];
+            let _ = Command::new("ip").args(delete).status();
+        }
+    }
+}
+
 impl Runtime {
     pub(crate) fn try_do(&self, args: &[&str]) -> Output {
         let mut command = Command::new(&self.client[0]);
@@ -352,7 +399,9 @@ impl Runtime {
         let (verb, rest) = args.split_first().expect("a verb");
         command.arg(verb);
         if matches!(*verb, "run" | "create") {
-            command.args(&self.run);
+            let networked = rest.iter().any(|arg| arg.starts_with("--network"));
+            let here = self.run.iter();
+            command.args(here.filter(|arg| !(networked && arg.starts_with("--network"))));
         }
         command.args(rest).stdin(Stdio::null()).output().unwrap()
     }
@@ -367,6 +416,18 @@ impl Runtime {
             String::from_utf8_lossy(&output.stderr)
         );
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    /// Does something that can be done once what went before has come to its end.
+    pub(crate) fn done_in_the_end(&self, args: &[&str]) {
+        let begin = Instant::now();
+        while begin.elapsed() < START {
+            if self.try_do(args).status.success() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        self.done(args);
     }
 
     /// Full id of a container.
