@@ -91,7 +91,7 @@ pub(crate) fn run(args: &cli::Doctor) -> Result<u8> {
     let begun = Instant::now();
     match Machine::open(settings, &wanted, &mut state) {
         Ok(machine) => {
-            checks.extend(checks::of_watch(&machine, begun.elapsed()));
+            checks.extend(checks::of_watch(&machine, &support, begun.elapsed()));
             losses = coverage::losses(&set, &order, &wanted, &machine, &support);
         }
         Err(error) => {

@@ -244,7 +244,7 @@ fn features(support: &Support) -> Vec<Check> {
 }
 
 /// How watching went.
-pub(super) fn of_watch(machine: &Machine, ready: Duration) -> Vec<Check> {
+pub(super) fn of_watch(machine: &Machine, support: &Support, ready: Duration) -> Vec<Check> {
     let start = machine.start();
     let calls = machine.attached().count();
     let good = |name, found: String| Check {
