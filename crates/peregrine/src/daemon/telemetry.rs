@@ -1,5 +1,7 @@
 //! Everything that is counted, put together at one moment.
 
+mod asking;
+
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -13,6 +15,8 @@ use state::State;
 
 use crate::pipeline::{Costs, Origin, RuleSubject};
 use crate::version;
+
+use asking::asking;
 
 /// What the event loop knows at that moment.
 pub(crate) struct Look<'a> {
@@ -501,68 +505,6 @@ fn kernel(look: &Look<'_>, losses: &Losses, before: &Before, span: f64, out: &mu
         let metric = Metric::counter("", "scap_n_drops_buffer", 0);
         out.push(metric.label("drop", drop).label("dir", "enter"));
     }
-}
-
-/// What runtimes and orchestrators were asked, and what came of it.
-fn asking(counters: &containers::Counters) -> [Metric; 11] {
-    let own = |name: &str, value: u64, help| Metric::own(name, true, value, help);
-    [
-        own(
-            "container_lookups",
-            counters.lookups,
-            "Containers that runtimes were asked about.",
-        ),
-        own(
-            "container_found",
-            counters.found,
-            "Containers that a runtime knew when asked.",
-        ),
-        own(
-            "container_unknown",
-            counters.unknown,
-            "Containers that no runtime knew.",
-        ),
-        own(
-            "container_events",
-            counters.events,
-            "Events of runtimes and of Kubernetes' API server.",
-        ),
-        own(
-            "container_connections",
-            counters.connections,
-            "Event streams that were opened.",
-        ),
-        own(
-            "container_timeouts",
-            counters.timeouts,
-            "Questions that no runtime answered in time.",
-        ),
-        own(
-            "container_broken",
-            counters.broken,
-            "Sockets that refused, connections that broke.",
-        ),
-        own(
-            "container_too_large",
-            counters.too_large,
-            "Answers that were longer than any is read.",
-        ),
-        own(
-            "container_malformed",
-            counters.malformed,
-            "Answers that made no sense.",
-        ),
-        own(
-            "container_dropped",
-            counters.dropped,
-            "Questions and answers that a full queue dropped.",
-        ),
-        own(
-            "container_accounts",
-            counters.accounts,
-            "Containers whose users and groups were read.",
-        ),
-    ]
 }
 
 /// What Falco has no name for.
