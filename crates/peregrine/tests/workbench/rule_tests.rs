@@ -115,6 +115,8 @@ fn tests_inside_of_a_rule() {
     place
         .run(&["check", "mine.yaml", "--strict", "--no-lints"])
         .check(0, &[], &["mine.yaml: ok"]);
+    let falco = place.run(&["-c", "falco.yaml", "-V", "mine.yaml"]);
+    falco.check(0, &["mine.yaml: Ok"], &["schema validation: ok"]);
 }
 
 #[test]
