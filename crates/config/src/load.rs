@@ -115,6 +115,9 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, Box<Rejected>> {
     );
     loader.includes(&mut tree, request.path);
     loader.apply(&mut tree, request.overrides.iter());
+    if !request.overrides.is_empty() {
+        loader.check_overrides(&tree);
+    }
     loader.finish(tree)
 }
 
@@ -189,7 +192,12 @@ impl Loader<'_> {
                     path if path.is_empty() => issue.message.clone(),
                     path => format!("{path}: {}", issue.message),
                 };
-                let mut found = Diagnostic::new(&code::KEY, Severity::Warning, message);
+                let severity = if issue.ours {
+                    Severity::Error
+                } else {
+                    Severity::Warning
+                };
+                let mut found = Diagnostic::new(&code::KEY, severity, message);
                 if let Some(at) = issue.at {
                     found = found.at(at, "");
                     if let Some(name) = &issue.suggestion {
@@ -232,6 +240,20 @@ impl Loader<'_> {
             if let Err(error) = item.apply(tree) {
                 self.error(&code::OPTION, None, error.to_string());
             }
+        }
+    }
+
+    /// What overrides set of our own keys is as strict as in a file.
+    fn check_overrides(&mut self, tree: &Node) {
+        let SchemaStatus::Failed(issues) = check_config(tree) else {
+            return;
+        };
+        for issue in issues
+            .iter()
+            .filter(|issue| issue.ours && issue.at.is_none())
+        {
+            let message = format!("-o {}: {}", issue.path, issue.message);
+            self.error(&code::KEY, None, message);
         }
     }
 

@@ -20,6 +20,10 @@ pub const CONFIG_SCHEMA: &str = include_str!("schema/config.json");
 /// What is ours: properties by definition. A key of dots takes over all of another definition's.
 const EXTENSIONS: &str = include_str!("schema/extensions.json");
 
+/// Marks properties that are ours. What lies below them is read strictly: no older configuration has
+/// it, so nothing is gained by guessing.
+const OURS: &str = "x-peregrine";
+
 /// Falco's schema and ours together.
 #[must_use]
 pub fn full_schema() -> Json {
@@ -38,7 +42,8 @@ pub fn full_schema() -> Json {
             });
         }
         if let Some(known) = definition["properties"].as_object_mut() {
-            for (key, value) in properties {
+            for (key, mut value) in properties {
+                value[OURS] = true.into();
                 known.entry(key).or_insert(value);
             }
         }
@@ -68,6 +73,8 @@ pub struct SchemaIssue {
     pub message: String,
     /// The nearest key that exists, for an unknown one.
     pub suggestion: Option<String>,
+    /// It is about a key that only this program has, or about one below such a key.
+    pub ours: bool,
 }
 
 /// Result of checking one document.
@@ -117,6 +124,7 @@ fn check(tree: &Node, schema: &Json) -> SchemaStatus {
         document: schema,
         issues: Vec::new(),
         path: String::new(),
+        ours: false,
     };
     check.node(tree, schema);
     if check.issues.is_empty() {
@@ -130,6 +138,8 @@ struct Check<'s> {
     document: &'s Json,
     issues: Vec<SchemaIssue>,
     path: String,
+    /// A key that is ours led here.
+    ours: bool,
 }
 
 impl<'s> Check<'s> {
@@ -139,6 +149,7 @@ impl<'s> Check<'s> {
             path: self.path.clone(),
             message: message.into(),
             suggestion: None,
+            ours: self.ours,
         });
     }
 
@@ -155,6 +166,7 @@ impl<'s> Check<'s> {
             document: self.document,
             issues: Vec::new(),
             path: String::new(),
+            ours: false,
         };
         trial.node(node, schema);
         trial.issues.is_empty()
@@ -255,7 +267,10 @@ impl<'s> Check<'s> {
                 });
             }
             if let Some(schema) = known.and_then(|known| known.get(&entry.key)) {
+                let before = self.ours;
+                self.ours |= schema.get(OURS).is_some();
                 self.below(&step, |check| check.node(&entry.value, schema));
+                self.ours = before;
                 continue;
             }
             match schema.get("additionalProperties") {

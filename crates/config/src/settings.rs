@@ -17,7 +17,7 @@ pub use delivery::{
 };
 pub use engine::{BaseSyscalls, Capture, DropAction, Drops, Engine, EngineKind, Libs, Plugin};
 pub use output::{AppendOutput, ExtraField, Outputs, RuleMatching};
-pub use run::{Log, Metrics, Select, Selection, Webserver};
+pub use run::{AlertStore, Log, Metrics, Page, Select, Selection, Webserver};
 
 use rules::Priority;
 
@@ -57,6 +57,12 @@ pub struct Settings {
     pub outputs: Outputs,
     /// The HTTP server.
     pub webserver: Webserver,
+    /// Alerts that are kept to be looked at.
+    pub alert_store: AlertStore,
+    /// The local page.
+    pub page: Page,
+    /// `run_as`: the user to become, by name; empty: stays who started it.
+    pub run_as: String,
     /// The program's own log.
     pub log: Log,
     /// What happens when events are lost.
@@ -98,6 +104,9 @@ impl Settings {
             rule_matching: RuleMatching::read(tree, reader),
             outputs: Outputs::read(tree, reader),
             webserver: Webserver::read(tree, reader),
+            alert_store: AlertStore::read(tree, reader),
+            page: Page::read(tree, reader),
+            run_as: reader.text(tree, "run_as", ""),
             log: Log::read(tree, reader),
             drops: Drops::read(tree, reader),
             timeouts_max_consecutives: reader.number(

@@ -10,15 +10,18 @@ pub enum Severity {
     Error,
     /// The input works, but probably not as meant.
     Warning,
+    /// The input works as it says; there is a better way to say it.
+    Advice,
 }
 
 impl Severity {
-    /// `error` or `warning`.
+    /// `error`, `warning` or `advice`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Error => "error",
             Self::Warning => "warning",
+            Self::Advice => "advice",
         }
     }
 }
@@ -62,6 +65,8 @@ pub struct Suggestion {
     pub span: Span,
     /// By what.
     pub replacement: String,
+    /// Whether it changes no meaning, so that a tool may make it unasked.
+    pub safe: bool,
 }
 
 impl Diagnostic {
@@ -127,7 +132,23 @@ impl Diagnostic {
             message: message.into(),
             span,
             replacement,
+            safe: false,
         });
+        self
+    }
+
+    /// Adds an edit that changes no meaning.
+    #[must_use]
+    pub fn fix(
+        mut self,
+        span: Span,
+        replacement: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        self = self.suggest(span, replacement, message);
+        if let Some(last) = self.suggestions.last_mut() {
+            last.safe = true;
+        }
         self
     }
 }

@@ -27,6 +27,7 @@ pub fn render(sources: &SourceMap, diagnostic: &Diagnostic) -> Value {
             let mut value = span(sources, s.span);
             value["message"] = json!(s.message);
             value["replacement"] = json!(s.replacement);
+            value["safe"] = json!(s.safe);
             value
         }).collect::<Vec<_>>(),
     })

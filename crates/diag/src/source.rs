@@ -74,6 +74,11 @@ impl SourceMap {
         &self.sources[id.0 as usize]
     }
 
+    /// The numbers of all texts, in the order in which they were added.
+    pub fn ids(&self) -> impl Iterator<Item = SourceId> + use<> {
+        (0..self.sources.len()).map(|id| SourceId(id as u32))
+    }
+
     /// Line and column of a byte.
     #[must_use]
     pub fn place(&self, id: SourceId, offset: usize) -> Place {

@@ -14,6 +14,7 @@ pub fn render(sources: &SourceMap, diagnostic: &Diagnostic, colour: bool) -> Str
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
+        Severity::Advice => Level::INFO.with_name("advice"),
     };
     let id = match diagnostic.falco_code {
         Some(falco) => format!("{} {falco}", diagnostic.code.id),

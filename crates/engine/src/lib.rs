@@ -67,6 +67,24 @@ pub struct Error {
 /// Position of a rule in its [`RuleSet`].
 pub type RuleIndex = u32;
 
+/// Is told when a rule's condition is evaluated. What several conditions share is evaluated once, and
+/// so falls to the first that asks.
+pub trait Meter {
+    /// A condition is about to be evaluated.
+    fn begin(&mut self);
+    /// It was that of this rule.
+    fn end(&mut self, rule: RuleIndex);
+}
+
+/// Measures nothing.
+impl Meter for () {
+    #[inline]
+    fn begin(&mut self) {}
+
+    #[inline]
+    fn end(&mut self, _: RuleIndex) {}
+}
+
 /// The rules of one source, ready to run.
 #[derive(Debug)]
 pub struct Engine {
@@ -138,6 +156,17 @@ impl Engine {
     /// The rules that this event fires, as positions in the rule set, in order.
     #[inline]
     pub fn on_event<S: FieldSource>(&mut self, code: EventCode, source: &S) -> &[RuleIndex] {
+        self.on_event_metered(code, source, &mut ())
+    }
+
+    /// The same, and `meter` is told of each condition.
+    #[inline]
+    pub fn on_event_metered<S: FieldSource>(
+        &mut self,
+        code: EventCode,
+        source: &S,
+        meter: &mut impl Meter,
+    ) -> &[RuleIndex] {
         self.fired.clear();
         let Some(plan) = self.plans.get(usize::from(code.number())) else {
             return &[];
@@ -166,10 +195,12 @@ impl Engine {
         // Says whether the next candidate is to be asked.
         let mut ask = |candidate: u32| {
             let Entry { rule, root, .. } = plan.entries[candidate as usize];
+            meter.begin();
             let fires = match root {
                 Some(root) => program.evaluate(graph, root, source, workspace),
                 None => true,
             };
+            meter.end(rule);
             if fires {
                 counts[rule as usize] += 1;
                 fired.push(rule);

@@ -36,4 +36,5 @@ pub mod render;
 pub mod view;
 
 pub use catalogue::Catalogue;
+pub use extract::capability;
 pub use view::{Environment, EventView, Resolver};

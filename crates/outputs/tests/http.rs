@@ -8,7 +8,6 @@
 mod support;
 
 use std::io::Read;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -16,8 +15,8 @@ use std::time::Duration;
 use outputs::channel::http::HttpTarget;
 use outputs::tls::TlsOptions;
 use outputs::{Outputs, Target};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rules::Priority;
+use support::certificates::Certificates;
 use support::{Receiver, Shared, http, output, policy, quiet, until};
 
 fn start(target: HttpTarget) -> Outputs {
@@ -29,15 +28,6 @@ fn send(outputs: &Outputs, texts: &[&str]) {
     for text in texts {
         outputs.send_internal("r", Priority::Notice, text.as_bytes());
     }
-}
-
-/// Whether a test of what is still being built is left out, which is said.
-fn unfinished(what: &str) -> bool {
-    let left_out = std::env::var_os("PEREGRINE_UNFINISHED").is_none();
-    if left_out {
-        eprintln!("left out: {what} (PEREGRINE_UNFINISHED=1 runs it)");
-    }
-    left_out
 }
 
 #[test]
@@ -179,87 +169,48 @@ fn a_message_that_a_receiver_stumbles_over_does_not_stop_the_others() {
     receiver.stop();
 }
 
-/// Files of an authority, a server and a client.
-struct Certificates {
-    dir: tempfile::TempDir,
+/// Sends a text to OpenSSL's server, which prints what it gets and never answers: an attempt that went
+/// well shows there, however it ends.
+fn deliver(files: &Certificates, url: &str, tls: &TlsOptions, text: &str) -> Outputs {
+    let target = HttpTarget {
+        tls: tls.clone(),
+        timeout: Duration::from_millis(500),
+        ..http(url)
+    };
+    let before = std::fs::read_to_string(files.path("received")).unwrap();
+    assert!(!before.contains(text));
+    let outputs = start(target);
+    send(&outputs, &[text]);
+    outputs
 }
 
-impl Certificates {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let authority = |name: &str| {
-            let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-            let issuer =
-                CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-            std::fs::write(dir.path().join(format!("{name}.crt")), issuer.pem()).unwrap();
-            std::fs::write(
-                dir.path().join(format!("{name}.key")),
-                issuer.key().serialize_pem(),
-            )
-            .unwrap();
-            issuer
-        };
-        let ca = authority("ca");
-        authority("alone");
-        for name in ["server", "client"] {
-            let key = KeyPair::generate().unwrap();
-            let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-            let certificate = params.signed_by(&key, &ca).unwrap().pem();
-            std::fs::write(dir.path().join(format!("{name}.crt")), certificate).unwrap();
-            std::fs::write(dir.path().join(format!("{name}.key")), key.serialize_pem()).unwrap();
-        }
-        Self { dir }
-    }
+/// Waits until the text is there.
+fn arrives(files: &Certificates, url: &str, tls: &TlsOptions, text: &str) {
+    let outputs = deliver(files, url, tls, text);
+    until(text, || {
+        let received = std::fs::read_to_string(files.path("received")).unwrap();
+        received.contains(text)
+    });
+    let _ = outputs.finish(Some(Duration::ZERO));
+}
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    /// A server of OpenSSL that answers with its own page about the connection.
-    fn openssl(&self, name: &str, client_ca: bool) -> Option<(std::process::Child, u16)> {
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let mut command = std::process::Command::new("openssl");
-        command.args([
-            "s_server",
-            "-www",
-            "-quiet",
-            "-accept",
-            &format!("127.0.0.1:{port}"),
-        ]);
-        command.arg("-cert").arg(self.path(&format!("{name}.crt")));
-        command.arg("-key").arg(self.path(&format!("{name}.key")));
-        if client_ca {
-            command
-                .args(["-Verify", "1", "-verify_return_error"])
-                .arg("-CAfile")
-                .arg(self.path("ca.crt"));
-        }
-        let null = std::process::Stdio::null;
-        let child = command
-            .stdin(null())
-            .stdout(null())
-            .stderr(null())
-            .spawn()
-            .ok()?;
-        until("openssl listens", || {
-            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
-        });
-        Some((child, port))
-    }
+/// Waits until an attempt fails for a reason of TLS.
+fn is_refused(files: &Certificates, url: &str, tls: &TlsOptions, text: &str) {
+    let outputs = deliver(files, url, tls, text);
+    until(text, || {
+        let error = outputs.report()[0].error.clone().unwrap_or_default();
+        let words = ["ertificate", "alert", "authority"];
+        words.iter().any(|word| error.contains(word))
+    });
+    let received = std::fs::read_to_string(files.path("received")).unwrap();
+    assert!(!received.contains(text), "{text}: it came nevertheless");
+    let _ = outputs.finish(Some(Duration::ZERO));
 }
 
 #[test]
 fn trust_and_client_certificates_against_openssl() {
-    if unfinished("client certificates against openssl") {
-        return;
-    }
     let files = Certificates::new();
-    let Some((mut server, port)) = files.openssl("server", true) else {
+    let Some((mut server, port)) = files.openssl("server", true, &["-quiet"]) else {
         assert!(
             std::env::var_os("PEREGRINE_REQUIRE_LIVE").is_none(),
             "openssl is missing"
@@ -267,81 +218,53 @@ fn trust_and_client_certificates_against_openssl() {
         eprintln!("left out: no openssl");
         return;
     };
+    let url = format!("https://localhost:{port}/");
     let client = Some((files.path("client.crt"), files.path("client.key")));
     let trusted = TlsOptions {
         ca_cert: Some(files.path("ca.crt")),
         client,
         ..TlsOptions::default()
     };
-    let delivered = |port: u16, host: &str, tls: TlsOptions| {
-        // s_server answers GET only, and any answer at all shows that the handshake went well: a
-        // POST draws no answer, and so a time-out instead of an error of TLS.
-        let target = HttpTarget {
-            tls,
-            timeout: Duration::from_millis(1500),
-            ..http(&format!("https://{host}:{port}/"))
-        };
-        let outputs = start(target);
-        send(&outputs, &["x"]);
-        until("one attempt", || {
-            let report = outputs.report().remove(0);
-            report.error.is_some() || report.counts.delivered > 0
-        });
-        let error = outputs.report()[0].error.clone().unwrap_or_default();
-        let _ = outputs.finish(Some(Duration::ZERO));
-        error
+    arrives(&files, &url, &trusted, "both know each other");
+    let without = TlsOptions {
+        client: None,
+        ..trusted.clone()
     };
-    let tls_error = |error: &str| {
-        ["ertificate", "alert", "authority"]
-            .iter()
-            .any(|word| error.contains(word))
-    };
-    let good = delivered(port, "localhost", trusted.clone());
-    assert!(!tls_error(&good), "{good}");
-    let without = delivered(
-        port,
-        "localhost",
-        TlsOptions {
-            client: None,
-            ..trusted.clone()
-        },
-    );
-    assert!(
-        tls_error(&without),
-        "a client without certificate: {without}"
-    );
+    is_refused(&files, &url, &without, "a client without certificate");
     let stranger = TlsOptions {
         ca_cert: Some(files.path("alone.crt")),
         ..trusted.clone()
     };
-    let refused = delivered(port, "localhost", stranger);
-    assert!(tls_error(&refused), "an unknown authority: {refused}");
-    let wrong_name = delivered(port, "127.0.0.1", trusted);
-    assert!(
-        tls_error(&wrong_name),
-        "another name than the certificate's: {wrong_name}"
+    is_refused(&files, &url, &stranger, "an unknown authority");
+    let by_number = format!("https://127.0.0.1:{port}/");
+    is_refused(
+        &files,
+        &by_number,
+        &trusted,
+        "another name than the certificate's",
     );
     server.kill().unwrap();
     server.wait().unwrap();
 
-    let (mut server, port) = files.openssl("alone", false).unwrap();
+    let (mut server, port) = files.openssl("alone", false, &["-quiet"]).unwrap();
+    let url = format!("https://localhost:{port}/");
     let own = TlsOptions {
         ca_cert: Some(files.path("alone.crt")),
         ..TlsOptions::default()
     };
-    let good = delivered(port, "localhost", own);
-    assert!(
-        !tls_error(&good),
-        "a certificate that is its own authority: {good}"
+    arrives(
+        &files,
+        &url,
+        &own,
+        "a certificate that is its own authority",
     );
-    let refused = delivered(port, "localhost", TlsOptions::default());
-    assert!(tls_error(&refused), "nobody is trusted: {refused}");
+    is_refused(&files, &url, &TlsOptions::default(), "nobody is trusted");
     let insecure = TlsOptions {
         insecure: true,
         ..TlsOptions::default()
     };
-    let good = delivered(port, "127.0.0.1", insecure);
-    assert!(!tls_error(&good), "insecure: {good}");
+    let by_number = format!("https://127.0.0.1:{port}/");
+    arrives(&files, &by_number, &insecure, "nothing is verified");
     server.kill().unwrap();
     server.wait().unwrap();
 }

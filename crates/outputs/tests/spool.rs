@@ -13,6 +13,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use outputs::channel::file::FileTarget;
+use outputs::channel::rotation::Rotation;
 use outputs::spool::store::Store;
 use outputs::spool::{SpoolOptions, Sync, WhenFull};
 use outputs::{Batch, Notice, Outputs, Target};
@@ -22,15 +24,6 @@ use support::{Receiver, Shared, http, output, policy, quiet, until};
 const MESSAGES: u64 = 100_000;
 /// The sender that is killed runs as this test with this variable: URL, directory, first number.
 const SENDER: &str = "PEREGRINE_TEST_SENDER";
-
-/// Whether a test of what is still being built is left out, which is said.
-fn unfinished(what: &str) -> bool {
-    let left_out = std::env::var_os("PEREGRINE_UNFINISHED").is_none();
-    if left_out {
-        eprintln!("left out: {what} (PEREGRINE_UNFINISHED=1 runs it)");
-    }
-    left_out
-}
 
 /// Not a test by itself: the process that is killed.
 #[test]
@@ -321,9 +314,6 @@ impl Drop for SmallDisk {
 
 #[test]
 fn a_full_disk_is_waited_out() {
-    if unfinished("a full disk") {
-        return;
-    }
     let dir = tempfile::tempdir().unwrap();
     let Some(_disk) = SmallDisk::mount(dir.path()) else {
         assert!(
@@ -376,6 +366,51 @@ fn a_full_disk_is_waited_out() {
     let numbers: Vec<usize> = bodies
         .iter()
         .map(|body| body.split(' ').next().unwrap().parse().unwrap())
+        .collect();
+    assert_eq!(numbers, (0..3000).collect::<Vec<_>>());
+}
+
+/// The file output needs no spool for that: what waits, waits in memory.
+#[test]
+fn a_file_on_a_full_disk_gets_every_line_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(_disk) = SmallDisk::mount(dir.path()) else {
+        assert!(
+            std::env::var_os("PEREGRINE_REQUIRE_LIVE").is_none(),
+            "cannot mount a tmpfs"
+        );
+        eprintln!("left out: no small disk without root");
+        return;
+    };
+    let ballast = dir.path().join("ballast");
+    std::fs::write(&ballast, vec![0; 200 << 10]).unwrap();
+    let path = dir.path().join("alerts");
+    let target = FileTarget {
+        path: path.clone(),
+        keep_alive: true,
+        rotation: Rotation {
+            size: 0,
+            every: Duration::ZERO,
+            keep: 1,
+        },
+    };
+    let output = output(Target::File(target), None);
+    let outputs = Outputs::start(&[output], policy(), Duration::from_secs(60), &quiet()).unwrap();
+    for number in 0..3000 {
+        let line = format!("{number} and so much more about it");
+        outputs.send_internal("r", Priority::Notice, line.as_bytes());
+    }
+    until("the disk is full", || {
+        let error = outputs.report()[0].error.clone();
+        error.is_some_and(|error| error.contains("No space left"))
+    });
+    std::fs::remove_file(ballast).unwrap();
+    assert!(outputs.finish(Some(Duration::from_secs(60))));
+    let text = std::fs::read_to_string(path).unwrap();
+    let numbers: Vec<usize> = text
+        .lines()
+        .filter_map(|line| line.strip_suffix(" and so much more about it"))
+        .map(|number| number.parse().unwrap())
         .collect();
     assert_eq!(numbers, (0..3000).collect::<Vec<_>>());
 }

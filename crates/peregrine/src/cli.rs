@@ -12,8 +12,9 @@ pub(crate) struct Cli {
 }
 
 /// Names of all commands; any other first argument belongs to Falco's flags.
-pub(crate) const NAMES: [&str; 9] = [
-    "run", "record", "doctor", "replay", "read", "check", "config", "list", "explain",
+pub(crate) const NAMES: [&str; 16] = [
+    "run", "record", "doctor", "replay", "read", "check", "config", "list", "explain", "test",
+    "fmt", "diff", "lsp", "profile", "suppress", "top",
 ];
 
 /// The commands.
@@ -37,6 +38,20 @@ pub(crate) enum Command {
     List(List),
     /// Explain a code, a rule, or why a rule did or did not fire
     Explain(Explain),
+    /// Run the tests of rules
+    Test(Test),
+    /// Lay rule files out
+    Fmt(Fmt),
+    /// Say what changes between two sets of rule files
+    Diff(Diff),
+    /// Serve an editor that edits rule files
+    Lsp(Lsp),
+    /// Measure what each rule and comparison costs, on a capture or on this machine
+    Profile(Profile),
+    /// Write an exception that covers an alert, or review the exceptions that there are
+    Suppress(Suppress),
+    /// Show the running daemon on a terminal
+    Top(Top),
 }
 
 /// Which rules, and how they run.
@@ -201,6 +216,15 @@ pub(crate) struct Check {
     /// Let warnings count as errors
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Make the edits that change no meaning
+    #[arg(long)]
+    pub(crate) fix: bool,
+    /// Show all advice, however often it comes
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Give no advice, only errors and warnings
+    #[arg(long)]
+    pub(crate) no_lints: bool,
 }
 
 /// `peregrine config`
@@ -283,6 +307,155 @@ pub(crate) struct Explain {
     /// Say what these rules need of the kernel, what is left out, and why no alert is lost with it
     #[arg(long, conflicts_with_all = ["what", "rule", "event", "why_not", "live"])]
     pub(crate) kernel: bool,
+    #[command(flatten)]
+    pub(crate) rules: Rules,
+}
+
+/// `peregrine test`
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// Rule files with `tests:`, files of tests beside them, or folders with either (and their folder `tests`)
+    #[arg(required = true)]
+    pub(crate) files: Vec<String>,
+    #[command(flatten)]
+    pub(crate) rules: TestRules,
+    /// Only tests whose name, or whose rule's name, holds this
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) only: Option<String>,
+    /// List the clauses that never were true, or never false
+    #[arg(long)]
+    pub(crate) coverage: bool,
+    /// Name the tests that passed, too
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+    /// Form of the result
+    #[arg(long, value_enum, default_value_t = TestForm::Text)]
+    pub(crate) format: TestForm,
+}
+
+/// Rules that tests are about.
+#[derive(Debug, Args)]
+pub(crate) struct TestRules {
+    /// Rule file to load before a rule file's own, or in the place of those that a file of tests names; may be repeated
+    #[arg(short, long = "rules", value_name = "PATH")]
+    pub(crate) rules: Vec<String>,
+}
+
+/// Form of the result of tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TestForm {
+    /// For people
+    Text,
+    /// For tools
+    Json,
+    /// JUnit's XML, for build servers
+    Junit,
+}
+
+/// `peregrine fmt`
+#[derive(Debug, Args)]
+pub(crate) struct Fmt {
+    /// Rule files and folders; - reads standard input and writes standard output
+    #[arg(required = true)]
+    pub(crate) files: Vec<String>,
+    /// Change nothing; name the files that are not laid out, and fail if there are any
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+/// `peregrine diff`
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    /// A rule file or folder, or several joined by commas, in the order of loading
+    pub(crate) before: String,
+    /// What is compared with it
+    pub(crate) after: String,
+    /// Form of the differences
+    #[arg(long, value_enum, default_value_t = CheckForm::Text)]
+    pub(crate) format: CheckForm,
+}
+
+/// `peregrine lsp`
+#[derive(Debug, Args)]
+pub(crate) struct Lsp {
+    /// Rule file or folder that is loaded before the edited ones; may be repeated
+    #[arg(short, long = "rules", value_name = "PATH")]
+    pub(crate) rules: Vec<String>,
+    /// Speak over standard input and output, as is done anyhow; editors like to say it
+    #[arg(long)]
+    pub(crate) stdio: bool,
+}
+
+/// `peregrine profile`
+#[derive(Debug, Args)]
+pub(crate) struct Profile {
+    /// Capture file
+    pub(crate) capture: Option<String>,
+    /// Watch this machine for so many seconds instead, with the same rules as the daemon's and beside it (root)
+    #[arg(long, value_name = "SECONDS", conflicts_with = "capture")]
+    pub(crate) live: Option<u64>,
+    #[command(flatten)]
+    pub(crate) rules: Rules,
+    /// Lines of each table
+    #[arg(long, value_name = "N", default_value_t = 15)]
+    pub(crate) top: usize,
+    /// Form of the result
+    #[arg(long, value_enum, default_value_t = CheckForm::Text)]
+    pub(crate) format: CheckForm,
+}
+
+/// `peregrine suppress`
+#[derive(Debug, Args)]
+pub(crate) struct Suppress {
+    /// File of alerts as JSON lines, such as the file output writes; - is standard input
+    pub(crate) alerts: Option<String>,
+    /// The alert in this line; without it the last one
+    #[arg(long, value_name = "N")]
+    pub(crate) line: Option<usize>,
+    /// Rule file or directory; may be repeated. Without it the shipped rules are taken
+    #[arg(short, long = "rules", value_name = "PATH")]
+    pub(crate) rules: Vec<String>,
+    /// Who answers for the exception
+    #[arg(long)]
+    pub(crate) owner: Option<String>,
+    /// Why it is right
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// Day after which it is to be looked at again, as 2026-12-31
+    #[arg(long, value_name = "DATE")]
+    pub(crate) expires: Option<String>,
+    /// Compare only these fields of the alert
+    #[arg(long, value_name = "FIELD", value_delimiter = ',')]
+    pub(crate) fields: Vec<String>,
+    /// More past alerts; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(crate) past: Vec<String>,
+    /// Tests of attacks that it must not hide; without it those in the folder tests beside the rules. May be repeated
+    #[arg(long, value_name = "PATH")]
+    pub(crate) suite: Vec<String>,
+    /// Append the exception to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) write: Option<String>,
+    /// Report exceptions that have expired, and with --capture those that nothing uses
+    #[arg(long)]
+    pub(crate) review: bool,
+    /// Capture on which exceptions are counted; may be repeated
+    #[arg(long, value_name = "FILE", requires = "review")]
+    pub(crate) capture: Vec<String>,
+}
+
+/// `peregrine top`
+#[derive(Debug, Args)]
+pub(crate) struct Top {
+    /// Address and port of the daemon's web server; without it the configuration tells
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) address: Option<String>,
+    /// Milliseconds between two pictures
+    #[arg(long, value_name = "MS", default_value_t = 1000)]
+    pub(crate) interval: u64,
+    /// Print one picture and end
+    #[arg(long)]
+    pub(crate) once: bool,
     #[command(flatten)]
     pub(crate) rules: Rules,
 }

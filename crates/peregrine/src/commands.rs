@@ -2,14 +2,21 @@
 
 mod check;
 mod config;
+mod diff;
 mod doctor;
 mod explain;
+mod fmt;
 mod kernel;
 mod list;
+mod lsp;
+mod profile;
 mod read;
 mod record;
 mod replay;
 mod run;
+mod suppress;
+mod test;
+mod top;
 
 use clap::Parser;
 
@@ -35,6 +42,13 @@ pub(crate) fn run() -> u8 {
         Command::Config(args) => config::run(&args),
         Command::List(args) => list::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Fmt(args) => fmt::run(&args),
+        Command::Diff(args) => diff::run(&args),
+        Command::Lsp(args) => lsp::run(&args),
+        Command::Profile(args) => profile::run(&args),
+        Command::Suppress(args) => suppress::run(&args),
+        Command::Top(args) => top::run(&args),
     };
     match result {
         Ok(code) => code,

@@ -1,8 +1,10 @@
 //! What a service needs besides the event loop: reloading, metrics, the web server, the supervisor's
 //! watchdog. The loop does its part between two events; everything else has its own thread.
 
+pub(crate) mod activity;
 pub(crate) mod board;
 pub(crate) mod notify;
+pub(crate) mod page;
 pub(crate) mod reload;
 pub(crate) mod service;
 pub(crate) mod telemetry;

@@ -56,6 +56,9 @@ pub(crate) trait Work {
         Vec::new()
     }
 
+    /// Whether it is well with the source, as often as [`Work::between`].
+    fn source_trouble(&mut self, _trouble: Option<String>) {}
+
     /// SIGINT or SIGTERM came. False ends.
     fn asked_to_stop(&mut self, _signals: &Signals) -> bool {
         false
@@ -274,6 +277,7 @@ fn between(
         times.end = times.end.min(now);
         return true;
     }
+    work.source_trouble(source.trouble());
     let goes_on = work.between(idle, state);
     if let Some(wanted) = work.wanted() {
         source.want(&wanted);

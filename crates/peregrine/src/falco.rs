@@ -19,7 +19,8 @@ use crate::ruleset::{self, Loading, OnError};
 use crate::sources::{self, AuditFile, Injecting, Sources};
 use crate::watch::{Machine, Wanted};
 use crate::{
-    configuration, containers, describe, ignored, log, output, rulefiles, source, support, version,
+    configuration, containers, describe, ignored, log, output, privileges, rulefiles, source,
+    support, version,
 };
 use flags::Flags;
 
@@ -69,6 +70,17 @@ fn start(flags: &Flags) -> Result<()> {
         ));
     }
     configuration::log_checks(&loaded);
+    if !settings.run_as.is_empty() && settings.engine.kind != EngineKind::Replay {
+        privileges::become_user(&settings.run_as)?;
+        log::info(&format!("run_as: goes on as '{}'", settings.run_as));
+        for socket in privileges::closed_runtimes() {
+            log::warning(&format!(
+                "run_as: '{}' may not talk to {socket}; names and images of its containers will be \
+                 missing (give its group the right, or leave run_as out)",
+                settings.run_as
+            ));
+        }
+    }
     if flags.version {
         let json = settings.outputs.json_output;
         let json = json.then(|| format!("{}\n", version::json()));
@@ -220,6 +232,7 @@ fn prepare(flags: &Flags, before: &Settings) -> Result<(Compiled, Vec<PathBuf>)>
         anyhow::anyhow!("the configuration is refused: {}", texts.join("; "))
     })?;
     add_print(flags, &mut loaded);
+    keep_what_stays(&mut loaded.settings, before);
     let settings = &loaded.settings;
     if (&settings.plugins, &settings.load_plugins) != (&before.plugins, &before.load_plugins) {
         bail!("the plugins of the configuration are others; that takes a restart");
@@ -247,6 +260,25 @@ fn prepare(flags: &Flags, before: &Settings) -> Result<(Compiled, Vec<PathBuf>)>
         origins: origins(&loaded, &files),
     })?;
     Ok((compiled, inputs(flags, &loaded)))
+}
+
+/// What holds for the whole run goes on as it was, and that it does is said where the file says
+/// otherwise.
+fn keep_what_stays(settings: &mut Settings, before: &Settings) {
+    let changed = [
+        ("engine", settings.engine != before.engine),
+        ("webserver", settings.webserver != before.webserver),
+        ("alert_store", settings.alert_store != before.alert_store),
+        ("page", settings.page != before.page),
+        ("run_as", settings.run_as != before.run_as),
+        ("falco_libs", settings.libs != before.libs),
+        ("log_* and libs_logger", settings.log != before.log),
+    ];
+    for (key, _) in changed.iter().filter(|(_, changed)| *changed) {
+        log::warning(&format!("{key} is other than before; that takes a restart"));
+    }
+    settings.alert_store.clone_from(&before.alert_store);
+    settings.page.clone_from(&before.page);
 }
 
 /// Files and directories whose change means something else is to be loaded.

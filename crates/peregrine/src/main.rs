@@ -21,6 +21,7 @@ mod log;
 mod machine;
 mod output;
 mod pipeline;
+mod privileges;
 mod progress;
 mod recording;
 mod rulefiles;

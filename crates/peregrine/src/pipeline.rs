@@ -3,9 +3,11 @@
 pub(crate) mod beside;
 mod channels;
 mod compiled;
+mod costs;
 mod desk;
 pub(crate) mod images;
 mod judge;
+mod keeper;
 mod shared;
 pub(crate) mod summary;
 mod throttle;
@@ -29,13 +31,16 @@ use state::{Context, State};
 
 use beside::{Beside, Company, Done, Worker};
 pub(crate) use compiled::{Compiled, Origin, RuleSubject};
+pub(crate) use costs::Costs;
 use desk::Desk;
 use images::{Images, Told};
-use judge::{Judge, Mailbox, Rulings};
+use judge::{Judge, Mailbox, Rulings, SharedStatistics};
+use keeper::Keeper;
 use shared::SharedOutputs;
 use throttle::Throttle;
 use upkeep::Upkeep;
 
+use crate::daemon::activity::Activity;
 use crate::daemon::notify::Supervisor;
 use crate::daemon::{Daemon, board::Board, reload, service};
 use crate::drops::DropMonitor;
@@ -114,19 +119,21 @@ pub(crate) fn serve<S: Source>(
     let signals = Signals::catch().context("cannot catch signals")?;
     let mut alerts = Alerting::new(plan)?;
     let router = std::mem::take(&mut company.router);
-    let (beside, judges) = alerts.join(plan, company);
+    let (beside, mut judges) = alerts.join(plan, company);
     let mut state = State::new(state_options(settings));
     let mut source = open(&mut state)?;
     alerts.begin(&source, settings)?;
     if S::LIVE {
         alerts.leave_out();
     }
-    let mut server = None;
+    let (mut server, mut page) = (None, None);
     if let Some(daemon) = daemon {
         alerts.upkeep.reloads = Some(reload::start(daemon, settings.watch_config_files)?);
         if S::LIVE {
-            let board = Arc::new(Board::new());
+            let patience = Duration::from_millis(settings.webserver.health_patience);
+            let board = Arc::new(Board::new(patience));
             server = service::start(settings, &board, router)?;
+            page = alerts.keep(settings, &mut judges)?;
             alerts.upkeep.board = Some(board);
         }
         Supervisor::ready();
@@ -142,6 +149,7 @@ pub(crate) fn serve<S: Source>(
                 judge,
                 outputs: alerts.outputs.clone(),
                 signals: signals.clone(),
+                board: alerts.upkeep.board.clone(),
                 end: &everything,
             };
             let spawned = thread::Builder::new().name(name);
@@ -168,11 +176,8 @@ pub(crate) fn serve<S: Source>(
     });
     let elapsed = start.elapsed();
     let (mut events, mut fault) = (end.events, end.fault);
-    for judge in &alerts.others {
-        alerts.statistics.add(&judge.statistics);
-    }
+    alerts.statistics = alerts.all_statistics();
     for other in others {
-        alerts.statistics.add(&other.statistics);
         events += other.events;
         fault = fault.or(other.error);
     }
@@ -183,7 +188,7 @@ pub(crate) fn serve<S: Source>(
     alerts.answered(&state, u64::MAX);
     Supervisor::stopping();
     alerts.finish::<S>(settings, end.stopped);
-    drop(server);
+    drop((server, page));
     match plan.ending {
         Ending::Falco => {
             output::print(&alerts.statistics.to_string())?;
@@ -208,6 +213,8 @@ pub(crate) struct Alerting {
     others: Vec<Judge>,
     /// Where sources on other threads find new rules.
     mailboxes: Vec<(String, Mailbox)>,
+    /// What fired there, and for other sources in the main one.
+    elsewhere: Vec<SharedStatistics>,
     /// Plugins that have to do with system calls.
     running: Vec<Running>,
     /// Who works in which pod, where audit events tell.
@@ -224,6 +231,9 @@ pub(crate) struct Alerting {
     lines: Vec<(usize, Vec<u8>)>,
     /// Events so far.
     events: u64,
+    /// The same by CPU, where metrics want it.
+    by_cpu: Vec<u64>,
+    count_cpus: bool,
     /// Events at the last look of the drop monitor.
     counted: u64,
     meter: Option<LossMeter>,
@@ -232,8 +242,12 @@ pub(crate) struct Alerting {
     silence: Silence,
     waiting: WaitingEvents,
     throttle: Throttle,
+    costs: Costs,
+    keeper: Option<Keeper>,
     live: bool,
     upkeep: Upkeep,
+    /// Who is busy, while somebody looks on.
+    activity: Option<Box<Activity>>,
 }
 
 /// What became of an event.
@@ -260,6 +274,7 @@ impl Alerting {
             env,
             others: Vec::new(),
             mailboxes: Vec::new(),
+            elsewhere: Vec::new(),
             running: Vec::new(),
             sessions: None,
             formatter: compiled.formatter(),
@@ -269,14 +284,19 @@ impl Alerting {
             line: Vec::new(),
             lines: Vec::new(),
             events: 0,
+            by_cpu: Vec::new(),
+            count_cpus: upkeep::counts_cpus(settings),
             counted: 0,
             meter: None,
             drops: DropMonitor::new(settings.drops.clone(), false),
             silence: Silence::new(settings.timeouts_max_consecutives),
             waiting: WaitingEvents::default(),
             throttle: Throttle::new(settings.outputs.throttle),
+            costs: Costs::new(compiled.subjects.len()),
+            keeper: None,
             live: false,
             upkeep: Upkeep::new(settings, &compiled.form.hostname),
+            activity: None,
             compiled,
         })
     }
@@ -310,6 +330,8 @@ impl Alerting {
             }
         }
         self.running = company.running;
+        let all = self.others.iter().chain(&judges);
+        self.elsewhere = all.map(|judge| Arc::clone(&judge.statistics)).collect();
         (beside, judges)
     }
 
@@ -382,6 +404,11 @@ impl Alerting {
             self.throttle = self.throttle.with(settings.outputs.throttle);
         }
         self.upkeep.adopted(settings);
+        self.count_cpus = upkeep::counts_cpus(settings);
+        self.costs = Costs::new(compiled.subjects.len());
+        if let (Some(keeper), Some(kept)) = (&mut self.keeper, &compiled.kept) {
+            *keeper = keeper.with(Arc::clone(kept));
+        }
         self.adopt_sides(&mut compiled);
         self.compiled = compiled;
         self.choose_routes();
@@ -435,6 +462,8 @@ impl Alerting {
             routes,
             running,
             sessions,
+            costs,
+            keeper,
             ..
         } = self;
         let mut desk = Desk {
@@ -448,6 +477,10 @@ impl Alerting {
             throttle,
             outputs,
             routes,
+            costs,
+            keeper: keeper.as_mut(),
+            state,
+            context,
         };
         let base = EventView::new(record, state, context, env);
         let sessions = sessions
@@ -566,8 +599,14 @@ impl Work for Alerting {
             self.answered(state, record.ts);
         }
         self.events += 1;
+        if self.count_cpus {
+            self.count_cpu(record.cpu);
+        }
         if !context.visible {
             return true;
+        }
+        if let Some(activity) = &mut self.activity {
+            activity.see(record, state, context);
         }
         if let Some(plugin) = foreign(record) {
             return self.foreign_event(record, state, context, plugin);
@@ -624,6 +663,12 @@ impl Work for Alerting {
         }
         self.keep_up(state);
         true
+    }
+
+    fn source_trouble(&mut self, trouble: Option<String>) {
+        if let Some(board) = &self.upkeep.board {
+            board.source(trouble);
+        }
     }
 
     fn wanted(&mut self) -> Option<Wanted> {

@@ -16,7 +16,7 @@ const SHIPPED_PLACE: &str = "/etc/peregrine/";
 const MAX_SIZE: u64 = 64 << 20;
 
 /// A rule file with its content.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct RuleFile {
     /// As named, for messages.
     pub(crate) name: String,

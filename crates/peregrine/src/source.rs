@@ -60,6 +60,11 @@ pub(crate) trait Source {
     /// Hears what is known of images.
     fn told(&mut self, _images: &[Told]) {}
 
+    /// Why nothing more may come although it has not ended. To be asked now and then.
+    fn trouble(&mut self) -> Option<String> {
+        None
+    }
+
     /// Shows how far it came.
     fn progress(&mut self) {}
 

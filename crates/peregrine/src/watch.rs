@@ -1,5 +1,6 @@
 //! The running machine as a source of events.
 
+mod heartbeat;
 mod shapes;
 mod wanted;
 
@@ -16,6 +17,7 @@ use probe::{Attachment, BufferSize, EventClock, LossMeter, Losses};
 use rules::Priority;
 use state::{Family, Lookup, Sighting, State};
 
+use heartbeat::Heartbeat;
 use shapes::Shapes;
 pub(crate) use wanted::Wanted;
 
@@ -55,6 +57,9 @@ pub(crate) struct Machine {
     hurry: Option<Instant>,
     turns: u8,
     shapes: Shapes,
+    /// Events that the kernel sent.
+    came: u64,
+    heartbeat: Heartbeat,
     facts: Facts,
     facts_read: Instant,
     changes: Vec<Change>,
@@ -103,6 +108,8 @@ impl Machine {
             hurry: Some(Instant::now()),
             turns: 0,
             shapes: Shapes::default(),
+            came: 0,
+            heartbeat: Heartbeat::new(Instant::now()),
         })
     }
 
@@ -210,7 +217,10 @@ impl Source for Machine {
         }
         let now = &self.clock;
         Ok(match self.live.take() {
-            Some(event) => Next::Item(Item::Event(event.record)),
+            Some(event) => {
+                self.came += 1;
+                Next::Item(Item::Event(event.record))
+            }
             None => Next::Idle(now.now()),
         })
     }
@@ -271,6 +281,15 @@ impl Source for Machine {
                 missing.join(", ")
             )),
         }
+    }
+
+    fn trouble(&mut self) -> Option<String> {
+        let ask = heartbeat::end_a_thread;
+        let silence = self.heartbeat.look(Instant::now(), self.came, ask)?;
+        Some(format!(
+            "the kernel has sent no event for {} s, not even that of a thread of our own that ended",
+            silence.as_secs()
+        ))
     }
 
     fn losses(&self) -> Option<LossMeter> {

@@ -67,6 +67,14 @@ pub struct Context {
 /// What was dropped, evicted or not found. Each only grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
+    /// Descriptors added.
+    pub descriptors_added: u64,
+    /// Descriptors removed, those not counted that go with their process.
+    pub descriptors_removed: u64,
+    /// Enter events kept until their exit.
+    pub enters_kept: u64,
+    /// Enter events whose exit came.
+    pub enters_met: u64,
     /// Threads not added because the table was full.
     pub threads_dropped: u64,
     /// Descriptors not added because their process had too many.

@@ -198,7 +198,9 @@ impl State {
                 }
             }
         } else {
+            let before = table.len();
             table.remove_range(first, last, |_| true);
+            self.counters.descriptors_removed += (before - table.len()) as u64;
         }
     }
 

@@ -335,6 +335,7 @@ impl State {
             .pop()
             .unwrap_or_else(|| Box::new(Enter::new()));
         enter.store(record);
+        self.counters.enters_kept += 1;
         self.threads.at_unseen(ix).enter = Some(enter);
         self.spare.waiting_enters += 1;
     }
@@ -419,6 +420,7 @@ impl State {
         let enter = self.threads.at_unseen(ix).enter.take();
         let valid = enter.as_ref().and_then(|e| e.record());
         let valid = valid.filter(|e| enter::belongs(e.code, record.code));
+        self.counters.enters_met += u64::from(valid.is_some());
         // Where an enter event was kept, its descriptor is the one that was meant.
         let fd = match &valid {
             Some(e) if e.code.number() == c::SOCKET_CONNECT_E => e.i64(0).filter(|&fd| fd != -1),
@@ -568,8 +570,9 @@ impl State {
         }
         let table = Rc::make_mut(table);
         table.may_close_on_exec |= d.closes_on_exec();
-        if let Some(old) = table.insert(fd, d) {
-            self.recycle(old);
+        match table.insert(fd, d) {
+            Some(old) => self.recycle(old),
+            None => self.counters.descriptors_added += 1,
         }
         true
     }
@@ -584,6 +587,7 @@ impl State {
             return;
         }
         if let Some(old) = Rc::make_mut(table).remove(fd) {
+            self.counters.descriptors_removed += 1;
             self.recycle(old);
         }
     }

@@ -455,8 +455,10 @@ impl State {
             return;
         }
         let table = Rc::make_mut(table);
+        let before = table.len();
         table.remove_range(i64::MIN, i64::MAX, crate::Descriptor::closes_on_exec);
         table.may_close_on_exec = false;
+        self.counters.descriptors_removed += (before - table.len()) as u64;
     }
 }
 

@@ -415,4 +415,10 @@ impl State {
     pub fn counters(&self) -> &Counters {
         &self.counters
     }
+
+    /// Threads that were added and removed, ever.
+    #[must_use]
+    pub fn thread_turnover(&self) -> (u64, u64) {
+        self.threads.turnover()
+    }
 }

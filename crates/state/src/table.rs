@@ -30,6 +30,8 @@ pub(crate) struct ThreadTable {
     epoch: u64,
     /// Some thread may name a parent in whose list it does not stand.
     loose: bool,
+    /// Threads that were put in and taken out, ever.
+    turnover: (u64, u64),
 }
 
 /// Generations of one state never are those of another one in the same process: who keeps results
@@ -176,6 +178,7 @@ impl ThreadTable {
             }
         };
         self.by_tid.insert(tid, slot);
+        self.turnover.0 += 1;
         ThreadIx(slot)
     }
 
@@ -194,15 +197,24 @@ impl ThreadTable {
         self.by_tid.remove(tid);
         self.slots[ix.0 as usize] = None;
         self.free.push(ix.0);
+        self.turnover.1 += 1;
         if self.last.is_some_and(|(last, _)| last == tid) {
             self.last = None;
         }
     }
 
+    /// Threads that were put in and taken out, ever.
+    pub(crate) fn turnover(&self) -> (u64, u64) {
+        self.turnover
+    }
+
     pub(crate) fn clear(&mut self) {
         let generation = self.generation;
+        let (put_in, taken_out) = self.turnover;
+        let turnover = (put_in, taken_out + self.len() as u64);
         *self = Self {
             generation,
+            turnover,
             ..Self::default()
         };
         self.new_epoch();

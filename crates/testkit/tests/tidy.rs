@@ -22,11 +22,12 @@ const ROWS: &[&[&str]] = &[
         "probe",
         "host",
         "metrics",
+        "store",
         "web",
         "containers",
         "plugins",
     ],
-    &["live"],
+    &["live", "page", "workbench"],
     &["peregrine"],
 ];
 

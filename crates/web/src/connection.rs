@@ -51,6 +51,9 @@ fn request<S: Read + Write + Deadline>(
         Ok(head) => head,
         Err(refusal) => return refuse(stream, refusal, limits),
     };
+    if head.is_of_another_site() {
+        return refuse(stream, Refusal(403, "another site asked for this"), limits);
+    }
     let Some(limit) = router.limit(head.method, &head.path) else {
         return refuse(stream, Refusal(404, "not found"), limits);
     };

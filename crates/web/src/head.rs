@@ -94,6 +94,22 @@ impl Head {
         fields.map(|(_, value)| value.trim_ascii())
     }
 
+    /// Whether a browser sent it for a page that is not from here. Nothing but a browser says where a
+    /// request comes from; and no page from here ever posts anything, whatever name it was reached by.
+    #[must_use]
+    pub fn is_of_another_site(&self) -> bool {
+        let origins = || self.all("origin");
+        let host = self.all("host").next().unwrap_or_default();
+        let own = |origin: &[u8]| {
+            let authority = origin.strip_prefix(b"http://");
+            authority.or_else(|| origin.strip_prefix(b"https://")) == Some(host)
+        };
+        let own_site = |site: &[u8]| site == b"same-origin" || site == b"none";
+        (self.method == Method::Post && origins().next().is_some())
+            || !origins().all(own)
+            || !self.all("sec-fetch-site").all(own_site)
+    }
+
     /// What the fields say about the body and the connection.
     fn meaning(&mut self, newer: bool) -> Result<(), Refusal> {
         if newer && self.all("host").count() != 1 {

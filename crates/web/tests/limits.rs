@@ -107,6 +107,132 @@ fn requests_and_answers() {
 }
 
 #[test]
+fn nothing_for_other_sites() {
+    let server = server(Limits::default());
+    let status = |request: &str, headers: &str| {
+        let head = "Host: 10.0.0.1:8765\r\nConnection: close\r\n";
+        let answer = ask(
+            &server,
+            &format!("{request} HTTP/1.1\r\n{head}{headers}\r\n"),
+        );
+        answer.split(' ').nth(1).unwrap_or_default().to_owned()
+    };
+    let post = "Content-Length: 0\r\n";
+    assert_eq!(status("GET /hello", ""), "200");
+    assert_eq!(status("GET /hello", "Sec-Fetch-Site: none\r\n"), "200");
+    assert_eq!(
+        status("GET /hello", "Origin: http://10.0.0.1:8765\r\n"),
+        "200"
+    );
+    for headers in [
+        "Sec-Fetch-Site: cross-site\r\n",
+        "Sec-Fetch-Site: same-site\r\n",
+        "Origin: https://evil.example\r\n",
+        "Origin: null\r\n",
+        "Origin: http://10.0.0.1:8765\r\nOrigin: http://evil.example\r\n",
+    ] {
+        assert_eq!(status("GET /hello", headers), "403", "{headers}");
+        assert_eq!(
+            status("POST /echo", &format!("{post}{headers}")),
+            "403",
+            "{headers}"
+        );
+    }
+    // A name that was pointed here makes both the same; what posts events is no browser.
+    let rebound = format!("{post}Origin: http://10.0.0.1:8765\r\n");
+    assert_eq!(status("POST /echo", &rebound), "403");
+    assert_eq!(status("POST /echo", post), "200");
+}
+
+#[test]
+fn malformed_requests_are_refused() {
+    let server = server(Limits::default());
+    for (request, expected) in [
+        ("GET\r\n\r\n", "400"),
+        ("GET /hello\r\n\r\n", "400"),
+        ("GET /hello HTTP/2.0\r\nHost: x\r\n\r\n", "505"),
+        ("GET /hello HTTP/1.1\r\n\r\n", "400"),
+        ("GET /hello HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", "400"),
+        ("GET http://x/hello HTTP/1.1\r\nHost: x\r\n\r\n", "400"),
+        (
+            "GET /hello HTTP/1.1\r\nHost: x\r\n folded: y\r\n\r\n",
+            "400",
+        ),
+        ("GET /hello HTTP/1.1\r\nHost: x\r\nA\0b: y\r\n\r\n", "400"),
+        ("PUT /hello HTTP/1.1\r\nHost: x\r\n\r\n", "404"),
+        ("OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", "404"),
+        ("CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", "404"),
+        (
+            "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+            "400",
+        ),
+        (
+            "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1, 1\r\n\r\na",
+            "400",
+        ),
+        (
+            "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
+            "4",
+        ),
+        (
+            "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "400",
+        ),
+        (
+            "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n",
+            "501",
+        ),
+        (
+            "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            "400",
+        ),
+        (
+            "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nfffffffff\r\n",
+            "4",
+        ),
+    ] {
+        let answer = ask(&server, request);
+        let status = answer.split(' ').nth(1).unwrap_or_default();
+        assert!(status.starts_with(expected), "{request:?}: {answer}");
+    }
+    let many = format!(
+        "GET /hello HTTP/1.1\r\nHost: x\r\n{}\r\n",
+        "A: b\r\n".repeat(100)
+    );
+    assert!(ask(&server, &many).starts_with("HTTP/1.1 431 "));
+    let chunks = "10\r\n0123456789abcdef\r\n".repeat(20);
+    let head = "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    assert!(ask(&server, &format!("{head}{chunks}0\r\n\r\n")).starts_with("HTTP/1.1 413 "));
+    assert!(ask(&server, "GET /hello HTTP/1.0\r\n\r\n").starts_with("HTTP/1.1 200 "));
+}
+
+/// A byte now and then does not stretch the time, in the head nor in the body.
+#[test]
+fn drip_by_drip_is_too_slow() {
+    let limits = Limits {
+        head_time: Duration::from_millis(400),
+        body_time: Duration::from_millis(400),
+        ..Limits::default()
+    };
+    let server = server(limits);
+    for head in [
+        "",
+        "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 90\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n50\r\n",
+    ] {
+        let mut stream = connect(server.address());
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut sent = 0;
+        while stream.write_all(b"G").is_ok() {
+            sent += 1;
+            assert!(sent < 10_000, "{head:?} is let go on for ever");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    assert!(ask(&server, "GET /hello HTTP/1.0\r\n\r\n").starts_with("HTTP/1.1 200 "));
+}
+
+#[test]
 fn two_requests_in_one_packet() {
     let server = server(Limits::default());
     let request = "GET /hello?name=one HTTP/1.1\r\nHost: x\r\n\r\n";

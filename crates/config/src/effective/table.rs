@@ -17,6 +17,11 @@ use Kind::{Number, Real, Text, Truth};
 
 /// The keys.
 pub const DEFAULTS: &[(&str, Kind, &str)] = &[
+    ("alert_store.enabled", Truth, "false"),
+    ("alert_store.keep_alerts", Number, "100000"),
+    ("alert_store.keep_days", Number, "30"),
+    ("alert_store.max_size_mb", Number, "512"),
+    ("alert_store.path", Text, "/var/lib/peregrine/alerts.sqlite"),
     ("append_output", Text, "[]"),
     ("base_syscalls.all", Truth, "false"),
     ("base_syscalls.custom_set", Text, "[]"),
@@ -106,6 +111,9 @@ pub const DEFAULTS: &[(&str, Kind, &str)] = &[
     ("metrics.state_counters_enabled", Truth, "true"),
     ("output_timeout", Number, "2000"),
     ("outputs_queue.capacity", Number, "0"),
+    ("page.enabled", Truth, "false"),
+    ("page.listen_port", Number, "8766"),
+    ("page.token_file", Text, "/var/lib/peregrine/page.token"),
     ("plugins", Text, "[]"),
     ("plugins_hostinfo", Truth, "true"),
     ("priority", Text, "debug"),
@@ -115,6 +123,7 @@ pub const DEFAULTS: &[(&str, Kind, &str)] = &[
     ("rule_matching", Text, "first"),
     ("rules", Text, "[]"),
     ("rules_files", Text, "[]"),
+    ("run_as", Text, ""),
     ("static_fields", Text, "{}"),
     ("stdout_output.enabled", Truth, "false"),
     ("syscall_event_drops.actions", Text, "[ignore]"),
@@ -131,6 +140,7 @@ pub const DEFAULTS: &[(&str, Kind, &str)] = &[
     ("time_format_iso_8601", Truth, "false"),
     ("watch_config_files", Truth, "true"),
     ("webserver.enabled", Truth, "false"),
+    ("webserver.health_patience", Text, "30s"),
     ("webserver.k8s_healthz_endpoint", Text, "/healthz"),
     ("webserver.listen_address", Text, "0.0.0.0"),
     ("webserver.listen_port", Number, "8765"),

@@ -39,6 +39,7 @@ pub struct Delivery {
 #[allow(missing_docs, reason = "the names are the keys")]
 pub enum DeliveryTarget {
     Stdout,
+    Stderr,
     File(FileOutput),
     Syslog(SyslogOutput),
     /// A shell command; whether one run takes all messages.
@@ -281,6 +282,7 @@ impl Section<'_> {
         let keep_alive = node.get("keep_alive").and_then(Node::text) == Some("true");
         Some(match kind {
             "stdout" => DeliveryTarget::Stdout,
+            "stderr" => DeliveryTarget::Stderr,
             "file" => DeliveryTarget::File(FileOutput {
                 filename: self.needed("filename", reader),
                 keep_alive,
@@ -301,7 +303,8 @@ impl Section<'_> {
             "nats" => DeliveryTarget::Nats(Box::new(self.nats(reader))),
             other => {
                 let message = format!("output type '{other}' does not exist");
-                let help = "the types are stdout, file, syslog, program, http, socket and nats";
+                let help =
+                    "the types are stdout, stderr, file, syslog, program, http, socket and nats";
                 self.fatal(reader, "type", message, help);
                 return None;
             }
@@ -371,10 +374,17 @@ impl Section<'_> {
                 );
                 1
             });
+        // RFC 5425 knows no other way over TLS; in the clear most daemons want lines.
+        let framings = if address.starts_with("tls://") {
+            ["octet_count", "newline"]
+        } else {
+            ["newline", "octet_count"]
+        };
+        let framing = framings[self.word("framing", &framings, reader)];
         SyslogOutput {
             address,
             rfc5424: self.word("format", &["rfc3164", "rfc5424"], reader) == 1,
-            counted: self.word("framing", &["newline", "octet_count"], reader) == 1,
+            counted: framing == "octet_count",
             facility: u8::try_from(number).unwrap_or(1),
             tls: self.tls(reader),
         }

@@ -84,6 +84,8 @@ pub struct Webserver {
     pub ssl_certificate: String,
     /// Clients need a certificate that one of these signed; empty: none is needed.
     pub ssl_client_ca: String,
+    /// Milliseconds that an output may fail or hang before the service is unhealthy.
+    pub health_patience: u64,
 }
 
 impl Webserver {
@@ -115,8 +117,19 @@ impl Webserver {
             ssl_enabled: reader.truth(tree, "webserver.ssl_enabled", false),
             ssl_certificate: reader.text(tree, "webserver.ssl_certificate", "/etc/falco/falco.pem"),
             ssl_client_ca: reader.text(tree, "webserver.ssl_client_ca", ""),
+            health_patience: health_patience(tree, reader),
         }
     }
+}
+
+fn health_patience(tree: &Node, reader: &mut Reader) -> u64 {
+    let text = reader.text(tree, "webserver.health_patience", "30s");
+    scalar::milliseconds(&text).unwrap_or_else(|| {
+        let message = format!("webserver.health_patience '{text}' is no span of time");
+        let key = "webserver.health_patience";
+        reader.fatal(tree, key, message, "write it like 30s or 5m");
+        30_000
+    })
 }
 
 /// The endpoint for audit events. A slash at its begin goes without saying.
@@ -124,6 +137,51 @@ fn audit_endpoint(tree: &Node, reader: &mut Reader) -> Option<String> {
     let path = reader.text(tree, "webserver.k8s_audit_endpoint", "");
     let path = path.trim();
     (!path.is_empty()).then(|| format!("/{}", path.trim_start_matches('/')))
+}
+
+/// Key `alert_store`: alerts that are kept on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the keys")]
+pub struct AlertStore {
+    /// The local page needs it, and turns it on.
+    pub enabled: bool,
+    pub path: String,
+    pub keep_alerts: u64,
+    pub keep_days: u64,
+    pub max_size_mb: u64,
+}
+
+impl AlertStore {
+    pub(super) fn read(tree: &Node, reader: &mut Reader) -> Self {
+        Self {
+            enabled: reader.truth(tree, "alert_store.enabled", false)
+                || reader.truth(tree, "page.enabled", false),
+            path: reader.text(tree, "alert_store.path", "/var/lib/peregrine/alerts.sqlite"),
+            keep_alerts: reader.number(tree, "alert_store.keep_alerts", 100_000),
+            keep_days: reader.number(tree, "alert_store.keep_days", 30),
+            max_size_mb: reader.number(tree, "alert_store.max_size_mb", 512),
+        }
+    }
+}
+
+/// Key `page`: the local page, on the loopback address only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the keys")]
+pub struct Page {
+    pub enabled: bool,
+    pub listen_port: u16,
+    /// Where the token is kept that opens it; made where it is missing.
+    pub token_file: String,
+}
+
+impl Page {
+    pub(super) fn read(tree: &Node, reader: &mut Reader) -> Self {
+        Self {
+            enabled: reader.truth(tree, "page.enabled", false),
+            listen_port: reader.number(tree, "page.listen_port", 8766),
+            token_file: reader.text(tree, "page.token_file", "/var/lib/peregrine/page.token"),
+        }
+    }
 }
 
 /// The program's own log.

@@ -47,6 +47,13 @@ const NAMES: [&str; 41] = [
     "CAP_CHECKPOINT_RESTORE",
 ];
 
+/// The number of a capability: `CAP_SYS_ADMIN` is 21.
+#[must_use]
+pub fn capability(name: &str) -> Option<u32> {
+    let at = NAMES.iter().position(|own| *own == name)?;
+    u32::try_from(at).ok()
+}
+
 /// Names of the capabilities in a set, separated by blanks.
 pub(super) fn names(set: u64, out: &mut Out<'_>) {
     for (_, name) in NAMES

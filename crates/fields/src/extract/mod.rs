@@ -16,6 +16,7 @@
 //!   the current directory. The current directory stands where a call says so (`AT_FDCWD`).
 
 mod capability;
+pub use capability::capability;
 mod container;
 mod descriptor;
 mod event;

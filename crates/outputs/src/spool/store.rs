@@ -39,6 +39,23 @@ struct Segment {
     records: u64,
 }
 
+/// Records that are to be written together.
+#[derive(Default)]
+struct Block {
+    bytes: Vec<u8>,
+    /// Where each record ends.
+    ends: Vec<usize>,
+}
+
+impl Block {
+    /// The first records, of so many bytes, are written.
+    fn forget(&mut self, records: usize, bytes: usize) {
+        self.bytes.drain(..bytes);
+        self.ends.drain(..records);
+        self.ends.iter_mut().for_each(|end| *end -= bytes);
+    }
+}
+
 /// A spool, open.
 pub struct Store {
     options: SpoolOptions,
@@ -159,27 +176,24 @@ impl Store {
     pub fn append(&mut self, batch: &Batch, first: usize) -> (usize, io::Result<()>) {
         let segment_bytes = SEGMENT.min(self.options.max_bytes / 8).max(4096);
         let mut done = 0;
-        let mut bytes = Vec::new();
-        let mut records = 0;
+        let mut block = Block::default();
         for message in batch.messages().skip(first) {
             let size = (segment::HEAD + message.line.len()) as u64;
-            if !self.make_room(bytes.len() as u64 + size) {
+            if !self.make_room(block.bytes.len() as u64 + size) {
                 self.dropped += 1;
                 // In order: those before it are written first.
-                if records > 0
-                    && let Err(error) = self.write(&mut bytes, &mut records, &mut done)
-                {
+                if let Err(error) = self.write(&mut block, &mut done) {
                     self.dropped -= 1;
                     return (done, Err(error));
                 }
                 done += 1;
                 continue;
             }
-            segment::write(message.priority, message.line, &mut bytes);
-            records += 1;
-            let full = self.last().length + bytes.len() as u64 >= segment_bytes;
-            if full || bytes.len() >= 1 << 20 {
-                let written = self.write(&mut bytes, &mut records, &mut done);
+            segment::write(message.priority, message.line, &mut block.bytes);
+            block.ends.push(block.bytes.len());
+            let full = self.last().length + block.bytes.len() as u64 >= segment_bytes;
+            if full || block.bytes.len() >= 1 << 20 {
+                let written = self.write(&mut block, &mut done);
                 let written =
                     written.and_then(|()| if full { self.next_segment() } else { Ok(()) });
                 if let Err(error) = written {
@@ -187,10 +201,7 @@ impl Store {
                 }
             }
         }
-        let mut result = Ok(());
-        if records > 0 {
-            result = self.write(&mut bytes, &mut records, &mut done);
-        }
+        let result = self.write(&mut block, &mut done);
         let synced = match self.options.sync {
             Sync::Always => self.sync(),
             Sync::Second => self.sync_if_due(),
@@ -205,27 +216,65 @@ impl Store {
             .expect("there is always one to write to")
     }
 
-    /// Writes records at the end of what counts: a torn write is written over by the next.
-    fn write(
-        &mut self,
-        bytes: &mut Vec<u8>,
-        records: &mut u64,
-        done: &mut usize,
-    ) -> io::Result<()> {
+    /// Writes records at the end of what counts: a torn write is written over by the next. Where the
+    /// disk has room for some of them only, these count: a batch larger than what is left would never
+    /// be written as a whole.
+    fn write(&mut self, block: &mut Block, done: &mut usize) -> io::Result<()> {
+        if block.ends.is_empty() {
+            return Ok(());
+        }
+        let mut failed = self.write_some(block, done).err();
+        if failed.is_some() && self.renew() {
+            failed = self.write_some(block, done).err();
+        }
+        match failed {
+            None => Ok(()),
+            Some(error) => {
+                let directory = self.options.directory.display();
+                Err(about(&format!("spool {directory}"), &error))
+            }
+        }
+    }
+
+    /// Writes as many records of a block as go; those are taken out of it.
+    fn write_some(&mut self, block: &mut Block, done: &mut usize) -> io::Result<()> {
         let end = self.last().length;
-        let directory = self.options.directory.display().to_string();
-        self.writing.write_all_at(bytes, end).map_err(|error| {
-            let _ = self.writing.set_len(end);
-            about(&format!("spool {directory}"), &error)
-        })?;
+        let (written, failed) = write_at(&self.writing, &block.bytes, end);
+        let records = block.ends.partition_point(|end| *end <= written);
+        let whole = records.checked_sub(1).map_or(0, |last| block.ends[last]);
+        if failed.is_some() {
+            let _ = self.writing.set_len(end + whole as u64);
+        }
         let last = self.last();
-        last.length += bytes.len() as u64;
-        last.records += *records;
-        *done += usize::try_from(*records).unwrap_or(usize::MAX);
-        self.unsynced = true;
-        bytes.clear();
-        *records = 0;
-        Ok(())
+        last.length += whole as u64;
+        last.records += records as u64;
+        *done += records;
+        self.unsynced |= records > 0;
+        block.forget(records, whole);
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Gives back the disk that an only segment takes whose messages are all delivered. It goes on
+    /// under the next number, so that a position saved before never points into what comes after.
+    fn renew(&mut self) -> bool {
+        let empty = MAGIC.len() as u64;
+        let (number, length) = (self.segments[0].number, self.segments[0].length);
+        if self.segments.len() > 1 || self.offset < length || length <= empty {
+            return false;
+        }
+        let directory = &self.options.directory;
+        let renewed = self.writing.set_len(empty).and_then(|()| {
+            self.segments[0].length = empty;
+            self.segments[0].records = 0;
+            (self.offset, self.delivered, self.reading) = (empty, 0, None);
+            self.ahead.clear();
+            std::fs::rename(path(directory, number), path(directory, number + 1))
+        });
+        if renewed.is_err() {
+            return false;
+        }
+        self.segments[0].number = number + 1;
+        self.save_position().is_ok()
     }
 
     fn next_segment(&mut self) -> io::Result<()> {
@@ -419,6 +468,20 @@ impl Store {
             Ok(())
         }
     }
+}
+
+/// Writes until all is written or the disk says no; how much was written.
+fn write_at(file: &File, bytes: &[u8], at: u64) -> (usize, Option<io::Error>) {
+    let mut written = 0;
+    while written < bytes.len() {
+        match file.write_at(&bytes[written..], at + written as u64) {
+            Ok(0) => return (written, Some(io::ErrorKind::WriteZero.into())),
+            Ok(more) => written += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (written, Some(error)),
+        }
+    }
+    (written, None)
 }
 
 /// Alerts tell of secrets: only the owner reads them.

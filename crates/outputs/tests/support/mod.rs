@@ -6,6 +6,8 @@
     reason = "each test uses a part; a fault of the harness is a failed test"
 )]
 
+pub(crate) mod certificates;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! `peregrine check`: rule files and configuration files, without running anything.
 
+mod advice;
+
 use std::path::Path;
 
 use anyhow::Result;
@@ -14,6 +16,8 @@ use crate::rulefiles::{self, RuleFile};
 use crate::ruleset::{Loading, OnError};
 use crate::sources::Sources;
 use crate::{configuration, output};
+
+use advice::Advice;
 
 /// A checked configuration file.
 struct Checked {
@@ -44,10 +48,25 @@ pub(crate) fn run(args: &Check) -> Result<u8> {
     let catalogue = Catalogue::new([]);
     let sources = Sources::new(&catalogue, true);
     let settings = Settings::default();
-    let loading = Loading::of(&rule_files, &settings, &catalogue, &sources, OnError::GoOn);
+    let load =
+        |files: &[RuleFile]| Loading::of(files, &settings, &catalogue, &sources, OnError::GoOn);
+    let mut loading = load(&rule_files);
+    if args.fix {
+        advice::fix(&rule_files, &loading, load, &sources)?;
+        let named: Vec<String> = rule_files.iter().map(|file| file.name.clone()).collect();
+        rule_files.clear();
+        for name in &named {
+            rule_files.push(rulefiles::read(Path::new(name))?);
+        }
+        loading = load(&rule_files);
+    }
+    let lints = (!args.no_lints).then(|| Advice::on(&loading, &sources));
     match args.format {
-        CheckForm::Text => show(&loading, &configurations),
-        CheckForm::Json => output::print(&format!("{}\n", document(&loading, &configurations)))?,
+        CheckForm::Text => show(&loading, &configurations, lints.as_ref(), args.all),
+        CheckForm::Json => {
+            let document = document(&loading, &configurations, lints.as_ref());
+            output::print(&format!("{document}\n"))?;
+        }
     }
     unreadable
         .iter()
@@ -96,6 +115,13 @@ fn check_configuration(file: &RuleFile) -> Checked {
         Ok(loaded) => (loaded.warnings, loaded.sources),
         Err(rejected) => (rejected.findings, rejected.sources),
     };
+    // A start forgives what Falco forgives; who asks wants to know.
+    let mut findings = findings;
+    for found in &mut findings {
+        if found.code == &config::code::KEY {
+            found.severity = Severity::Error;
+        }
+    }
     Checked {
         name: file.name.clone(),
         findings,
@@ -103,7 +129,10 @@ fn check_configuration(file: &RuleFile) -> Checked {
     }
 }
 
-fn show(loading: &Loading, configurations: &[Checked]) {
+fn show(loading: &Loading, configurations: &[Checked], lints: Option<&Advice>, all: bool) {
+    if let Some(lints) = lints {
+        lints.show(all);
+    }
     for text in loading.texts(false).iter().chain(&loading.texts(true)) {
         eprintln!("{text}\n");
     }
@@ -111,12 +140,17 @@ fn show(loading: &Loading, configurations: &[Checked]) {
         configuration::show(&checked.findings, &checked.sources);
     }
     let verdict = |name: &str, errors: usize, warnings: usize| {
-        let text = match (errors, warnings) {
+        let mut text = match (errors, warnings) {
             (0, 0) => "ok".to_owned(),
             (0, n) => format!("ok, {}", counted(n, "warning")),
             (n, 0) => counted(n, "error"),
             (n, m) => format!("{}, {}", counted(n, "error"), counted(m, "warning")),
         };
+        match lints.map_or(0, |lints| lints.count(name)) {
+            0 => {}
+            1 => text.push_str(", 1 piece of advice"),
+            n => text.push_str(&format!(", {n} pieces of advice")),
+        }
         eprintln!("{name}: {text}");
     };
     for outcome in loading.outcomes() {
@@ -142,8 +176,11 @@ fn counted(count: usize, what: &str) -> String {
 }
 
 /// Falco's validation result, and the configurations beside it.
-fn document(loading: &Loading, configurations: &[Checked]) -> Value {
+fn document(loading: &Loading, configurations: &[Checked], lints: Option<&Advice>) -> Value {
     let mut document = loading.json();
+    if let Some(lints) = lints {
+        document["advice"] = lints.json();
+    }
     let configurations: Vec<Value> = configurations
         .iter()
         .map(|checked| {

@@ -9,15 +9,17 @@ use std::time::{Duration, Instant};
 
 use metrics::Metric;
 use outputs::Report;
+use serde_json::Value;
 
 /// The loop looks at least ten times a second; that it does not for so long is a fault.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long an output may fail or hang before the service calls itself unhealthy.
-const TROUBLE: Duration = Duration::from_secs(30);
 
 /// Health is answered from what was told within this time: whoever asks for it in a row does not
 /// keep the loop busy.
 const FRESH: Duration = Duration::from_secs(1);
+
+/// Milliseconds for which who is busy is counted after it was asked for.
+const WATCHED: u64 = 10_000;
 
 /// What was told last.
 #[derive(Clone, Default)]
@@ -29,6 +31,8 @@ pub(crate) struct Told {
     pub(crate) metrics: Arc<Vec<Metric>>,
     /// The outputs.
     pub(crate) outputs: Arc<Vec<Report>>,
+    /// Who is busy, where somebody looks on.
+    pub(crate) activity: Arc<Value>,
 }
 
 /// Shared by the loop and the server.
@@ -36,20 +40,51 @@ pub(crate) struct Board {
     start: Instant,
     /// Milliseconds from the start to the last look of the loop.
     beat: AtomicU64,
+    /// The same to the last question who is busy, plus one; 0: there was none.
+    watched: AtomicU64,
     asked: AtomicBool,
     told: Mutex<Told>,
     changed: Condvar,
+    /// How long an output may fail or hang before the service calls itself unhealthy.
+    patience: Duration,
+    /// Why no events come although the loop turns.
+    source: Mutex<Option<String>>,
+    /// Whether the last is set, so that the loop need not lock to say that all is well.
+    troubled: AtomicBool,
+    /// Why other sources have ended.
+    ended: Mutex<Vec<String>>,
 }
 
 impl Board {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(patience: Duration) -> Self {
         Self {
             start: Instant::now(),
             beat: AtomicU64::new(0),
+            watched: AtomicU64::new(0),
             asked: AtomicBool::new(true),
             told: Mutex::default(),
             changed: Condvar::new(),
+            patience,
+            source: Mutex::default(),
+            troubled: AtomicBool::new(false),
+            ended: Mutex::default(),
         }
+    }
+
+    /// How it is with the source of events.
+    pub(crate) fn source(&self, trouble: Option<String>) {
+        if trouble.is_some() || self.troubled.load(Ordering::Relaxed) {
+            self.troubled.store(trouble.is_some(), Ordering::Relaxed);
+            *self.source.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+        }
+    }
+
+    /// A source beside the main one has ended with a fault.
+    pub(crate) fn ended(&self, why: String) {
+        self.ended
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(why);
     }
 
     /// The loop is alive. True: somebody wants to know more.
@@ -59,14 +94,28 @@ impl Board {
         self.asked.load(Ordering::Relaxed)
     }
 
+    /// Somebody looks on: who is busy is to be counted for some seconds.
+    pub(crate) fn watch(&self) {
+        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.watched.store(now.saturating_add(1), Ordering::Relaxed);
+    }
+
+    /// Whether somebody looks on.
+    pub(crate) fn is_watched(&self) -> bool {
+        let asked = self.watched.load(Ordering::Relaxed);
+        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        asked != 0 && now.saturating_sub(asked) < WATCHED
+    }
+
     /// The loop tells.
-    pub(crate) fn tell(&self, metrics: Vec<Metric>, outputs: Vec<Report>) {
+    pub(crate) fn tell(&self, metrics: Vec<Metric>, outputs: Vec<Report>, activity: Value) {
         self.asked.store(false, Ordering::Relaxed);
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.number += 1;
         told.at = Some(Instant::now());
         told.metrics = Arc::new(metrics);
         told.outputs = Arc::new(outputs);
+        told.activity = Arc::new(activity);
         self.changed.notify_all();
     }
 
@@ -118,15 +167,21 @@ impl Board {
                 silence.as_secs()
             ));
         }
+        let source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
+        troubles.extend(source.clone());
+        drop(source);
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        troubles.extend(ended.iter().cloned());
+        drop(ended);
         for output in outputs.iter() {
-            if let Some(age) = output.failing.filter(|age| *age > TROUBLE) {
+            if let Some(age) = output.failing.filter(|age| *age > self.patience) {
                 let error = output.error.as_deref().unwrap_or("no reason given");
                 troubles.push(format!(
                     "output {} has failed for {} s: {error}",
                     output.name,
                     age.as_secs()
                 ));
-            } else if let Some(age) = output.busy.filter(|age| *age > TROUBLE) {
+            } else if let Some(age) = output.busy.filter(|age| *age > self.patience) {
                 troubles.push(format!(
                     "output {} has hung for {} s",
                     output.name,
@@ -144,9 +199,9 @@ mod tests {
 
     #[test]
     fn a_loop_that_answers_and_one_that_does_not() {
-        let board = Arc::new(Board::new());
+        let board = Arc::new(Board::new(Duration::from_secs(30)));
         assert!(board.beat(), "the first numbers are always wanted");
-        board.tell(Vec::new(), Vec::new());
+        board.tell(Vec::new(), Vec::new(), Value::Null);
         assert!(!board.beat());
         let asking = std::thread::spawn({
             let board = Arc::clone(&board);
@@ -155,8 +210,44 @@ mod tests {
         while !board.beat() {
             std::thread::yield_now();
         }
-        board.tell(vec![Metric::counter("a", "a", 1)], Vec::new());
+        board.tell(vec![Metric::counter("a", "a", 1)], Vec::new(), Value::Null);
         assert_eq!(asking.join().unwrap(), 1);
         assert!(board.troubles().is_empty());
+    }
+
+    #[test]
+    fn troubles_of_outputs_and_sources() {
+        let board = Board::new(Duration::from_secs(30));
+        let report = |name: &str, failing, busy| Report {
+            name: name.to_owned(),
+            waiting: 1,
+            dropped: 0,
+            counts: outputs::Counts::default(),
+            busy,
+            failing,
+            error: Some("connection refused".to_owned()),
+            spool: None,
+        };
+        let (short, long) = (Duration::from_secs(29), Duration::from_secs(31));
+        let outputs = vec![
+            report("fails for a moment", Some(short), None),
+            report("fails", Some(long), None),
+            report("hangs", None, Some(long)),
+        ];
+        board.tell(Vec::new(), outputs);
+        let troubles = board.troubles();
+        assert_eq!(
+            troubles,
+            [
+                "output fails has failed for 31 s: connection refused",
+                "output hangs has hung for 31 s"
+            ]
+        );
+        board.tell(Vec::new(), Vec::new());
+        board.source(Some("the kernel is silent".to_owned()));
+        board.ended("plugin x broke".to_owned());
+        assert_eq!(board.troubles(), ["the kernel is silent", "plugin x broke"]);
+        board.source(None);
+        assert_eq!(board.troubles(), ["plugin x broke"]);
     }
 }

@@ -10,7 +10,7 @@ use outputs::{Report, Statistics};
 use probe::{Class, LossMeter, Losses};
 use state::State;
 
-use crate::pipeline::{Origin, RuleSubject};
+use crate::pipeline::{Costs, Origin, RuleSubject};
 use crate::version;
 
 /// What the event loop knows at that moment.
@@ -25,6 +25,11 @@ pub(crate) struct Look<'a> {
     pub(crate) queue_drops: u64,
     pub(crate) origins: &'a (Vec<Origin>, Vec<Origin>),
     pub(crate) reloads: (u64, u64),
+    pub(crate) costs: &'a Costs,
+    /// Events by CPU; empty where nobody wants to know.
+    pub(crate) by_cpu: &'a [u64],
+    /// Alerts that the store could not keep.
+    pub(crate) not_kept: u64,
 }
 
 /// What rates are reckoned from.
@@ -144,6 +149,11 @@ impl Telemetry {
         if self.settings.kernel_event_counters {
             kernel(look, &losses, &before, span, &mut out);
             if self.settings.kernel_event_counters_per_cpu {
+                for (cpu, events) in look.by_cpu.iter().enumerate() {
+                    let field = format!("scap.n_evts_cpu_{cpu}");
+                    let metric = Metric::counter(&field, "scap_n_evts_cpu", *events);
+                    out.push(metric.label("cpu", &cpu.to_string()));
+                }
                 for (cpu, lost) in look
                     .meter
                     .map(LossMeter::by_cpu)
@@ -378,6 +388,7 @@ fn resources(usage: &Usage, before: &Usage, span: f64, running: Duration, out: &
 
 fn state_counters(state: &State, out: &mut Vec<Metric>) {
     let counters = state.counters();
+    let (threads_added, threads_removed) = state.thread_turnover();
     let files: usize = state
         .threads()
         .filter(|(ix, _)| state.main_thread(*ix) == Some(*ix))
@@ -400,7 +411,13 @@ fn state_counters(state: &State, out: &mut Vec<Metric>) {
         counter("n_failed_thread_lookups", counters.threads_unknown),
         counter("n_failed_fd_lookups", counters.descriptors_unknown),
         counter("n_drops_full_threadtable", counters.threads_dropped),
+        counter("n_stored_evts", counters.enters_kept),
         counter("n_store_evts_drops", counters.enters_dropped),
+        counter("n_retrieved_evts", counters.enters_met),
+        counter("n_added_threads", threads_added),
+        counter("n_removed_threads", threads_removed),
+        counter("n_added_fds", counters.descriptors_added),
+        counter("n_removed_fds", counters.descriptors_removed),
     ]);
 }
 
@@ -490,7 +507,15 @@ fn ours(look: &Look<'_>, out: &mut Vec<Metric>) {
             look.reloads.1,
             "Reloads that were refused.",
         ),
+        Metric::own(
+            "alerts_not_kept",
+            true,
+            look.not_kept,
+            "Alerts that the store on this machine could not keep.",
+        ),
     ]);
+    let names = look.subjects.iter().map(|subject| subject.rule.as_str());
+    look.costs.metrics(names, out);
     for output in look.outputs {
         let mut own = |name: &str, monotonic, value: u64, help| {
             let metric = Metric::own(&format!("output_{name}"), monotonic, value, help);

@@ -3,14 +3,15 @@
 //! They share the outputs and the signals and nothing else: each has an engine, counts and a state of its own. One that
 //! fails says so and ends; the others go on.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result};
-use outputs::Statistics;
 use state::State;
 
 use super::SharedOutputs;
 use super::judge::Judge;
+use crate::daemon::board::Board;
 use crate::items::absorb;
 use crate::log;
 use crate::source::{Next, Source};
@@ -89,13 +90,13 @@ pub(super) struct Worker<'o> {
     pub(super) judge: Judge,
     pub(super) outputs: SharedOutputs,
     pub(super) signals: Signals,
+    pub(super) board: Option<Arc<Board>>,
     /// Set when everything shall end.
     pub(super) end: &'o AtomicBool,
 }
 
 /// What came of it.
 pub(super) struct Done {
-    pub(super) statistics: Statistics,
     pub(super) events: u64,
     pub(super) error: Option<anyhow::Error>,
 }
@@ -109,12 +110,11 @@ impl Worker<'_> {
         self.beside.stream.finish();
         if let Some(error) = &error {
             log::error(&format!("{error:#}; the other sources go on"));
+            if let Some(board) = &self.board {
+                board.ended(format!("{error:#}"));
+            }
         }
-        Done {
-            statistics: self.judge.statistics,
-            events,
-            error,
-        }
+        Done { events, error }
     }
 
     fn events(&mut self, state: &mut State, events: &mut u64) -> Result<()> {

@@ -155,6 +155,9 @@ fn target(delivery: &Delivery, settings: &Settings, hostname: &str, timeout: Dur
         DeliveryTarget::Stdout => {
             Target::Stdout(terminal::colour_stdout() && !settings.outputs.json_output)
         }
+        DeliveryTarget::Stderr => {
+            Target::Stderr(terminal::colour_stderr() && !settings.outputs.json_output)
+        }
         DeliveryTarget::File(file) => Target::File(FileTarget {
             path: PathBuf::from(&file.filename),
             keep_alive: file.keep_alive,

@@ -15,6 +15,7 @@ use outputs::{Clock, Form, Formatter, Outputs, Route, RuleOutput, Subject};
 use rules::Priority;
 
 use super::images::Images;
+use super::keeper::Kept;
 use super::{Plan, channels};
 use crate::hostname::hostname;
 use crate::sources::SYSCALL;
@@ -82,6 +83,8 @@ pub(crate) struct Compiled {
     pub(crate) sides: Vec<(String, Engine)>,
     pub(crate) rule_outputs: Arc<Vec<RuleOutput>>,
     pub(crate) subjects: Vec<RuleSubject>,
+    /// What is kept of alerts, where they are kept.
+    pub(super) kept: Option<Arc<Kept>>,
     pub(crate) form: Form,
     pub(crate) statics: Vec<Vec<u8>>,
     pub(crate) settings: Settings,
@@ -128,6 +131,7 @@ impl Compiled {
         }
         // After the engine, which needs most memory while it is made.
         let mut rule_outputs = Vec::new();
+        let mut kept = settings.alert_store.enabled.then(|| Kept::new(&form));
         for rule in &plan.rules.rules {
             let schema = plan
                 .sources
@@ -136,6 +140,9 @@ impl Compiled {
             let compiled = RuleOutput::new(rule, &form, schema)
                 .with_context(|| format!("output of rule \"{}\"", rule.name))?;
             rule_outputs.push(compiled);
+            if let Some(kept) = &mut kept {
+                kept.add(rule, RuleSubject::of(rule), schema)?;
+            }
         }
         let others = plan.sources.names().filter(|name| *name != SYSCALL);
         Ok(Self {
@@ -145,6 +152,7 @@ impl Compiled {
                 .collect::<Result<_>>()?,
             rule_outputs: Arc::new(rule_outputs),
             subjects: plan.rules.rules.iter().map(RuleSubject::of).collect(),
+            kept: kept.map(Arc::new),
             form,
             statics: statics.iter().map(|(_, v)| v.clone().into()).collect(),
             settings: settings.clone(),

@@ -8,8 +8,11 @@ use event::Record;
 use fields::Environment;
 use filter::FieldSource;
 use outputs::{Formatter, Route, RuleOutput, Statistics};
+use state::{Context, State};
 
 use super::Outcome;
+use super::costs::Costs;
+use super::keeper::Keeper;
 use super::shared::SharedOutputs;
 use super::throttle::Throttle;
 
@@ -25,6 +28,11 @@ pub(super) struct Desk<'d> {
     pub(super) throttle: &'d mut Throttle,
     pub(super) outputs: &'d SharedOutputs,
     pub(super) routes: &'d [Route],
+    pub(super) costs: &'d mut Costs,
+    /// Keeps alerts, where that is wanted.
+    pub(super) keeper: Option<&'d mut Keeper>,
+    pub(super) state: &'d State,
+    pub(super) context: &'d Context,
 }
 
 impl Desk<'_> {
@@ -37,7 +45,11 @@ impl Desk<'_> {
         view: &S,
         may_wait: bool,
     ) -> Outcome {
-        let fired = self.engine.on_event(record.code, view);
+        let fired = if self.costs.samples() {
+            self.costs.measure(self.engine, record.code, view)
+        } else {
+            self.engine.on_event(record.code, view)
+        };
         let waits = || may_wait && self.env.awaits_container.load(Ordering::Relaxed);
         self.lines.clear();
         for &rule in fired {
@@ -51,6 +63,9 @@ impl Desk<'_> {
             // Most events that fire fire one rule: its line is sent as it is.
             if fired.len() == 1 && !waits() {
                 self.statistics.count(rule, compiled.priority());
+                if let Some(keeper) = &mut self.keeper {
+                    keeper.alert(rule, record, view, self.state, self.context);
+                }
                 if self.throttle.lets_pass(record.ts)
                     && !self.outputs.read().send_to(
                         self.routes[rule],
@@ -72,6 +87,9 @@ impl Desk<'_> {
         for (rule, line) in self.lines.iter() {
             let priority = self.rule_outputs[*rule].priority();
             self.statistics.count(*rule, priority);
+            if let Some(keeper) = &mut self.keeper {
+                keeper.alert(*rule, record, view, self.state, self.context);
+            }
             if self.throttle.lets_pass(record.ts)
                 && !self
                     .outputs

@@ -12,6 +12,7 @@ use state::{Context, State};
 
 use super::Plan;
 use super::compiled::{Compiled, RuleSubject};
+use super::keeper::{Keeper, Kept};
 use super::throttle::Throttle;
 use crate::sources::plugin::Values;
 use crate::sources::{Running, Sessions, SourceView};
@@ -23,6 +24,7 @@ pub(super) struct Rulings {
     formatter: Formatter,
     rule_outputs: Arc<Vec<RuleOutput>>,
     subjects: Vec<RuleSubject>,
+    kept: Option<Arc<Kept>>,
     throttle: Throttle,
 }
 
@@ -42,6 +44,7 @@ impl Rulings {
             formatter: compiled.formatter(),
             rule_outputs: Arc::clone(&compiled.rule_outputs),
             subjects: compiled.subjects.clone(),
+            kept: compiled.kept.clone(),
             throttle: Throttle::new(compiled.settings.outputs.throttle),
         })
     }
@@ -49,6 +52,9 @@ impl Rulings {
 
 /// Where a reload leaves new rules for a source that runs on another thread.
 pub(super) type Mailbox = Arc<Mutex<Option<Rulings>>>;
+
+/// What fired, for those who ask while the source runs.
+pub(super) type SharedStatistics = Arc<Mutex<Statistics>>;
 
 /// The rules of one source beside system calls.
 pub(super) struct Judge {
@@ -63,9 +69,10 @@ pub(super) struct Judge {
     rulings: Rulings,
     routes: Option<Vec<Route>>,
     /// What fired.
-    pub(super) statistics: Statistics,
+    pub(super) statistics: SharedStatistics,
     pub(super) mailbox: Mailbox,
     sessions: Option<Arc<Sessions>>,
+    keeper: Option<Keeper>,
     line: Vec<u8>,
     limits: Limits,
 }
@@ -91,14 +98,22 @@ impl Judge {
             plugin: plugin.map_or_else(|| "k8saudit".to_owned(), |info| info.name.clone()),
             audit,
             running,
-            statistics: Statistics::new(rulings.subjects.iter().map(|s| s.rule.clone())),
+            statistics: Arc::new(Mutex::new(Statistics::new(
+                rulings.subjects.iter().map(|s| s.rule.clone()),
+            ))),
             rulings,
             routes: None,
             mailbox: Mailbox::default(),
             sessions: sessions.filter(|_| audit).cloned(),
+            keeper: None,
             line: Vec::new(),
             limits: Limits::default(),
         }
+    }
+
+    /// Keeps alerts from now on.
+    pub(super) fn keep(&mut self, keeper: Keeper) {
+        self.keeper = Some(keeper);
     }
 
     /// Whether it judges events of this plugin. The variants of the audit plugin share a source.
@@ -109,7 +124,12 @@ impl Judge {
     /// Goes over to other rules.
     pub(super) fn adopt(&mut self, rulings: Rulings) {
         self.statistics
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
             .carry_over(rulings.subjects.iter().map(|s| s.rule.as_str()));
+        if let (Some(keeper), Some(kept)) = (&mut self.keeper, &rulings.kept) {
+            *keeper = keeper.with(Arc::clone(kept));
+        }
         self.rulings = rulings;
         self.routes = None;
     }
@@ -138,6 +158,7 @@ impl Judge {
             rulings,
             routes,
             statistics,
+            keeper,
             line,
             ..
         } = self;
@@ -183,7 +204,13 @@ impl Judge {
         for &rule in rulings.engine.on_event(record.code, &view) {
             let rule = rule as usize;
             let compiled = &rulings.rule_outputs[rule];
-            statistics.count(rule, compiled.priority());
+            statistics
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .count(rule, compiled.priority());
+            if let Some(keeper) = keeper {
+                keeper.alert(rule, record, &view, state, context);
+            }
             if !rulings.throttle.lets_pass(record.ts) {
                 continue;
             }

@@ -2,17 +2,19 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use config::Settings;
 use config::settings::EngineKind;
-use outputs::Internal;
+use outputs::{Internal, Statistics};
 use rules::Priority;
 use state::State;
 
 use super::Alerting;
+use super::keeper::Keeper;
 use crate::daemon::board::Board;
 use crate::daemon::notify::Supervisor;
+use crate::daemon::page::Teller;
 use crate::daemon::reload::{Outcome, Slot};
 use crate::daemon::telemetry::{Look, Telemetry};
 use crate::log;
@@ -26,6 +28,8 @@ pub(crate) struct Upkeep {
     pub(super) telemetry: Telemetry,
     pub(super) board: Option<Arc<Board>>,
     pub(super) reloads: Option<Arc<Slot>>,
+    /// Tells the local page.
+    pub(super) teller: Option<Teller>,
     /// What the new rules want to see, until the source was told.
     pub(super) wanted: Option<Wanted>,
     /// Reloads that took effect, and that did not.
@@ -44,6 +48,7 @@ impl Upkeep {
             telemetry: Telemetry::new(&settings.metrics, engine, hostname),
             board: None,
             reloads: None,
+            teller: None,
             wanted: None,
             counts: (0, 0),
             supervisor: Supervisor::new(),
@@ -61,22 +66,65 @@ fn now() -> u64 {
 }
 
 impl Alerting {
+    /// What fired, of all sources.
+    pub(super) fn all_statistics(&self) -> Statistics {
+        let mut all = self.statistics.clone();
+        for other in &self.elsewhere {
+            all.add(&other.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        all
+    }
+
+    /// Counts an event of this CPU.
+    #[inline]
+    pub(super) fn count_cpu(&mut self, cpu: u16) {
+        let cpu = usize::from(cpu);
+        match self.by_cpu.get_mut(cpu) {
+            Some(count) => *count += 1,
+            // A capture may name any number; a machine of more has no series for them.
+            None if cpu < CPUS_MAX => {
+                self.by_cpu.resize(cpu + 1, 0);
+                self.by_cpu[cpu] += 1;
+            }
+            None => {}
+        }
+    }
+
     /// Does what is due.
     pub(super) fn keep_up(&mut self, state: &State) {
         self.upkeep.supervisor.alive();
         if let Some(outcome) = self.upkeep.reloads.as_ref().and_then(|slot| slot.take()) {
             self.reload(outcome);
         }
+        let due = |teller: &Teller| teller.is_due();
+        if self.upkeep.teller.as_ref().is_some_and(due) {
+            let lost = self.meter.as_ref().map_or(0, |meter| meter.lost().total());
+            let statistics = self.all_statistics();
+            let alerts = statistics.total();
+            let rules = self.compiled.subjects.iter().map(|s| s.rule.as_str());
+            if let Some(teller) = &mut self.upkeep.teller {
+                teller.tell(self.events, lost, alerts, &self.costs, rules, &statistics);
+            }
+        }
         let asked = self.upkeep.board.as_ref().is_some_and(|board| board.beat());
+        let watched = self
+            .upkeep
+            .board
+            .as_ref()
+            .is_some_and(|board| board.is_watched());
+        if watched != self.activity.is_some() {
+            self.activity = watched.then(Box::default);
+        }
         let due = self.upkeep.telemetry.is_due();
         if !asked && !due {
             return;
         }
+        let statistics = self.all_statistics();
         let outputs = self.outputs.read().report();
         let look = Look {
             events: self.events,
             throttled: self.throttle.held_back,
-            statistics: &self.statistics,
+            statistics: &statistics,
             subjects: &self.compiled.subjects,
             meter: self.meter.as_ref(),
             state,
@@ -84,12 +132,16 @@ impl Alerting {
             queue_drops: self.outputs.read().dropped(),
             origins: &self.compiled.origins,
             reloads: self.upkeep.counts,
+            costs: &self.costs,
+            by_cpu: &self.by_cpu,
+            not_kept: self.keeper.as_ref().map_or(0, Keeper::missed),
         };
         let telemetry = &mut self.upkeep.telemetry;
         let told = asked.then(|| telemetry.collect(&look, false));
         let fields = due.then(|| telemetry.snapshot(&look));
         if let (Some(board), Some(metrics)) = (&self.upkeep.board, told) {
-            board.tell(metrics, outputs);
+            let activity = self.activity.as_mut().map(|activity| activity.tell(state));
+            board.tell(metrics, outputs, activity.unwrap_or_default());
         }
         if let Some(fields) = fields {
             self.snapshot(&fields);
@@ -169,4 +221,13 @@ impl Alerting {
             &[],
         );
     }
+}
+
+/// CPUs whose events are counted apart.
+const CPUS_MAX: usize = 4096;
+
+/// Whether metrics want events by CPU.
+pub(super) fn counts_cpus(settings: &Settings) -> bool {
+    let metrics = &settings.metrics;
+    metrics.enabled && metrics.kernel_event_counters && metrics.kernel_event_counters_per_cpu
 }

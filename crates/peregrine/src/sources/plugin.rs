@@ -536,6 +536,18 @@ impl<S: Source> Source for Injecting<S> {
         self.inner.losses()
     }
 
+    fn now(&self) -> Option<u64> {
+        self.inner.now()
+    }
+
+    fn sighted(&mut self, containers: Vec<state::Sighting>) {
+        self.inner.sighted(containers);
+    }
+
+    fn trouble(&mut self) -> Option<String> {
+        self.inner.trouble()
+    }
+
     fn want(&mut self, wanted: &Watched) {
         self.inner.want(wanted);
     }

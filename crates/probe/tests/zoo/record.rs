@@ -59,8 +59,9 @@ pub(crate) fn record(source: &Path) -> Vec<Kept> {
         ..Options::default()
     })
     .unwrap_or_else(|error| panic!("{error}"));
-    let mut zoo = Command::new(BINARY)
-        .arg("/var/tmp/zoo")
+    // Who runs this may ignore signals that the zoo's children die of.
+    let mut zoo = Command::new("/usr/bin/env")
+        .args(["--default-signal", BINARY, "/var/tmp/zoo"])
         .env_clear()
         .env("ZOO", "1")
         .current_dir("/")

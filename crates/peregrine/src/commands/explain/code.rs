@@ -6,8 +6,8 @@ use diag::Code;
 use crate::output;
 
 /// All codes there are.
-fn tables() -> [&'static [&'static Code]; 2] {
-    [rules::code::ALL, config::CODES]
+fn tables() -> [&'static [&'static Code]; 3] {
+    [rules::code::ALL, workbench::lint::code::ALL, config::CODES]
 }
 
 /// Whether a word has the form of a code: a letter and four digits.

@@ -34,7 +34,7 @@ use crate::watch::{Machine, Wanted};
 use crate::{output, ruleset, source};
 
 use survey::{Rivals, Survey};
-use tree::Subject;
+pub(super) use tree::{Line, Subject, short};
 use whynot::Standing;
 
 /// Explains what the arguments name.
@@ -47,6 +47,19 @@ pub(crate) fn run(args: &Explain) -> Result<u8> {
         None if !over_events => code::list(),
         Some(word) if !over_events && code::is_code(word) => code::explain(word),
         what => about_rules(args, what.as_deref(), over_events),
+    }
+}
+
+/// The condition of a rule as lines.
+pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line> {
+    subject.lines()
+}
+
+/// A comparison in one line; of a long list, the beginning.
+pub(super) fn clause(ast: &filter::Ast, id: filter::ExprId) -> String {
+    match &ast.expr(id).kind {
+        filter::ExprKind::Check(check) => short(check),
+        _ => tree::phrase(ast, id),
     }
 }
 

@@ -11,43 +11,43 @@ const SHOWN: usize = 6;
 const DEEPEST: usize = 20;
 
 /// One expression as it is shown.
-pub(super) struct Line {
+pub(in crate::commands) struct Line {
     /// The expression, whose result is shown.
-    pub(super) id: ExprId,
+    pub(in crate::commands) id: ExprId,
     /// The comparison whose value is shown.
-    pub(super) check: Option<ExprId>,
+    pub(in crate::commands) check: Option<ExprId>,
     /// Indentation.
-    pub(super) depth: usize,
+    pub(in crate::commands) depth: usize,
     /// The expression in words.
-    pub(super) text: String,
+    pub(in crate::commands) text: String,
     /// Which macro or exception it comes from, and where that stands.
-    pub(super) origin: Option<String>,
+    pub(in crate::commands) origin: Option<String>,
 }
 
 /// A rule and the texts it comes from.
 #[derive(Clone, Copy)]
-pub(super) struct Subject<'a> {
-    pub(super) rule: &'a Rule,
-    pub(super) set: &'a RuleSet,
-    pub(super) sources: &'a SourceMap,
+pub(in crate::commands) struct Subject<'a> {
+    pub(in crate::commands) rule: &'a Rule,
+    pub(in crate::commands) set: &'a RuleSet,
+    pub(in crate::commands) sources: &'a SourceMap,
 }
 
 impl<'a> Subject<'a> {
     /// File and line of a span.
-    pub(super) fn place(&self, span: Span) -> String {
+    pub(in crate::commands) fn place(&self, span: Span) -> String {
         let source = self.sources.source(span.source);
         format!("{}:{}", source.name, source.place(span.start).line)
     }
 
     /// The macro that an expression was written in.
-    pub(super) fn macro_of(&self, id: ExprId) -> Option<&'a rules::Macro> {
+    pub(in crate::commands) fn macro_of(&self, id: ExprId) -> Option<&'a rules::Macro> {
         let number = self.rule.ast.expr(id).source.0;
         self.set.macros.get(usize::try_from(number).ok()?)
     }
 
     /// The exception that an expression at the top of the condition stands for. Exceptions follow
     /// the rule's own condition, one operand of the outermost `and` for each.
-    pub(super) fn exception_of(&self, id: ExprId) -> Option<&'a str> {
+    pub(in crate::commands) fn exception_of(&self, id: ExprId) -> Option<&'a str> {
         let used: Vec<&str> = self
             .rule
             .exceptions
@@ -64,7 +64,7 @@ impl<'a> Subject<'a> {
     }
 
     /// Where an expression comes from, in words; nothing for the rule's own.
-    pub(super) fn origin(&self, id: ExprId) -> Option<String> {
+    pub(in crate::commands) fn origin(&self, id: ExprId) -> Option<String> {
         if let Some(name) = self.exception_of(id) {
             return Some(format!("exception {name}"));
         }
@@ -77,7 +77,7 @@ impl<'a> Subject<'a> {
     }
 
     /// The condition as lines.
-    pub(super) fn lines(&self) -> Vec<Line> {
+    pub(in crate::commands) fn lines(&self) -> Vec<Line> {
         let ast = &self.rule.ast;
         let mut lines = Vec::new();
         // The source of the expression above tells where a macro begins.
@@ -126,7 +126,7 @@ impl<'a> Subject<'a> {
 }
 
 /// A comparison; of a long list, the beginning.
-pub(super) fn short(check: &Check) -> String {
+pub(in crate::commands) fn short(check: &Check) -> String {
     match &check.right {
         Right::List(all, span) if all.len() > SHOWN + 2 => {
             let mut cut = check.clone();
@@ -140,7 +140,7 @@ pub(super) fn short(check: &Check) -> String {
 }
 
 /// An expression in one line.
-pub(super) fn phrase(ast: &Ast, id: ExprId) -> String {
+pub(in crate::commands) fn phrase(ast: &Ast, id: ExprId) -> String {
     /// More comparisons than this are told by their number.
     const MOST: usize = 3;
     let join = |all: &[ExprId], word: &str| {
