@@ -123,7 +123,7 @@ impl Machine {
         true
     }
 
-    fn told(&self) -> Result<Next<'_>> {
+    fn sighting(&self) -> Result<Next<'_>> {
         let record = Record::parse(&self.told, 0, RecordFlags::default());
         let record = record.context("a record of a container is broken")?;
         Ok(Next::Item(Item::Event(record)))
@@ -199,17 +199,17 @@ impl Source for Machine {
         // Not at every event: it is asked in any case before the source waits.
         self.turns = self.turns.wrapping_add(1);
         if self.turns.is_multiple_of(LISTEN) && self.listen() {
-            return self.told();
+            return self.sighting();
         }
         if !self.live.wait(Duration::ZERO)? {
             if self.listen() {
-                return self.told();
+                return self.sighting();
             }
             let patience = self.patience();
             let any = self.live.wait(patience)?;
             // What became known meanwhile comes before the events of who it is about.
             if self.listen() {
-                return self.told();
+                return self.sighting();
             }
             if !any {
                 return Ok(Next::Idle(self.clock.now()));
