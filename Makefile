@@ -3,20 +3,25 @@
 CARGO ?= cargo
 FUZZ_SECONDS ?= 60
 PEREGRINE := target/release/peregrine
+# The stable rules. Those in the other two files ask for a look at what is ordinary on a machine first; to see them
+# all: make run RULES="rules/peregrine_rules.yaml rules/peregrine-incubating_rules.yaml rules/peregrine-sandbox_rules.yaml"
+RULES ?= rules/peregrine_rules.yaml
 
-.PHONY: run test test-kernels conformance bench bench-live fuzz lint fmt tools clean
+.PHONY: run test test-kernels conformance bench bench-live bench-audit fuzz audit-logging lint fmt tools clean
 
-run: tools ## build, then watch this machine with the shipped rules, or replay the sample where that cannot be
+run: tools ## build, then watch this machine with RULES, or replay the sample where that cannot be
 	$(CARGO) build --release --bin peregrine
 	@if $(PEREGRINE) doctor >/dev/null 2>&1; then \
-	  exec $(PEREGRINE) run -r rules/peregrine_rules.yaml; \
+	  exec $(PEREGRINE) run $(addprefix -r ,$(RULES)); \
 	else \
 	  echo "this machine cannot be watched from here ($(PEREGRINE) doctor says why); a sample instead:"; \
-	  $(PEREGRINE) replay samples/incident.scap -r rules/peregrine_rules.yaml; fi
+	  $(PEREGRINE) replay samples/incident.scap $(addprefix -r ,$(RULES)); fi
 
 test: tools lint ## everything that can be tested here; the last line counts the conformance cases
 	$(CARGO) test --workspace --no-fail-fast
 	benches/instructions
+	$(CARGO) build --release --bin peregrine
+	@$(PEREGRINE) test rules
 	@$(MAKE) --no-print-directory conformance
 
 test-kernels: tools ## the probe on Debian's kernels, in an emulator; downloads them once
@@ -30,11 +35,19 @@ bench: tools ## what everything costs, or PARTS of it, as one table in ten minut
 	$(CARGO) build --release --bin peregrine --bin make-workload --bin make-rules --bin live-bench --bin live-load
 	benches/run $(PARTS)
 
-bench-live: tools ## what watching this machine costs (root, a quiet machine); kept in benches/results
+bench-live: tools ## what watching this machine costs (root, a quiet machine), all or PARTS; kept in benches/results
 	$(CARGO) build --release --bin peregrine --bin live-bench
 	@out=benches/results/live-$$(date +%F)-$$(uname -r | cut -d- -f1).md; \
 	{ echo "# Watching, $$(date +%F)"; echo; \
-	  target/release/live-bench $(PEREGRINE) $${RULES:-rules/peregrine_rules.yaml}; } >$$out && cat $$out
+	  target/release/live-bench $(PEREGRINE) $(if $(PARTS),only=$(PARTS)) \
+	    $(RULES); } | tee $$out
+
+bench-audit: tools ## events a second through the webhook for Kubernetes audit events; kept in benches/results
+	$(CARGO) build --release --bin peregrine --bin audit-load
+	@out=benches/results/audit-$$(date +%F).txt; target/release/audit-load $(PEREGRINE) $(EVENTS) | tee $$out
+
+audit-logging: ## files with which kubeadm, kops, k3s or minikube send their audit events to URL
+	@examples/kubernetes-audit/prepare $(URL)
 
 fuzz: tools ## every fuzz target for FUZZ_SECONDS each; wants nightly and cargo-fuzz
 	for target in $$($(CARGO) +nightly fuzz list); do \

@@ -39,6 +39,9 @@ FILES(op_read_open) { UNUSED; return closed((int)syscall(SYS_open, w[1], O_RDONL
 FILES(op_read_both) { UNUSED; return closed((int)syscall(SYS_openat, AT_FDCWD, w[1], O_RDWR)); }
 FILES(op_write) { UNUSED; return closed((int)syscall(SYS_openat, AT_FDCWD, w[1], O_WRONLY | O_APPEND)); }
 FILES(op_append) { UNUSED; return closed((int)syscall(SYS_openat, AT_FDCWD, w[1], O_WRONLY | O_CREAT | O_APPEND, 0644)); }
+FILES(op_append_open) { UNUSED; return closed((int)syscall(SYS_open, w[1], O_WRONLY | O_CREAT | O_APPEND, count > 2 ? mode_of(w[2]) : 0644)); }
+FILES(op_update) { UNUSED; return closed((int)syscall(SYS_openat, AT_FDCWD, w[1], O_RDWR | O_CREAT, 0600)); }
+FILES(op_list_open) { UNUSED; return closed((int)syscall(SYS_open, w[1], O_RDONLY | O_DIRECTORY)); }
 FILES(op_create) { UNUSED; return closed((int)syscall(SYS_openat, AT_FDCWD, w[1], O_WRONLY | O_CREAT | O_EXCL, count > 2 ? mode_of(w[2]) : 0644)); }
 FILES(op_empty) { UNUSED; return closed((int)syscall(SYS_openat, AT_FDCWD, w[1], O_WRONLY | O_CREAT | O_TRUNC, 0644)); }
 FILES(op_creat) { UNUSED; return closed((int)syscall(SYS_creat, w[1], count > 2 ? mode_of(w[2]) : 0644)); }
@@ -50,6 +53,15 @@ static int openat2_as(const char *path, unsigned long long flags)
 	return closed((int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how)));
 }
 
+/* create-openat2 PATH MODE */
+FILES(op_create_openat2)
+{
+	UNUSED;
+	struct open_how how = { .flags = O_WRONLY | O_CREAT | O_EXCL, .mode = mode_of(w[2]) };
+	return closed((int)syscall(SYS_openat2, AT_FDCWD, w[1], &how, sizeof(how)));
+}
+
+FILES(op_list_openat2) { UNUSED; return openat2_as(w[1], O_RDONLY | O_DIRECTORY); }
 FILES(op_read_openat2) { UNUSED; return openat2_as(w[1], O_RDONLY); }
 FILES(op_append_openat2) { UNUSED; return openat2_as(w[1], O_WRONLY | O_CREAT | O_APPEND); }
 
@@ -190,7 +202,8 @@ const struct operation file_operations[] = {
 	{ "read", 1, op_read }, { "read-open", 1, op_read_open }, { "read-openat2", 1, op_read_openat2 },
 	{ "read-write", 1, op_read_both }, { "read-at", 2, op_read_at }, { "read-handle", 1, op_read_handle },
 	{ "write", 1, op_write }, { "append", 1, op_append }, { "append-at", 2, op_append_at },
-	{ "append-openat2", 1, op_append_openat2 }, { "write-handle", 1, op_write_handle },
+	{ "append-open", 1, op_append_open }, { "list-open", 1, op_list_open }, { "update", 1, op_update }, { "create-openat2", 2, op_create_openat2 },
+	{ "list-openat2", 1, op_list_openat2 }, { "append-openat2", 1, op_append_openat2 }, { "write-handle", 1, op_write_handle },
 	{ "create", 1, op_create }, { "empty", 1, op_empty }, { "creat", 1, op_creat }, { "list", 1, op_list },
 	{ "rename", 2, op_rename }, { "renameat", 2, op_renameat }, { "renameat2", 2, op_renameat2 },
 	{ "link", 2, op_link }, { "linkat", 2, op_linkat }, { "symlink", 2, op_symlink },

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/openat2.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
@@ -128,11 +129,21 @@ KERNEL(op_environment)
 	return away_with(pid, fd < 0 ? -1 : 0);
 }
 
-/* overwrite-program: the running program's file is opened for writing; the kernel refuses. */
+/* overwrite-program [HOW]: the running program's file is opened for writing; the kernel refuses. */
 KERNEL(op_overwrite)
 {
 	UNUSED;
-	int fd = open("/proc/self/exe", O_WRONLY);
+	const char *path = "/proc/self/exe", *how = count > 1 ? w[1] : "openat";
+	struct open_how request = { .flags = O_WRONLY };
+	int fd;
+	if (!strcmp(how, "open"))
+		fd = (int)syscall(SYS_open, path, O_WRONLY);
+	else if (!strcmp(how, "creat"))
+		fd = (int)syscall(SYS_creat, path, 0755);
+	else if (!strcmp(how, "openat2"))
+		fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &request, sizeof(request));
+	else
+		fd = open(path, O_WRONLY);
 	if (fd >= 0)
 		close(fd);
 	return 0;
@@ -167,7 +178,14 @@ KERNEL(op_enter)
 	return result < 0 ? -1 : 0;
 }
 
-KERNEL(op_unshare) { UNUSED; return syscall(SYS_unshare, flag_of(w[1])) < 0 ? -1 : 0; }
+/* unshare KIND... */
+KERNEL(op_unshare)
+{
+	int flags = 0;
+	for (int i = 1; i < count; i++)
+		flags |= flag_of(w[i]);
+	return syscall(SYS_unshare, flags) < 0 ? -1 : 0;
+}
 
 /* mount PLACE: an empty file system in memory, in a mount namespace of its own. */
 KERNEL(op_mount)

@@ -6,6 +6,7 @@
 #include <linux/if_ether.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #define SOCKETS(name) static int name(int count, char **w)
 #define UNUSED (void)count, (void)w
@@ -77,7 +78,76 @@ SOCKETS(op_send_udp)
 	return sent < 0 ? -1 : 0;
 }
 
-/* serve ADDRESS PORT: listens, and takes one connection, which it makes itself. */
+/* send-message ADDRESS PORT: sendmsg without connecting first. */
+SOCKETS(op_send_message)
+{
+	UNUSED;
+	struct sockaddr_storage address;
+	socklen_t length = address_of(w[1], w[2], &address);
+	int fd = socket(address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct iovec part = { .iov_base = "hello", .iov_len = 5 };
+	struct msghdr message = { .msg_name = &address, .msg_namelen = length, .msg_iov = &part, .msg_iovlen = 1 };
+	ssize_t sent = fd < 0 ? -1 : sendmsg(fd, &message, 0);
+	if (fd >= 0)
+		close(fd);
+	return sent < 0 ? -1 : 0;
+}
+
+/* connect-later ADDRESS PORT: does not wait for the answer. */
+SOCKETS(op_connect_later)
+{
+	UNUSED;
+	struct sockaddr_storage address;
+	socklen_t length = address_of(w[1], w[2], &address);
+	int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -1;
+	int result = connect(fd, (struct sockaddr *)&address, length);
+	result = result < 0 && errno != EINPROGRESS ? -1 : 0;
+	close(fd);
+	return result;
+}
+
+/* take-datagram HOW ADDRESS PORT: a datagram comes, sent by itself, taken by recvfrom or recvmsg. */
+SOCKETS(op_take_datagram)
+{
+	UNUSED;
+	struct sockaddr_storage address;
+	socklen_t length = address_of(w[2], w[3], &address);
+	int fd = socket(address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, length) < 0)
+		return -1;
+	int from = connected(w[2], w[3], SOCK_DGRAM);
+	if (from < 0)
+		return -1;
+	char got[16];
+	struct sockaddr_storage sender;
+	socklen_t size = sizeof(sender);
+	struct iovec part = { .iov_base = got, .iov_len = sizeof(got) };
+	struct msghdr message = { .msg_name = &sender, .msg_namelen = sizeof(sender), .msg_iov = &part, .msg_iovlen = 1 };
+	ssize_t result = send(from, "hello", 5, 0);
+	if (result >= 0 && !strcmp(w[1], "recvmsg"))
+		result = recvmsg(fd, &message, 0);
+	else if (result >= 0)
+		result = recvfrom(fd, got, sizeof(got), 0, (struct sockaddr *)&sender, &size);
+	close(from);
+	close(fd);
+	return result < 0 ? -1 : 0;
+}
+
+/* listen ADDRESS PORT: nobody comes. */
+SOCKETS(op_listen)
+{
+	UNUSED;
+	struct sockaddr_storage address;
+	socklen_t length = address_of(w[1], w[2], &address);
+	int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, length) < 0 || listen(fd, 4) < 0)
+		return -1;
+	return close(fd);
+}
+
+/* serve ADDRESS PORT [accept4]: listens, and takes one connection, which it makes itself. */
 SOCKETS(op_serve)
 {
 	UNUSED;
@@ -92,14 +162,14 @@ SOCKETS(op_serve)
 		close(fd);
 		_exit(connected(w[1], w[2], SOCK_STREAM) < 0);
 	}
-	int taken = accept(fd, NULL, NULL);
+	int taken = count > 3 ? accept4(fd, NULL, NULL, SOCK_CLOEXEC) : accept(fd, NULL, NULL);
 	close(fd);
 	if (taken >= 0)
 		close(taken);
 	return wait_for(pid) < 0 || taken < 0 ? -1 : 0;
 }
 
-/* receive ADDRESS PORT BYTES: a connection over which these bytes come, given in hexadecimal digits. */
+/* receive ADDRESS PORT BYTES [HOW]: a connection over which these bytes come, given in hexadecimal digits. */
 SOCKETS(op_receive)
 {
 	UNUSED;
@@ -123,7 +193,18 @@ SOCKETS(op_receive)
 	close(fd);
 	int to = connected(w[1], w[2], SOCK_STREAM);
 	char got[256];
-	ssize_t result = to < 0 ? -1 : recv(to, got, sizeof(got), 0);
+	struct iovec part = { .iov_base = got, .iov_len = sizeof(got) };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	const char *how = count > 4 ? w[4] : "recvfrom";
+	ssize_t result = -1;
+	if (to >= 0 && !strcmp(how, "read"))
+		result = read(to, got, sizeof(got));
+	else if (to >= 0 && !strcmp(how, "readv"))
+		result = readv(to, &part, 1);
+	else if (to >= 0 && !strcmp(how, "recvmsg"))
+		result = recvmsg(to, &message, 0);
+	else if (to >= 0)
+		result = recv(to, got, sizeof(got), 0);
 	if (to >= 0)
 		close(to);
 	return wait_for(pid) < 0 || result < 0 ? -1 : 0;
@@ -189,7 +270,8 @@ SOCKETS(op_socket)
 
 const struct operation network_operations[] = {
 	{ "connect", 2, op_connect }, { "connect-udp", 2, op_connect_udp }, { "send-udp", 2, op_send_udp },
-	{ "serve", 2, op_serve }, { "receive", 3, op_receive }, { "stream", 3, op_stream },
+	{ "serve", 2, op_serve }, { "listen", 2, op_listen }, { "send-message", 2, op_send_message },
+	{ "connect-later", 2, op_connect_later }, { "take-datagram", 3, op_take_datagram }, { "receive", 3, op_receive }, { "stream", 3, op_stream },
 	{ "stream-file", 1, op_stream_file }, { "packet", 0, op_packet }, { "socket", 0, op_socket },
 	{ NULL, 0, NULL },
 };

@@ -7,6 +7,7 @@
 #include <pwd.h>
 #include <sched.h>
 #include "capabilities.h"
+#include <sys/prctl.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -185,6 +186,9 @@ PROCESSES(op_show)
 	return setenv(CASE_VARIABLE, token ? token : "", 1);
 }
 
+/* name NAME: the process is called so from now on, whatever program it runs. */
+PROCESSES(op_name) { UNUSED; return prctl(PR_SET_NAME, w[1]); }
+
 PROCESSES(op_unset) { UNUSED; return unsetenv(w[1]); }
 PROCESSES(op_setsid) { UNUSED; return setsid() < 0 && errno != EPERM ? -1 : 0; }
 
@@ -284,7 +288,7 @@ PROCESSES(op_capabilities)
 const struct operation process_operations[] = {
 	{ "run", 1, op_run }, { "exec", 1, op_exec }, { "as", 3, op_as }, { "become", 3, op_become }, { "leave", 3, op_leave },
 	{ "exec-at", 2, op_exec_at }, { "memory", 2, op_memory }, { "memory-link", 3, op_memory_link },
-	{ "env", 1, op_env }, { "unset", 1, op_unset }, { "hide", 0, op_hide }, { "show", 0, op_show }, { "setsid", 0, op_setsid }, { "sleep", 1, op_sleep },
+	{ "env", 1, op_env }, { "name", 1, op_name }, { "unset", 1, op_unset }, { "hide", 0, op_hide }, { "show", 0, op_show }, { "setsid", 0, op_setsid }, { "sleep", 1, op_sleep },
 	{ "terminal", 0, op_terminal }, { "user", 1, op_user }, { "setuid", 1, op_setuid },
 	{ "setreuid", 2, op_setreuid }, { "setresuid", 3, op_setresuid }, { "loginuid", 1, op_loginuid },
 	{ "capabilities", 0, op_capabilities }, { NULL, 0, NULL },

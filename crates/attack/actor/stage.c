@@ -10,8 +10,9 @@
  * A stage that stands for a container also lies in a control group with a container's name; that is all that the rules,
  * and any monitor, know a container by.
  *
- * It reads requests from standard input, "TOKEN<tab>SCRIPT<tab>NAME" a line, runs each script in a process of its own
- * whose environment carries the token, and answers "TOKEN<tab>STATUS". It ends with its input.
+ * It reads requests from standard input, "TOKEN<tab>SCRIPT<tab>NAME[<tab>CONTAINER]" a line, runs each script in a process
+ * of its own whose environment carries the token, and answers "TOKEN<tab>STATUS". It ends with its input. A stage may know
+ * further containers: a script that names one by its number enters that one's control groups first.
  */
 #include "actor.h"
 
@@ -161,9 +162,26 @@ static void make_root(const char *house)
 	rmdir("/mnt/.before");
 }
 
-static void perform(const char *token, const char *script, const char *name)
+/* Open files through which a process enters a control group; each with the number of the container that it belongs to. */
+static struct {
+	int fd;
+	int container;
+} entries[512];
+static int entry_count;
+
+static void enter_groups(int container)
+{
+	for (int i = 0; i < entry_count; i++) {
+		if (entries[i].container == container)
+			must((int)write(entries[i].fd, "0", 1), "control group");
+		close(entries[i].fd);
+	}
+}
+
+static void perform(const char *token, const char *script, const char *name, int container)
 {
 	setsid();
+	enter_groups(container);
 	close(0);
 	must(open("/dev/null", O_RDONLY), "/dev/null");
 	dup2(2, 1);
@@ -199,10 +217,11 @@ static void serve(void)
 			while ((end = strchr(line, '\n')) && count < 64) {
 				*end = 0;
 				char *token = strtok(line, "\t"), *script = strtok(NULL, "\t"), *name = strtok(NULL, "\t");
+				char *container = name ? strtok(NULL, "\t") : NULL;
 				if (token && script && name) {
 					int pid = fork();
 					if (pid == 0)
-						perform(token, script, name);
+						perform(token, script, name, container ? atoi(container) : -1);
 					running[count].pid = pid;
 					snprintf(running[count++].token, 64, "%s", token);
 				}
@@ -223,10 +242,16 @@ static void serve(void)
 	}
 }
 
-/* --stage HOUSE [CONTROL-GROUP-FOLDER...] builds; --stage serve is the second half, under its name inside of the stage. */
+/*
+ * --stage HOUSE [CONTROL-GROUP-FOLDER...] [@ CONTROL-GROUP-FOLDER...]... builds: the stage enters the first groups, the
+ * others are those of further containers. --stage serve FD:CONTAINER... is the second half, under its name inside.
+ */
 int stage(int count, char **words)
 {
 	if (!strcmp(words[0], "serve")) {
+		for (int i = 1; i < count && entry_count < 512; i++)
+			if (sscanf(words[i], "%d:%d", &entries[entry_count].fd, &entries[entry_count].container) == 2)
+				entry_count++;
 		make_listeners();
 		serve();
 		return 0;
@@ -235,9 +260,23 @@ int stage(int count, char **words)
 	if (fork() != 0)
 		return 0;
 	setsid();
+	int container = -1;
+	char *serve_words[520] = { "stage", "--stage", "serve" };
+	int serve_count = 3;
 	for (int i = 1; i < count; i++) {
 		char path[1024];
+		if (!strcmp(words[i], "@")) {
+			container++;
+			continue;
+		}
 		snprintf(path, sizeof(path), "%s/cgroup.procs", words[i]);
+		if (container >= 0) {
+			int fd = open(path, O_WRONLY);
+			must(fd, path);
+			must(serve_count < 515 ? 0 : -1, "too many containers");
+			must(asprintf(&serve_words[serve_count++], "%d:%d", fd, container), "memory");
+			continue;
+		}
 		FILE *group = fopen(path, "we");
 		must(group ? 0 : -1, path);
 		fprintf(group, "%d", getpid());
@@ -251,7 +290,7 @@ int stage(int count, char **words)
 		return 0;
 	make_network();
 	make_root(words[0]);
-	execl(ACTOR_HOME, "stage", "--stage", "serve", NULL);
+	execv(ACTOR_HOME, serve_words);
 	must(-1, ACTOR_HOME);
 	return 3;
 }

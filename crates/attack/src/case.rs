@@ -12,12 +12,20 @@
 //! A line that is deeper than an `as`, `become` or `leave` is what that program does. `given` in front of a line: it is
 //! done before, under no case's name. Words are split at blanks; quotes keep them together.
 //!
+//! In brackets stands where: `container`, `privileged`, or what a container runtime says of the container: `image NAME`,
+//! and with commas `namespace NAME`, `pod NAME`, `mount PATH`, `privileged`.
+//!
 //! Products that write where nobody should have cases of a shorter form, which [`products`](crate::products) spells out.
 
 use std::fmt;
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use crate::runtime::Description;
 
 /// The files with the cases.
-const TEXTS: [(&str, &str); 3] = [
+const TEXTS: [(&str, &str); 4] = [
     ("stable.attacks", include_str!("../attacks/stable.attacks")),
     (
         "incubating.attacks",
@@ -27,6 +35,7 @@ const TEXTS: [(&str, &str); 3] = [
         "sandbox.attacks",
         include_str!("../attacks/sandbox.attacks"),
     ),
+    ("narrow.attacks", include_str!("../attacks/narrow.attacks")),
 ];
 
 /// The file with the products.
@@ -39,14 +48,27 @@ const PRODUCTS: (&str, &str) = (
 pub const ANY_RULE: &str = "*";
 
 /// Where a case is performed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {
     /// As a process of the machine.
     Host,
-    /// As a process of a container.
+    /// As a process of a container that no runtime knows.
     Container,
     /// As one of a container that has all privileges, says the container runtime.
     Privileged,
+    /// As one of a container of which the runtime says this.
+    Described(Description),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host => f.write_str("on the host"),
+            Self::Container => f.write_str("in a container"),
+            Self::Privileged => f.write_str("in a privileged container"),
+            Self::Described(about) => write!(f, "in a container of {}", about.image),
+        }
+    }
 }
 
 /// One behaviour and what should come of it.
@@ -61,7 +83,7 @@ pub struct Case {
     /// Where.
     pub place: Place,
     /// The file it comes from, without its ending.
-    pub file: &'static str,
+    pub file: String,
     /// What is done before, under no case's name.
     pub given: Vec<Line>,
     /// What is done.
@@ -81,7 +103,7 @@ pub struct Line {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The file.
-    pub file: &'static str,
+    pub file: String,
     /// From 1.
     pub line: usize,
     /// What is wrong.
@@ -110,7 +132,43 @@ pub fn all() -> Result<Vec<Case>, Fault> {
     Ok(cases)
 }
 
-fn parse(file: &'static str, text: &str, cases: &mut Vec<Case>) -> Result<(), Fault> {
+/// The cases of the files of a folder that end in `.attacks`, in the order of their names.
+///
+/// # Errors
+/// A file that cannot be read, or the first line that cannot be understood.
+pub fn of_folder(folder: &Path) -> anyhow::Result<Vec<Case>> {
+    let read = || format!("cannot read {}", folder.display());
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(read)? {
+        names.push(
+            entry
+                .with_context(read)?
+                .file_name()
+                .to_string_lossy()
+                .into_owned(),
+        );
+    }
+    names.retain(|name| name.ends_with(".attacks"));
+    names.sort();
+    let mut cases = Vec::new();
+    for name in names {
+        let text = std::fs::read_to_string(folder.join(&name)).with_context(read)?;
+        if name == PRODUCTS.0 {
+            parse(&name, &crate::products::spelled_out(&text), &mut cases)?;
+        } else {
+            parse(&name, &text, &mut cases)?;
+        }
+    }
+    if cases.is_empty() {
+        anyhow::bail!(
+            "{} has no cases: files that end in .attacks",
+            folder.display()
+        );
+    }
+    Ok(cases)
+}
+
+fn parse(file: &str, text: &str, cases: &mut Vec<Case>) -> Result<(), Fault> {
     let mut rule = None;
     // Where the next line belongs: the depth of each open block.
     let mut depths: Vec<usize> = Vec::new();
@@ -118,7 +176,7 @@ fn parse(file: &'static str, text: &str, cases: &mut Vec<Case>) -> Result<(), Fa
     let first = cases.len();
     for (number, line) in text.lines().enumerate() {
         let fault = |why: &str| Fault {
-            file,
+            file: file.to_owned(),
             line: number + 1,
             why: why.to_owned(),
         };
@@ -175,7 +233,7 @@ fn parse(file: &'static str, text: &str, cases: &mut Vec<Case>) -> Result<(), Fa
     Ok(())
 }
 
-fn heading(file: &'static str, rule: String, content: &str) -> Result<Case, &'static str> {
+fn heading(file: &str, rule: String, content: &str) -> Result<Case, &'static str> {
     let (kind, rest) = content.split_once(' ').unwrap_or((content, ""));
     let fires = match kind {
         "fires" => true,
@@ -189,7 +247,10 @@ fn heading(file: &'static str, rule: String, content: &str) -> Result<Case, &'st
     {
         Some(("container", title)) => (Place::Container, title),
         Some(("privileged", title)) => (Place::Privileged, title),
-        Some(_) => return Err("there is no such stage"),
+        Some((words, title)) => (
+            Place::Described(Description::read(words).ok_or("there is no such stage")?),
+            title,
+        ),
         None => (Place::Host, rest),
     };
     let title = title.trim().to_owned();
@@ -201,7 +262,7 @@ fn heading(file: &'static str, rule: String, content: &str) -> Result<Case, &'st
         fires,
         title,
         place,
-        file: file.trim_end_matches(".attacks"),
+        file: file.trim_end_matches(".attacks").to_owned(),
         given: Vec::new(),
         does: Vec::new(),
     })

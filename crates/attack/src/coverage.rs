@@ -1,12 +1,15 @@
 //! The coverage page: what the rules see, by tactic and technique and by kind of event, and what each cannot see.
 //!
-//! It is made from the rule files and the cases, and from a table of what stands in no rule: the blind spots.
+//! It is made from the rule files and the cases, and from a table of what stands in no rule: the blind spots. What a rule
+//! costs is said from its condition: which events it is looked at for, how many comparisons it has, whom it asks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use crate::audit::AuditCase;
 use crate::case::Case;
 use crate::condition::{Word, expanded};
+use crate::ways;
 
 /// What a rule cannot see: its name, a tab, the words.
 const BLIND: &str = include_str!("../attacks/blind-spots.txt");
@@ -24,6 +27,8 @@ pub struct Rule {
     pub priority: String,
     /// False if it has to be turned on.
     pub enabled: bool,
+    /// Where its events come from.
+    pub source: String,
     /// The condition, folded into a line.
     pub condition: String,
 }
@@ -71,6 +76,10 @@ pub fn read(text: &str) -> (Vec<Rule>, BTreeMap<String, String>) {
             rules.push(Rule {
                 name: key("rule"),
                 maturity: tags[0].trim_start_matches("maturity_").to_owned(),
+                source: match key("source").as_str() {
+                    "" => "syscall".to_owned(),
+                    source => source.to_owned(),
+                },
                 tags,
                 priority: key("priority"),
                 enabled: key("enabled") != "false",
@@ -81,13 +90,18 @@ pub fn read(text: &str) -> (Vec<Rule>, BTreeMap<String, String>) {
     (rules, macros)
 }
 
-/// The event types that a condition names, wherever they stand in it.
+/// The event types that a condition names, wherever they stand in it; of audit events, the kinds of objects.
 fn event_types(rule: &Rule, macros: &BTreeMap<String, String>) -> BTreeSet<String> {
+    let field_of_type = if rule.source == AUDIT {
+        "ka.target.resource"
+    } else {
+        "evt.type"
+    };
     let mut found = BTreeSet::new();
     let mut of_type = false;
     for word in expanded(&rule.condition, macros) {
         match word {
-            Word::Field(field) => of_type = field == "evt.type",
+            Word::Field(field) => of_type = field == field_of_type,
             Word::Value(value) if of_type => {
                 found.insert(value);
             }
@@ -98,20 +112,47 @@ fn event_types(rule: &Rule, macros: &BTreeMap<String, String>) -> BTreeSet<Strin
     found
 }
 
-/// What a rule asks of the machine, beside being told of its events: how often it is looked at, what that takes.
-fn cost(types: &BTreeSet<String>) -> &'static str {
+/// The source of audit events.
+const AUDIT: &str = "k8s_audit";
+
+/// What a rule takes: how often it is looked at, how much there is to compare, and whom it asks.
+fn cost(rule: &Rule, macros: &BTreeMap<String, String>) -> String {
     const BUSY: [&str; 8] = [
         "read", "readv", "recvfrom", "recvmsg", "sendto", "sendmsg", "fcntl", "accept",
     ];
     const OFTEN: [&str; 6] = ["open", "openat", "openat2", "dup", "dup2", "dup3"];
+    let types = event_types(rule, macros);
     let any = |names: &[&str]| names.iter().any(|name| types.contains(*name));
-    if any(&BUSY) {
+    let often = if rule.source == AUDIT {
+        "every request"
+    } else if any(&BUSY) {
         "high: data and descriptors"
     } else if any(&OFTEN) {
         "medium: every open or dup"
     } else {
         "low: rare calls"
+    };
+    let words = expanded(&rule.condition, macros);
+    let comparisons = words
+        .iter()
+        .filter(|word| matches!(word, Word::Operator(_)))
+        .count();
+    let names = |start: &str, end: &str| {
+        words.iter().any(
+            |word| matches!(word, Word::Field(field) if field.starts_with(start) && field.ends_with(end)),
+        )
+    };
+    let mut text = format!("{often}; {comparisons} comparisons");
+    if names("container.image", "")
+        || names("container.mount", "")
+        || names("container.privileged", "")
+    {
+        text.push_str("; asks the container runtime");
     }
+    if names("fd.", "ip.name") {
+        text.push_str("; looks names up");
+    }
+    text
 }
 
 fn tactic_name(tag: &str) -> String {
@@ -129,7 +170,7 @@ fn is_technique(tag: &str) -> bool {
 
 /// The page, from the text of each rule file and the cases; `others` is what Falco's own rules do in the suite.
 #[must_use]
-pub fn page(files: &[String], cases: &[Case], others: &str) -> String {
+pub fn page(files: &[String], cases: &[Case], audit: &[AuditCase], others: &str) -> String {
     let mut rules = Vec::new();
     let mut macros = BTreeMap::new();
     for file in files {
@@ -140,14 +181,18 @@ pub fn page(files: &[String], cases: &[Case], others: &str) -> String {
     let mut page = String::from(
         "# What the rules cover\n\n\
          Made by `peregrine-attack coverage` from the rule files and the attack suite; a test keeps it fresh. Rules in *italics*\n\
-         are off until they are turned on. The numbers beside a rule: cases that make it fire, and near misses that must not.\n",
+         are off until they are turned on. The numbers beside a rule: cases that make it fire, and near misses that must not.\n\
+         `peregrine-attack list --rule NAME` tells each of them.\n",
     );
     let counts = |rule: &Rule| {
         let of = |fires: bool| {
-            cases
+            let own = cases
                 .iter()
-                .filter(|case| case.rule == rule.name && case.fires == fires)
-                .count()
+                .filter(|case| case.rule == rule.name && case.fires == fires);
+            let events = audit
+                .iter()
+                .filter(|case| case.rule == rule.name && case.fires == fires);
+            own.count() + events.count()
         };
         (of(true), of(false))
     };
@@ -178,15 +223,27 @@ pub fn page(files: &[String], cases: &[Case], others: &str) -> String {
         let _ = writeln!(page, "| {tactic} | {technique} | {} |", names.join("; "));
     }
 
-    page.push_str("\n## By kind of event\n\n| event | rules |\n|---|---|\n");
-    let mut by_event: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for rule in &rules {
-        for kind in event_types(rule, &macros) {
-            by_event.entry(kind).or_default().push(shown(rule));
+    for (title, head, audited) in [
+        ("By kind of event", "event", false),
+        ("By kind of object in a cluster", "object", true),
+    ] {
+        let _ = writeln!(page, "\n## {title}\n\n| {head} | rules |\n|---|---|");
+        let mut by_event: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for rule in rules
+            .iter()
+            .filter(|rule| (rule.source == AUDIT) == audited)
+        {
+            let mut kinds = event_types(rule, &macros);
+            if kinds.is_empty() {
+                kinds.insert("any".to_owned());
+            }
+            for kind in kinds {
+                by_event.entry(kind).or_default().push(shown(rule));
+            }
         }
-    }
-    for (kind, names) in &by_event {
-        let _ = writeln!(page, "| `{kind}` | {} |", names.join("; "));
+        for (kind, names) in &by_event {
+            let _ = writeln!(page, "| `{kind}` | {} |", names.join("; "));
+        }
     }
 
     page.push_str("\n## Rule by rule\n\n| rule | maturity | priority | cases | cost | what it cannot see |\n|---|---|---|---|---|---|\n");
@@ -199,10 +256,11 @@ pub fn page(files: &[String], cases: &[Case], others: &str) -> String {
             shown(rule),
             rule.maturity,
             rule.priority,
-            cost(&event_types(rule, &macros)),
+            cost(rule, &macros),
             blind.get(rule.name.as_str()).copied().unwrap_or_default(),
         );
     }
+    page.push_str(&tried(&rules, cases));
     page.push_str(
         "\n## What no rule can see\n\n\
          * A file that is reached through a symbolic link that was there before: calls carry the path as it was written. The\n\
@@ -213,10 +271,40 @@ pub fn page(files: &[String], cases: &[Case], others: &str) -> String {
          * Events that were lost: losses are counted and become an alert of their own.\n",
     );
     if !others.is_empty() {
-        page.push_str("\n## Falco's own stable rules in the same suite\n\n");
+        page.push_str("\n## Falco's own rules in the same suite\n\n");
         page.push_str(others);
     }
     page
+}
+
+/// The ways around each stable rule that its attacks take.
+fn tried(rules: &[Rule], cases: &[Case]) -> String {
+    let mut text = String::from("\n## Ways around that are tried\n\n");
+    for (way, words) in ways::WAYS {
+        let _ = writeln!(text, "* {way}: {words}");
+    }
+    text.push_str("\n| stable rule | attacks | by |\n|---|---|---|\n");
+    let stable = |rule: &&Rule| rule.maturity == "stable" && rule.source != AUDIT;
+    for rule in rules.iter().filter(stable) {
+        let attacks: Vec<&Case> = cases
+            .iter()
+            .filter(|case| case.rule == rule.name && case.fires)
+            .collect();
+        let taken: BTreeSet<&str> = attacks.iter().flat_map(|case| ways::of(case)).collect();
+        let names: Vec<&str> = ways::WAYS
+            .iter()
+            .map(|(way, _)| *way)
+            .filter(|way| taken.contains(way))
+            .collect();
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} |",
+            rule.name,
+            attacks.len(),
+            names.join(", ")
+        );
+    }
+    text
 }
 
 /// What each rule cannot see.
@@ -233,7 +321,8 @@ pub fn blind_spots() -> BTreeMap<&'static str, &'static str> {
 pub fn side_by_side(cases: &[Case], ours: &[bool], theirs: &[bool]) -> String {
     let mut table = String::from(
         "Every case of a rule that both have; a rule fires and is silent where it should. Ours first, then Falco's newest\n\
-         stable file, both in Peregrine.\n\n| rule | fires, ours | fires, Falco's | silent, ours | silent, Falco's |\n|---|---|---|---|---|\n",
+         file and those that it no longer ships on by default, both in Peregrine. Cases of lists that the suite itself fills are\n\
+         left out.\n\n| rule | fires, ours | fires, Falco's | silent, ours | silent, Falco's |\n|---|---|---|---|---|\n",
     );
     let mut names: Vec<&str> = Vec::new();
     for case in cases {

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::CASE_VARIABLE;
 use crate::performance::SENTINEL;
-use crate::{CASE_VARIABLE, TUNING};
 
 /// The rules that fired, by token.
 pub type Alerts = BTreeMap<String, BTreeSet<String>>;
@@ -24,8 +24,8 @@ pub struct Plan {
     pub program: PathBuf,
     /// Rule files, in their order.
     pub rules: Vec<PathBuf>,
-    /// Load the suite's own rules after them: they fill the shipped rules' empty lists.
-    pub tuned: bool,
+    /// The suite's own rules, loaded after them: they fill the shipped rules' empty lists.
+    pub tuning: &'static str,
 }
 
 /// A monitor that runs.
@@ -36,13 +36,17 @@ pub struct Monitor {
     _files: tempfile::TempDir,
 }
 
+/// Large enough for what a whole suite does at once while the monitor has to wait for its turn: 64 MiB for each processor.
+pub const BUFFERS: u8 = 7;
+
 /// Every rule is on, all that match fire, and each alert carries its case's token.
 fn prepare(plan: &Plan, folder: &Path) -> Result<Vec<PathBuf>> {
     let configuration = format!(
         "rules_files: []\njson_output: true\nrule_matching: all\npriority: debug\nbuffered_outputs: false\n\
-         stdout_output:\n  enabled: true\nsyslog_output:\n  enabled: false\n\
+         engine:\n  kind: modern_ebpf\n  modern_ebpf:\n    buf_size_preset: {BUFFERS}\nstdout_output:\n  enabled: true\nsyslog_output:\n  enabled: false\n\
          rules:\n  - enable:\n      rule: \"*\"\n\
-         append_output:\n  - match:\n      source: syscall\n    extra_fields:\n      - case: \"%proc.env[{CASE_VARIABLE}]\"\n"
+         append_output:\n  - match:\n      source: syscall\n    extra_fields:\n      - case: \"%proc.env[{CASE_VARIABLE}]\"\n  \
+         - match:\n      source: k8s_audit\n    extra_fields:\n      - case: \"%ka.auditid\"\n"
     );
     fs::write(folder.join("peregrine.yaml"), configuration)?;
     let sentinel = format!(
@@ -50,14 +54,7 @@ fn prepare(plan: &Plan, folder: &Path) -> Result<Vec<PathBuf>> {
          output: The suite begins or ends\n  priority: DEBUG\n"
     );
     let tuning = folder.join("suite.yaml");
-    fs::write(
-        &tuning,
-        if plan.tuned {
-            format!("{TUNING}\n{sentinel}")
-        } else {
-            sentinel
-        },
-    )?;
+    fs::write(&tuning, format!("{}\n{sentinel}", plan.tuning))?;
     let mut files = plan.rules.clone();
     files.push(tuning);
     Ok(files)

@@ -13,11 +13,59 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::case::{ANY_RULE, Case};
+use crate::CASE_VARIABLE;
+use crate::case::ANY_RULE;
 use crate::condition::{expanded, mutants, text, words};
 use crate::monitor::Plan;
-use crate::performance::token;
-use crate::{CASE_VARIABLE, TUNING};
+
+/// A case, as changes are tried on it.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The rule that it is about, or [`ANY_RULE`].
+    pub rule: String,
+    /// What its events carry.
+    pub token: String,
+    /// True if its rule fires as shipped.
+    pub fires: bool,
+}
+
+/// Where the rules' events come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Calls, from a recording of the suite.
+    Syscalls,
+    /// Kubernetes audit events, from a file of them.
+    AuditEvents,
+}
+
+impl Source {
+    /// The field that holds a case's token.
+    fn token(self) -> String {
+        match self {
+            Self::Syscalls => format!("proc.env[{CASE_VARIABLE}]"),
+            Self::AuditEvents => "ka.auditid".to_owned(),
+        }
+    }
+
+    /// What a configuration needs beside, so that rules for it are listed: its plugins, which are built in.
+    fn plugins(self) -> &'static str {
+        match self {
+            Self::Syscalls => "",
+            Self::AuditEvents => {
+                "load_plugins: [k8saudit, json]\nplugins:\n  - name: k8saudit\n    library_path: libk8saudit.so\n    \
+                 init_config: \"\"\n    open_params: \"http://:0/k8s-audit\"\n  - name: json\n    \
+                 library_path: libjson.so\n    init_config: \"\"\n"
+            }
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Syscalls => "syscall",
+            Self::AuditEvents => "k8s_audit",
+        }
+    }
+}
 
 /// One word changed, with all the rules that it changes.
 #[derive(Clone, Debug)]
@@ -52,16 +100,17 @@ const AT_ONCE: usize = 500;
 /// What changes are tried on.
 struct Trial<'a> {
     plan: &'a Plan,
+    source: Source,
     capture: &'a Path,
     folder: &'a Path,
-    cases: &'a [Case],
-    fired: &'a [bool],
+    subjects: &'a [Subject],
 }
 
 /// Conditions of the rules, and those of the macros, as they are after the suite's own changes.
-fn conditions(plan: &Plan, folder: &Path) -> Result<(Conditions, Conditions)> {
+fn conditions(plan: &Plan, source: Source, folder: &Path) -> Result<(Conditions, Conditions)> {
     let configuration = folder.join("listing.yaml");
-    fs::write(&configuration, "rules_files: []\njson_output: true\n")?;
+    let base = "rules_files: []\njson_output: true\n";
+    fs::write(&configuration, format!("{base}{}", source.plugins()))?;
     let mut command = Command::new(&plan.program);
     command.arg("-c").arg(&configuration);
     for file in &plan.rules {
@@ -88,28 +137,39 @@ fn conditions(plan: &Plan, folder: &Path) -> Result<(Conditions, Conditions)> {
     Ok((named("rules"), named("macros")))
 }
 
-/// Changes every rule that has a case, and every macro of them, and says what the suite noticed in that recording.
-///
-/// `fired` says of each case whether its rule fires as shipped.
+/// Changes every rule that has a case, and every macro of them, and says what the suite noticed in that recording. Of the
+/// changes every `step`th is tried.
 ///
 /// # Errors
 /// The monitor cannot be started, or does not take the rules as they are.
-pub fn run(plan: &Plan, capture: &Path, cases: &[Case], fired: &[bool]) -> Result<Shares> {
+pub fn run(
+    plan: &Plan,
+    source: Source,
+    capture: &Path,
+    subjects: &[Subject],
+    step: usize,
+) -> Result<Shares> {
     let folder = tempfile::tempdir()?;
-    fs::write(folder.path().join("tuning.yaml"), TUNING)?;
-    let (rules, macros) = conditions(plan, folder.path())?;
-    let wanted: BTreeSet<&str> = cases.iter().map(|case| case.rule.as_str()).collect();
+    fs::write(folder.path().join("tuning.yaml"), plan.tuning)?;
+    let (rules, macros) = conditions(plan, source, folder.path())?;
+    let wanted: BTreeSet<&str> = subjects
+        .iter()
+        .map(|subject| subject.rule.as_str())
+        .collect();
     let trial = Trial {
         plan,
+        source,
         capture,
         folder: folder.path(),
-        cases,
-        fired,
+        subjects,
     };
     let mut shares = Shares::new();
     let mut batch: Vec<Mutant> = Vec::new();
     let mut held = 0;
-    for mutant in changes(&rules, &macros, &wanted) {
+    for mutant in changes(&rules, &macros, &wanted)
+        .into_iter()
+        .step_by(step.max(1))
+    {
         held += mutant.conditions.len();
         batch.push(mutant);
         if held >= AT_ONCE {
@@ -183,10 +243,10 @@ fn judge(trial: &Trial<'_>, batch: &[Mutant], shares: &mut Shares) -> Result<()>
         let share = shares.entry(mutant.owner.clone()).or_default();
         let mut caught = false;
         for (rule, _) in &mutant.conditions {
-            caught |= trial.cases.iter().enumerate().any(|(index, case)| {
-                let own = case.rule == *rule;
-                let should = own && trial.fired[index];
-                (own || case.rule == ANY_RULE) && seen.contains(&(number, index)) != should
+            caught |= trial.subjects.iter().any(|subject| {
+                let own = subject.rule == *rule;
+                let fired = seen.contains(&(number, subject.token.clone()));
+                (own || subject.rule == ANY_RULE) && fired != (own && subject.fires)
             });
             number += 1;
         }
@@ -201,23 +261,24 @@ fn judge(trial: &Trial<'_>, batch: &[Mutant], shares: &mut Shares) -> Result<()>
 }
 
 /// Which of the batch fired in which case; nothing if they do not load.
-fn replay(trial: &Trial<'_>, batch: &[Mutant]) -> Result<Option<BTreeSet<(usize, usize)>>> {
+fn replay(trial: &Trial<'_>, batch: &[Mutant]) -> Result<Option<BTreeSet<(usize, String)>>> {
     let mut rules = String::new();
+    let field = trial.source.token();
     let conditions = batch.iter().flat_map(|mutant| &mutant.conditions);
     for (number, (rule, condition)) in conditions.enumerate() {
-        let tokens: Vec<String> = trial
-            .cases
+        let tokens: Vec<&str> = trial
+            .subjects
             .iter()
-            .enumerate()
-            .filter(|(_, case)| case.rule == *rule || case.rule == ANY_RULE)
-            .map(|(index, _)| token(index))
+            .filter(|subject| subject.rule == *rule || subject.rule == ANY_RULE)
+            .map(|subject| subject.token.as_str())
             .collect();
         let condition = condition.replace('\'', "''");
         let _ = write!(
             rules,
             "- rule: changed {number}\n  desc: d\n  priority: DEBUG\n  warn_evttypes: false\n  \
-             output: 'changed {number} %proc.env[{CASE_VARIABLE}]'\n  \
-             condition: 'proc.env[{CASE_VARIABLE}] in ({}) and ({condition})'\n",
+             source: {}\n  output: 'changed {number} %{field}'\n  \
+             condition: '{field} in ({}) and ({condition})'\n",
+            trial.source.name(),
             tokens.join(", ")
         );
     }
@@ -261,14 +322,22 @@ fn replay(trial: &Trial<'_>, batch: &[Mutant]) -> Result<Option<BTreeSet<(usize,
         };
         let mut parts = rest.split_whitespace();
         let number = parts.next().and_then(|number| number.parse().ok());
-        let index = parts
-            .next()
-            .and_then(|case| case.strip_prefix("case-")?.parse().ok());
-        if let (Some(number), Some(index)) = (number, index) {
-            seen.insert((number, index));
+        if let (Some(number), Some(token)) = (number, parts.next()) {
+            seen.insert((number, token.to_owned()));
         }
     }
     Ok(Some(seen))
+}
+
+/// The share of all changes that was caught, of a hundred.
+#[must_use]
+pub fn percent(shares: &Shares) -> f64 {
+    let all: usize = shares.values().map(|share| share.all).sum();
+    let caught: usize = shares.values().map(|share| share.caught).sum();
+    if all == 0 {
+        return 0.0;
+    }
+    100.0 * caught as f64 / all as f64
 }
 
 /// A line for each owner, what escaped, and the share of all.
@@ -286,11 +355,7 @@ pub fn report(shares: &Shares, everything: bool) -> String {
             }
         }
     }
-    let percent = if all == 0 {
-        0.0
-    } else {
-        100.0 * caught as f64 / all as f64
-    };
+    let percent = percent(shares);
     let _ = writeln!(
         report,
         "{caught} of {all} changes were caught ({percent:.1} %)"

@@ -7,7 +7,7 @@
 //!
 //! The product itself is silent. The same programs with another file fire, and so does another program with the same file:
 //! an exception is as narrow as what it is for. `*` in front of the file: the exception is for the programs, whatever they
-//! write. `@container` in front of the words: in a container.
+//! write. `@container` or `@[...]` in front of the words: there.
 
 use std::fmt::Write as _;
 
@@ -25,18 +25,7 @@ pub fn spelled_out(table: &str) -> String {
             continue;
         }
         let mut parts = content.split(" | ").map(str::trim);
-        let (title, place) = match parts.next().unwrap_or_default().strip_prefix("@container ") {
-            Some(title) => (title.to_owned(), "[container] "),
-            None => (
-                content
-                    .split(" | ")
-                    .next()
-                    .unwrap_or_default()
-                    .trim()
-                    .to_owned(),
-                "",
-            ),
-        };
+        let (title, place) = placed(parts.next().unwrap_or_default());
         let file = parts.next().unwrap_or_default();
         let (file, anywhere) = match file.strip_prefix('*') {
             Some(file) => (file, true),
@@ -44,6 +33,7 @@ pub fn spelled_out(table: &str) -> String {
         };
         let chain: Vec<&str> = parts.collect();
         let others = vec!["/usr/bin/othertool othertool"; chain.len()];
+        let place = place.as_str();
         add(&mut text, "silent", place, &title, file, &chain);
         add(
             &mut text,
@@ -70,6 +60,20 @@ pub fn spelled_out(table: &str) -> String {
         }
     }
     text
+}
+
+/// The words without the place that stands in front of them, and the place as a case's heading has it.
+fn placed(words: &str) -> (String, String) {
+    if let Some(title) = words.strip_prefix("@container ") {
+        return (title.to_owned(), "[container] ".to_owned());
+    }
+    match words
+        .strip_prefix("@[")
+        .and_then(|rest| rest.split_once(']'))
+    {
+        Some((place, title)) => (title.trim().to_owned(), format!("[{place}] ")),
+        None => (words.to_owned(), String::new()),
+    }
 }
 
 fn add(text: &mut String, kind: &str, place: &str, title: &str, file: &str, chain: &[&str]) {

@@ -1,29 +1,98 @@
 //! What a container runtime would say: of the containers that stages stand for no runtime knows.
 //!
-//! One of them is privileged, has directories of the host, an image and a namespace of its own. Live, a [`Runtime`] says so
-//! over a socket as Docker's would; a recording of the suite gets it as the event that captures have for it.
+//! Some of them have an image, a namespace, directories of the host, all privileges. Live, a [`Runtime`] says so over a
+//! socket as Docker's would; a recording of the suite gets it as the event that captures have for it.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use capture::{Compression, Item, Reader, Writer};
 use event::{EventCode, Record, RecordBuilder, RecordFlags, codes};
 use serde_json::{Value, json};
 
-/// The image of the privileged container; `tuning.yaml` speaks of it.
-pub const IMAGE: &str = "peregrine/attacked";
+/// What the runtime says of a container.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Description {
+    /// The image's repository; `tuning.yaml` speaks of some.
+    pub image: String,
+    /// The Kubernetes namespace.
+    pub namespace: String,
+    /// The pod.
+    pub pod: String,
+    /// True if it has all privileges.
+    pub privileged: bool,
+    /// Directories of the host: where they are there, and where inside.
+    pub mounts: Vec<(String, String)>,
+}
 
-/// Its namespace.
-pub const NAMESPACE: &str = "attacked";
+/// A container that a runtime knows: its whole id, and what is said of it.
+pub type Known = (String, Description);
 
-/// Copies a recording, with the privileged container's description before the first event.
+impl Description {
+    /// The one that has all privileges, and the host's directories.
+    #[must_use]
+    pub fn privileged() -> Self {
+        let mount = |source: &str, target: &str| (source.to_owned(), target.to_owned());
+        Self {
+            image: "peregrine/attacked".to_owned(),
+            namespace: "attacked".to_owned(),
+            pod: "attacked-0".to_owned(),
+            privileged: true,
+            mounts: vec![
+                mount("/var/run/docker.sock", "/var/run/docker.sock"),
+                mount("/etc", "/host/etc"),
+            ],
+        }
+    }
+
+    /// `image NAME, namespace NAME, pod NAME, mount PATH, privileged`: all but the image may be missing.
+    #[must_use]
+    pub fn read(words: &str) -> Option<Self> {
+        let mut about = Self {
+            image: String::new(),
+            namespace: "shop".to_owned(),
+            pod: "web-0".to_owned(),
+            privileged: false,
+            mounts: Vec::new(),
+        };
+        for part in words.split(',') {
+            let (key, value) = part.trim().split_once(' ').unwrap_or((part.trim(), ""));
+            match key {
+                "image" => value.clone_into(&mut about.image),
+                "namespace" => value.clone_into(&mut about.namespace),
+                "pod" => value.clone_into(&mut about.pod),
+                "mount" => about.mounts.push((value.to_owned(), value.to_owned())),
+                "privileged" => about.privileged = true,
+                _ => return None,
+            }
+        }
+        (!about.image.is_empty()).then_some(about)
+    }
+
+    fn labels(&self) -> Value {
+        json!({ "io.kubernetes.pod.namespace": self.namespace, "io.kubernetes.pod.name": self.pod })
+    }
+
+    fn mounts(&self) -> Vec<Value> {
+        let mount = |(source, target): &(String, String)| {
+            json!({
+                "Type": "bind", "Source": source, "Destination": target, "Mode": "", "RW": true,
+                "Propagation": "rprivate",
+            })
+        };
+        self.mounts.iter().map(mount).collect()
+    }
+}
+
+/// Copies a recording, with the containers' descriptions before the first event.
 ///
 /// # Errors
 /// Files that cannot be read or written; a recording that is none.
-pub fn describe(recording: &Path, to: &Path, id: &str) -> Result<()> {
+pub fn describe(recording: &Path, to: &Path, containers: &[Known]) -> Result<()> {
     let input =
         File::open(recording).with_context(|| format!("cannot read {}", recording.display()))?;
     let mut reader = Reader::new(BufReader::new(input)).context("not a recording")?;
@@ -40,8 +109,9 @@ pub fn describe(recording: &Path, to: &Path, id: &str) -> Result<()> {
                     writer.event(&Record::parse(&bytes, 0, RecordFlags::default())?)?;
                 }
             }
-            // Lists may come once more behind events; a file has no place for them there, and the first ones do.
-            Item::Interfaces(_) | Item::Users(_) if told || !early.is_empty() => continue,
+            // Lists may come once more behind events; a file has no place for them there. Those in front stay: early events
+            // are held back, so nothing of the events is written yet.
+            Item::Interfaces(_) | Item::Users(_) if loaded => continue,
             // What stands at the start may end with lists: events go behind them.
             Item::Event(record) if !loaded => {
                 early.push(record.bytes().to_vec());
@@ -49,8 +119,10 @@ pub fn describe(recording: &Path, to: &Path, id: &str) -> Result<()> {
             }
             Item::Event(record) if loaded && !told => {
                 told = true;
-                let bytes = description(record.ts, id);
-                writer.event(&Record::parse(&bytes, 0, RecordFlags::default())?)?;
+                for known in containers {
+                    let bytes = description(record.ts, known);
+                    writer.event(&Record::parse(&bytes, 0, RecordFlags::default())?)?;
+                }
             }
             _ => {}
         }
@@ -60,19 +132,18 @@ pub fn describe(recording: &Path, to: &Path, id: &str) -> Result<()> {
     Ok(())
 }
 
-fn description(time: u64, id: &str) -> Vec<u8> {
-    let mount = |source: &str, target: &str| json!({ "Source": source, "Destination": target, "Mode": "", "RW": true, "Propagation": "rprivate" });
+fn description(time: u64, (id, about): &Known) -> Vec<u8> {
     let text = json!({ "container": {
         "type": 0,
         "id": &id[..12],
         "full_id": id,
-        "name": "attacked",
-        "image": format!("{IMAGE}:latest"),
-        "imagerepo": IMAGE,
+        "name": name(id),
+        "image": format!("{}:latest", about.image),
+        "imagerepo": about.image,
         "imagetag": "latest",
-        "privileged": true,
-        "labels": { "io.kubernetes.pod.namespace": NAMESPACE, "io.kubernetes.pod.name": "attacked-0" },
-        "Mounts": [mount("/var/run/docker.sock", "/var/run/docker.sock"), mount("/etc", "/host/etc")],
+        "privileged": about.privileged,
+        "labels": about.labels(),
+        "Mounts": about.mounts(),
     } })
     .to_string();
     RecordBuilder::new(EventCode::new(codes::CONTAINER_JSON_2_E), time, 0)
@@ -80,7 +151,11 @@ fn description(time: u64, id: &str) -> Vec<u8> {
         .finish()
 }
 
-/// The socket of a runtime that knows the privileged container, and nothing else.
+fn name(id: &str) -> String {
+    format!("attacked-{}", &id[..4])
+}
+
+/// The socket of a runtime that knows these containers, and nothing else.
 pub struct Runtime {
     folder: tempfile::TempDir,
 }
@@ -90,15 +165,15 @@ impl Runtime {
     ///
     /// # Errors
     /// The socket cannot be made.
-    pub fn serve(id: &str) -> Result<Self> {
+    pub fn serve(containers: &[Known]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let listener =
             UnixListener::bind(folder.path().join("docker.sock")).context("no socket")?;
-        let id = id.to_owned();
+        let containers: Arc<[Known]> = containers.into();
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let id = id.clone();
-                std::thread::spawn(move || answer(stream, &id));
+                let containers = Arc::clone(&containers);
+                std::thread::spawn(move || answer(stream, &containers));
             }
         });
         Ok(Self { folder })
@@ -112,7 +187,7 @@ impl Runtime {
 }
 
 /// One connection, which may ask more than once. Whoever asks for events waits for as long as it likes.
-fn answer(stream: UnixStream, id: &str) {
+fn answer(stream: UnixStream, containers: &[Known]) {
     let Ok(mut output) = stream.try_clone() else {
         return;
     };
@@ -132,11 +207,14 @@ fn answer(stream: UnixStream, id: &str) {
             continue;
         }
         let body = if path.contains("/containers/json") {
-            Some(json!([{ "Id": id }]))
-        } else if path.contains(&format!("/containers/{}", &id[..12])) {
-            Some(inspected(id))
+            let all = containers.iter().map(|(id, _)| json!({ "Id": id }));
+            Some(Value::Array(all.collect()))
         } else {
-            None
+            let asked = |id: &str| path.contains(&format!("/containers/{}", &id[..12]));
+            containers
+                .iter()
+                .find(|(id, _)| asked(id))
+                .map(|(id, about)| inspected(id, about))
         };
         let status = if body.is_some() {
             "200 OK"
@@ -156,26 +234,20 @@ fn answer(stream: UnixStream, id: &str) {
     }
 }
 
-fn inspected(id: &str) -> Value {
-    let mount = |source: &str, target: &str| {
-        json!({
-            "Type": "bind", "Source": source, "Destination": target, "Mode": "", "RW": true,
-            "Propagation": "rprivate",
-        })
-    };
+fn inspected(id: &str, about: &Description) -> Value {
     json!({
         "Id": id,
-        "Name": "/attacked",
+        "Name": format!("/{}", name(id)),
         "Created": "2026-01-01T00:00:00Z",
         "State": { "Running": true },
         "Image": "",
         "Config": {
-            "Image": format!("{IMAGE}:latest"),
+            "Image": format!("{}:latest", about.image),
             "Env": [],
-            "Labels": { "io.kubernetes.pod.namespace": NAMESPACE, "io.kubernetes.pod.name": "attacked-0" },
+            "Labels": about.labels(),
         },
-        "HostConfig": { "Privileged": true, "PidMode": "", "NetworkMode": "none", "IpcMode": "private" },
+        "HostConfig": { "Privileged": about.privileged, "PidMode": "", "NetworkMode": "none", "IpcMode": "private" },
         "NetworkSettings": { "IPAddress": "", "Ports": {} },
-        "Mounts": [mount("/var/run/docker.sock", "/var/run/docker.sock"), mount("/etc", "/host/etc")],
+        "Mounts": about.mounts(),
     })
 }

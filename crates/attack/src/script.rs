@@ -113,7 +113,7 @@ mod tests {
             fires: true,
             title: "t".to_owned(),
             place: Place::Host,
-            file: "x",
+            file: "x".to_owned(),
             given: vec![line(&["file", "/a"], vec![])],
             does: vec![line(
                 &["as", "/usr/sbin/nginx", "nginx"],

@@ -22,7 +22,7 @@ pub struct Stage {
     child: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
-    groups: Vec<PathBuf>,
+    made: Vec<PathBuf>,
     _house: tempfile::TempDir,
 }
 
@@ -36,11 +36,12 @@ pub struct Performed {
 }
 
 impl Stage {
-    /// Opens a stage on which all of these can be performed; with a container's id, one that lies in its control group.
+    /// Opens a stage on which all of these can be performed; with a container's id, one that lies in its control group;
+    /// `others` are containers whose control groups a script may enter by itself.
     ///
     /// # Errors
     /// Without root, or where the kernel refuses a namespace, an overlay, a control group.
-    pub fn open(all: &[Scripts], container: Option<&str>) -> Result<Self> {
+    pub fn open(all: &[Scripts], container: Option<&str>, others: &[String]) -> Result<Self> {
         let house = tempfile::Builder::new()
             .prefix("peregrine-attack-")
             .tempdir()
@@ -66,14 +67,17 @@ impl Stage {
         for folder in [house.path(), layer.as_path()] {
             fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
         }
+        let mut made = Vec::new();
         let groups = match container {
-            Some(id) => control_groups(id)?,
+            Some(id) => control_groups(id, &mut made)?,
             None => root_groups(),
         };
-        let mut child = Command::new(&actor)
-            .arg("--stage")
-            .arg(house.path())
-            .args(&groups)
+        let mut command = Command::new(&actor);
+        command.arg("--stage").arg(house.path()).args(&groups);
+        for id in others {
+            command.arg("@").args(control_groups(id, &mut made)?);
+        }
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -84,18 +88,25 @@ impl Stage {
             child,
             input,
             output: BufReader::new(output),
-            groups: container.map_or_else(Vec::new, |_| groups),
+            made,
             _house: house,
         })
     }
 
-    /// Asks for a script under a token; [`Stage::answer`] tells when it is done.
+    /// Asks for a script under a token, in that one of the other containers; [`Stage::answer`] tells when it is done.
     ///
     /// # Errors
     /// The stage is gone.
-    pub fn ask(&mut self, token: &str, script: &str, name: &str) -> Result<()> {
+    pub fn ask(
+        &mut self,
+        token: &str,
+        script: &str,
+        name: &str,
+        other: Option<usize>,
+    ) -> Result<()> {
         let input = self.input.as_mut().context("the stage is closed")?;
-        writeln!(input, "{token}\t{script}\t{name}").context("the stage is gone")?;
+        let other = other.map_or_else(String::new, |number| format!("\t{number}"));
+        writeln!(input, "{token}\t{script}\t{name}{other}").context("the stage is gone")?;
         input.flush().context("the stage is gone")
     }
 
@@ -125,7 +136,7 @@ impl Stage {
     /// # Errors
     /// The stage is gone.
     pub fn perform(&mut self, token: &str, script: &str, name: &str) -> Result<Performed> {
-        self.ask(token, script, name)?;
+        self.ask(token, script, name, None)?;
         self.answer()
     }
 }
@@ -139,7 +150,7 @@ impl Drop for Stage {
         while self.output.read_line(&mut rest).is_ok_and(|read| read > 0) {
             rest.clear();
         }
-        for group in &self.groups {
+        for group in &self.made {
             for _ in 0..50 {
                 if fs::remove_dir(group).is_ok() || !group.exists() {
                     break;
@@ -195,11 +206,11 @@ fn root_groups() -> Vec<PathBuf> {
     found
 }
 
-/// Control groups that carry a container's name, in the hierarchies that the monitor reads.
-fn control_groups(id: &str) -> Result<Vec<PathBuf>> {
+/// Control groups that carry a container's name, in the hierarchies that the monitor reads: those to enter. What is made is
+/// noted, inner ones first, to be removed.
+fn control_groups(id: &str, made: &mut Vec<PathBuf>) -> Result<Vec<PathBuf>> {
     let root = Path::new("/sys/fs/cgroup");
     let name = format!("docker-{id}.scope");
-    let mut made = Vec::new();
     if root.join("cgroup.controllers").exists() {
         // Version 2: a group shows in a process's list where a controller is on for it.
         let parent = root.join(format!("peregrine-attack-{}", &id[..12]));
@@ -211,24 +222,25 @@ fn control_groups(id: &str) -> Result<Vec<PathBuf>> {
         }
         let group = parent.join(name);
         fs::create_dir_all(&group).context("no control group")?;
-        made.push(group);
+        made.push(group.clone());
         made.push(parent);
-        // Only the inner one is entered; the outer one is listed last, to be removed last.
-        return Ok(vec![made.swap_remove(0)]);
+        return Ok(vec![group]);
     }
+    let mut entered = Vec::new();
     for hierarchy in ["cpu", "cpuacct", "memory"] {
         let folder = root.join(hierarchy);
         if folder.join("cgroup.procs").exists() {
             let group = folder.join(&name);
             fs::create_dir_all(&group).context("no control group")?;
-            made.push(group);
+            entered.push(group);
         }
     }
-    if made.is_empty() {
+    if entered.is_empty() {
         bail!(
             "no hierarchy of control groups is mounted below {}",
             root.display()
         );
     }
-    Ok(made)
+    made.extend(entered.iter().cloned());
+    Ok(entered)
 }

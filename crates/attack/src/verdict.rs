@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::case::{Case, Line, Place};
+use crate::case::{Case, Line};
 use crate::monitor::Alerts;
 use crate::performance::token;
 
@@ -78,13 +78,12 @@ pub fn report(cases: &[Case], outcomes: &[Outcome], alerts: &Alerts, everything:
         if !everything && matches!(outcome, Outcome::Fired | Outcome::Silent) {
             continue;
         }
-        let place = match case.place {
-            Place::Host => "",
-            Place::Container => " [container]",
-            Place::Privileged => " [privileged]",
-        };
         let word = format!("{outcome:?}").to_lowercase();
-        let _ = writeln!(text, "{word:<10} {}{place}: {}", case.rule, case.title);
+        let _ = writeln!(
+            text,
+            "{word:<10} {} ({}): {}",
+            case.rule, case.place, case.title
+        );
         if !outcome.is_right() {
             let other: Vec<&str> = alerts
                 .get(&token(index))

@@ -406,6 +406,8 @@ impl<'s> Ask<'_, 's> {
 /// What an exec or attach request runs, of which pod and container, and for whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
+    /// The request: its end is told under the same.
+    pub id: Vec<u8>,
     /// Who asked.
     pub user: Vec<u8>,
     /// The groups of who asked.
@@ -454,6 +456,7 @@ impl Session {
         let groups = who.get("groups").into_iter().flat_map(|g| g.elements());
         let request = own(event.get("requestURI")).unwrap_or_default();
         Some(Self {
+            id: own(event.get("auditID")).unwrap_or_default(),
             user: own(who.get("username"))?,
             groups: groups.filter_map(|g| own(Some(g))).collect(),
             namespace: own(target.get("namespace")).unwrap_or_default(),
@@ -463,5 +466,17 @@ impl Session {
             attach,
             time,
         })
+    }
+
+    /// The request that an event ends, if it does: the connection of an attach is closed.
+    #[must_use]
+    pub fn ended(event: Node<'_>) -> Option<Vec<u8>> {
+        let target = event.get("objectRef")?;
+        let attach = target.get("resource")?.is("pods") && target.get("subresource")?.is("attach");
+        if !attach || !event.get("stage")?.is("ResponseComplete") {
+            return None;
+        }
+        let id = event.get("auditID")?.string()?.into_owned();
+        (!id.is_empty()).then_some(id)
     }
 }

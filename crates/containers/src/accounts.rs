@@ -4,14 +4,14 @@
 //! stay inside, only plain files are read, and no more of them than anybody needs. Reading happens
 //! on a thread of its own, for a file system of a container's may never answer.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 use event::snapshot::{Group, User};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 
@@ -28,6 +28,8 @@ const CACHE_MAX: usize = 256;
 /// A container's first process begins in the host's root: so long it is waited for to leave.
 const PATIENCE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(25);
+/// Most containers that are waited for.
+const LATER_MAX: usize = 1024;
 
 /// A container whose accounts are wanted.
 #[derive(Clone, Debug)]
@@ -52,11 +54,42 @@ struct Cache {
 /// Numbers of a user namespace: first inside, first outside, how many.
 type Range = (u32, u32, u32);
 
+/// Questions, those that come first and those that have to be asked again a little later.
+struct Questions<'a> {
+    new: &'a Receiver<Wanted>,
+    later: VecDeque<(Instant, Wanted)>,
+}
+
+impl Questions<'_> {
+    /// The next one; `None` when nobody asks any more. A process that has just begun may end at
+    /// once, so nobody else is waited for meanwhile.
+    fn next(&mut self) -> Option<Wanted> {
+        loop {
+            let due = match self.later.front() {
+                None => return self.new.recv().ok(),
+                Some((due, _)) => *due,
+            };
+            if due <= Instant::now() {
+                return self.later.pop_front().map(|(_, wanted)| wanted);
+            }
+            match self.new.recv_deadline(due) {
+                Ok(wanted) => return Some(wanted),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+}
+
 /// Reads until nobody asks any more.
-pub(crate) fn work(hub: &Hub, questions: &Receiver<Wanted>, again: &Sender<Wanted>) {
+pub(crate) fn work(hub: &Hub, questions: &Receiver<Wanted>) {
     let proc = hub.settings.on_host("/proc");
     let mut cache = Cache::default();
-    while let Ok(wanted) = questions.recv() {
+    let mut questions = Questions {
+        new: questions,
+        later: VecDeque::new(),
+    };
+    while let Some(wanted) = questions.next() {
         let image = hub.image_of(&wanted.id);
         let maps = ["uid_map", "gid_map"].map(|name| map(&proc, wanted.pid, name));
         let mut found = read(&proc, wanted.pid, &mut cache.files);
@@ -96,13 +129,11 @@ pub(crate) fn work(hub: &Hub, questions: &Receiver<Wanted>, again: &Sender<Wante
                 let id = wanted.id;
                 hub.send(Message::Accounts { id, gone: false });
             }
-            Found::NotYet if wanted.since.elapsed() < PATIENCE => {
-                std::thread::sleep(PAUSE);
-                if let Err(error) = again.try_send(wanted) {
-                    // A full queue: then the host's names are shown.
-                    let id = error.into_inner().id;
-                    hub.send(Message::Accounts { id, gone: false });
-                }
+            Found::NotYet
+                if wanted.since.elapsed() < PATIENCE && questions.later.len() < LATER_MAX =>
+            {
+                let due = Instant::now() + PAUSE;
+                questions.later.push_back((due, wanted));
             }
             Found::NotYet | Found::Nothing | Found::Gone => {
                 let gone = matches!(found, Found::Gone);
@@ -155,7 +186,9 @@ fn read(proc: &Path, pid: i64, cache: &mut HashMap<Key, Accounts>) -> Found {
     let Ok(own) = std::fs::metadata(&root) else {
         return Found::Gone;
     };
+    // Not everybody may look at the first process' root; our own is the host's then.
     let host = std::fs::metadata(proc.join("1/root"));
+    let host = host.or_else(|_| std::fs::metadata(proc.join("self/root")));
     if host.is_ok_and(|host| (host.dev(), host.ino()) == (own.dev(), own.ino())) {
         return Found::NotYet;
     }

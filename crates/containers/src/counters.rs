@@ -1,8 +1,10 @@
 //! What happened, in numbers. Each only grows.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::Error;
+use crate::hub::Hub;
 
 /// A reading of all counters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +31,18 @@ pub struct Counters {
     pub dropped: u64,
     /// Containers whose users and groups were read.
     pub accounts: u64,
+}
+
+/// Reads the counters wherever it is taken.
+#[derive(Clone, Debug)]
+pub struct Meter(pub(crate) Arc<Hub>);
+
+impl Meter {
+    /// What happened so far.
+    #[must_use]
+    pub fn read(&self) -> Counters {
+        self.0.tally.read()
+    }
 }
 
 #[derive(Debug, Default)]

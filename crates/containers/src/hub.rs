@@ -28,6 +28,11 @@ const KNOWN_MAX: usize = 16_384;
 const WAITING_MAX: usize = 64 << 20;
 /// After so long a container that nobody knew is asked for again.
 const ATTEMPTS: [u64; 6] = [0, 30, 60, 120, 240, 480];
+/// How long, and how often, somebody who knows more of a container is waited for, and after how many
+/// milliseconds each he is asked again later.
+const BETTER_TIME: Duration = Duration::from_millis(400);
+const BETTER_PAUSE: Duration = Duration::from_millis(20);
+const BETTER_LATER: [u64; 8] = [50, 100, 200, 400, 500, 1000, 2000, 4000];
 /// Events of a container's end may still be on their way when its runtime forgets it.
 const REMOVAL_DELAY: Duration = Duration::from_secs(2);
 
@@ -58,6 +63,15 @@ pub(crate) struct Hub {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What a task that panicked left is still a table.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a container is kept under: all of its id, or its name where it has nothing else.
+fn key(container: &Container) -> Vec<u8> {
+    if container.full_id.is_empty() {
+        container.id.clone()
+    } else {
+        container.full_id.clone()
+    }
 }
 
 impl Hub {
@@ -128,6 +142,7 @@ impl Hub {
 
     fn complete(&self, container: &mut Container) {
         self.cluster.complete(container);
+        container.find_mesos();
         self.tasks.complete(container);
     }
 
@@ -140,22 +155,22 @@ impl Hub {
         hook: bool,
     ) {
         self.complete(&mut container);
+        let key = key(&container);
         let mut known = lock(&self.known);
-        let name = match known.get(&container.full_id) {
+        if known.len() >= KNOWN_MAX && !known.contains_key(&key) && !self.make_room(&mut known) {
+            count(&self.tally.dropped);
+            return;
+        }
+        let name = match known.get(&key) {
             Some(old) if old.rank > rank => return,
             Some(old) if old.container == container && !hook => return,
             Some(_) if hook => "container",
             Some(_) => "container_updated",
-            None if known.len() >= KNOWN_MAX => {
-                count(&self.tally.dropped);
-                return;
-            }
             None => "container",
         };
         let message = Message::container(name, &container);
         if self.send(message) {
             let place = place.cloned();
-            let key = container.full_id.clone();
             known.insert(
                 key,
                 Known {
@@ -164,6 +179,32 @@ impl Hub {
                     place,
                 },
             );
+        }
+    }
+
+    /// Forgets containers of sockets that are gone for good. False: there were none.
+    fn make_room(&self, known: &mut HashMap<Vec<u8>, Known>) -> bool {
+        let clients = lock(&self.clients);
+        known.retain(|_, one| {
+            let place = one.place.as_ref();
+            place.is_none_or(|place| clients.contains_key(place))
+        });
+        known.len() < KNOWN_MAX
+    }
+
+    /// A container whose path says all that there is, or whose processes say more of it.
+    pub(crate) fn own(&self, container: &Container) {
+        self.publish(container.clone(), 0, None, false);
+    }
+
+    /// Nobody lives in a container any more. Where a runtime knows it, that one tells when it goes.
+    pub(crate) fn ended(self: &Arc<Self>, full_id: &[u8]) {
+        let is_own = {
+            let known = lock(&self.known);
+            known.get(full_id).is_some_and(|one| one.place.is_none())
+        };
+        if is_own {
+            self.removed(&String::from_utf8_lossy(full_id));
         }
     }
 
@@ -190,7 +231,7 @@ impl Hub {
         tokio::spawn(async move {
             sleep(REMOVAL_DELAY).await;
             // Names of containerd's can come back.
-            if !hub.knows(&gone.container.full_id) {
+            if !hub.knows(&key(&gone.container)) {
                 hub.send(Message::container("container_removed", &gone.container));
             }
         });
@@ -243,10 +284,7 @@ impl Hub {
             match self.ask_all(id).await {
                 Some((container, rank, place)) => {
                     count(&self.tally.found);
-                    self.publish(container, rank, Some(&place), false);
-                    if rank == 1 {
-                        self.refine(id.to_owned());
-                    }
+                    self.publish_best(container, rank, &place, false).await;
                     return;
                 }
                 None if begin.elapsed() > self.settings.time_limit => break,
@@ -286,31 +324,62 @@ impl Hub {
         None
     }
 
-    /// Asks for more of a container than containerd's own API says.
-    pub(crate) fn refine(self: &Arc<Self>, id: String) {
-        let hub = Arc::clone(self);
-        tokio::spawn(async move {
-            let better: Vec<_> = hub
-                .clients()
-                .into_iter()
-                .filter(|(_, client)| client.rank() == 2)
-                .collect();
-            if better.is_empty() {
+    /// Tells of a container what there is to be known. Of a pod's containers Kubernetes' side says
+    /// more than containerd's own, but only once it has made them; their first processes begin when
+    /// that is done. So it is waited for, for less than an alert waits.
+    pub(crate) async fn publish_best(
+        self: &Arc<Self>,
+        container: Container,
+        rank: u8,
+        place: &Place,
+        hook: bool,
+    ) {
+        let better = match rank == 1 && !container.pod_sandbox_id.is_empty() {
+            true => self.better(),
+            false => Vec::new(),
+        };
+        if better.is_empty() {
+            self.publish(container, rank, Some(place), hook);
+            return;
+        }
+        let id = String::from_utf8_lossy(&container.full_id).into_owned();
+        let begin = Instant::now();
+        while begin.elapsed() < BETTER_TIME {
+            if self.refined(&better, &id, hook).await {
                 return;
             }
-            for after in [0, 50, 200, 500, 1000, 2000] {
+            sleep(BETTER_PAUSE).await;
+        }
+        self.publish(container, rank, Some(place), hook);
+        let hub = Arc::clone(self);
+        tokio::spawn(async move {
+            for after in BETTER_LATER {
                 sleep(Duration::from_millis(after)).await;
-                for (place, client) in &better {
-                    match client.inspect(&id).await {
-                        Ok(container) => {
-                            hub.publish(container, client.rank(), Some(place), false);
-                            return;
-                        }
-                        Err(Error::NotFound) => {}
-                        Err(error) => hub.tally.fault(&error),
-                    }
+                if hub.refined(&better, &id, false).await {
+                    return;
                 }
             }
         });
+    }
+
+    /// Sockets that know more of a pod's containers than containerd's own API.
+    fn better(&self) -> Vec<(Place, Client)> {
+        let mut clients = self.clients();
+        clients.retain(|(_, client)| client.rank() == 2);
+        clients
+    }
+
+    async fn refined(&self, better: &[(Place, Client)], id: &str, hook: bool) -> bool {
+        for (place, client) in better {
+            match client.inspect(id).await {
+                Ok(container) => {
+                    self.publish(container, client.rank(), Some(place), hook);
+                    return true;
+                }
+                Err(Error::NotFound) => {}
+                Err(error) => self.tally.fault(&error),
+            }
+        }
+        false
     }
 }

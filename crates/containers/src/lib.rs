@@ -43,6 +43,7 @@ mod http;
 mod hub;
 mod inspect;
 mod kubernetes;
+mod listing;
 mod mesos;
 mod message;
 mod places;
@@ -51,7 +52,7 @@ mod sockets;
 mod survey;
 mod worker;
 
-pub use counters::Counters;
+pub use counters::{Counters, Meter};
 pub use error::Error;
 pub use message::Message;
 pub use settings::{Hooks, Settings, Sockets};

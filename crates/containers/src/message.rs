@@ -27,6 +27,11 @@ pub enum Message {
         /// The process was gone before they could be read: the next one may tell.
         gone: bool,
     },
+    /// Accounts of a container are being read: to stand at the start of a capture.
+    Reading {
+        /// Short id.
+        id: Vec<u8>,
+    },
     /// A user of a container's own.
     User {
         /// Short id of the container.
@@ -84,6 +89,8 @@ impl Message {
                 .containers()
                 .map(|one| Self::container("container", one)),
         );
+        let reading = state.containers_being_read();
+        all.extend(reading.map(|id| Self::Reading { id: id.to_vec() }));
         for (container, user) in state.container_users() {
             let (container, user) = (container.to_vec(), user.clone());
             all.push(Self::User { container, user });
@@ -112,6 +119,10 @@ impl Message {
                 let text = format!("{sign}{}", String::from_utf8_lossy(id));
                 asynchronous(ts, ACCOUNTS_EVENT, &text)
             }
+            Self::Reading { id } => {
+                let text = format!("+{}", String::from_utf8_lossy(id));
+                asynchronous(ts, ACCOUNTS_EVENT, &text)
+            }
             Self::Wait { ms } => asynchronous(ts, WAIT_EVENT, &ms.to_string()),
             Self::User { container, user } => {
                 RecordBuilder::new(EventCode::new(codes::USER_ADDED_E), ts, -1)
@@ -138,7 +149,10 @@ impl Message {
             Self::Container { json, .. } => json.len(),
             Self::User { user, .. } => user.name.len() + user.home.len() + user.shell.len(),
             Self::Group { group, .. } => group.name.len(),
-            Self::Unknown { .. } | Self::Accounts { .. } | Self::Wait { .. } => 0,
+            Self::Unknown { .. }
+            | Self::Accounts { .. }
+            | Self::Reading { .. }
+            | Self::Wait { .. } => 0,
         };
         own + 128
     }
@@ -193,5 +207,13 @@ mod tests {
         let standing = Message::standing(&state);
         assert_eq!(standing.len(), 4);
         assert_eq!(standing[0], Message::Wait { ms: 300 });
+
+        // Accounts that are still being read when a capture begins are waited for in its replay.
+        let reading = Message::Reading { id: own.clone() };
+        let bytes = reading.record(7);
+        let record = Record::parse(&bytes, 0, RecordFlags::default()).unwrap();
+        state.process(&record);
+        assert!(Message::standing(&state).contains(&reading));
+        assert!(state.accounts_pending(&own));
     }
 }

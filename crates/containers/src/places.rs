@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use crate::client::{Client, Events};
@@ -14,9 +15,12 @@ use crate::hub::Hub;
 use crate::sockets::{self, Place, Runtime};
 
 /// Between two looks for sockets that have appeared.
-const LOOK: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_secs(1);
 /// First wait before another attempt.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
+/// Ways for events of a socket, and most events that wait in each.
+const LANES: usize = 16;
+const LANE_MAX: usize = 256;
 /// A connection that held so long was a good one.
 const GOOD: Duration = Duration::from_secs(10);
 
@@ -97,11 +101,41 @@ async fn follow(
     if matches!(events, Events::None) {
         return still_there(client).await;
     }
+    let lanes = Lanes::new(hub, place, client);
     while let Some(change) = events.next().await? {
         count(&hub.tally.events);
-        changed(hub, place, client, change).await;
+        lanes.take(change).await;
     }
     Ok(())
+}
+
+/// Tasks that look at events side by side. A runtime may not answer about a container while it
+/// starts it; those of the others are not to wait for that. All events of one container go the same
+/// way, so they stay in order.
+struct Lanes(Vec<mpsc::Sender<Change>>);
+
+impl Lanes {
+    fn new(hub: &Arc<Hub>, place: &Place, client: &Client) -> Self {
+        let lane = |_| {
+            let (sender, mut changes) = mpsc::channel(LANE_MAX);
+            let (hub, place, client) = (Arc::clone(hub), place.clone(), client.clone());
+            tokio::spawn(async move {
+                while let Some(change) = changes.recv().await {
+                    changed(&hub, &place, &client, change).await;
+                }
+            });
+            sender
+        };
+        Self((0..LANES).map(lane).collect())
+    }
+
+    async fn take(&self, change: Change) {
+        let sum = change.full_id.bytes().fold(0usize, |sum, byte| {
+            sum.wrapping_mul(31).wrapping_add(usize::from(byte))
+        });
+        // It ends with the lanes' owner, so there is somebody to take it.
+        let _ = self.0[sum % LANES].send(change).await;
+    }
 }
 
 /// Where there are no events, asking shows that the runtime is still the same.
@@ -133,10 +167,6 @@ async fn changed(hub: &Arc<Hub>, place: &Place, client: &Client, change: Change)
             change.reduced
         }
     };
-    // Kubernetes' side says more of the same container, only later.
-    let refine = client.rank() == 1;
-    hub.publish(container, client.rank(), Some(place), hook);
-    if refine {
-        hub.refine(change.full_id);
-    }
+    hub.publish_best(container, client.rank(), place, hook)
+        .await;
 }

@@ -11,7 +11,7 @@ use state::Sighting;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::accounts::{self, Wanted};
-use crate::counters::{Counters, count};
+use crate::counters::{Counters, Meter, count};
 use crate::hub::Hub;
 use crate::message::Message;
 use crate::settings::Settings;
@@ -20,9 +20,9 @@ use crate::{kubernetes, mesos, places};
 /// Most questions that wait.
 const QUESTIONS_MAX: usize = 4096;
 /// Most messages that wait to be taken.
-const MESSAGES_MAX: usize = 65_536;
+const MESSAGES_MAX: usize = 8192;
 /// Most containers that are asked about at one time.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 64;
 /// Most containers whose accounts wait to be read.
 const ACCOUNTS_MAX: usize = 1024;
 
@@ -67,11 +67,11 @@ impl Containers {
                 runtime.shutdown_background();
             })?;
         if hub.settings.accounts {
-            let (read, again) = (Arc::clone(&hub), wanted.clone());
+            let read = Arc::clone(&hub);
             // It ends with the process: a read that hangs cannot be called back.
             std::thread::Builder::new()
                 .name("accounts".to_owned())
-                .spawn(move || accounts::work(&read, &accounts, &again))?;
+                .spawn(move || accounts::work(&read, &accounts))?;
         }
         Ok(Self {
             hub,
@@ -98,16 +98,16 @@ impl Containers {
             }
             return;
         }
-        if let Some(own) = &sighting.own {
-            self.hub.send(Message::container("container", own));
-        }
-        if sighting.is_known {
+        let is_known = sighting.is_known;
+        if is_known && sighting.own.is_none() {
             return;
         }
         let id = sighting.identity.id.to_vec();
         if self.questions.try_send(sighting).is_err() {
             count(&self.hub.tally.dropped);
-            self.hub.send(Message::Unknown { id });
+            if !is_known {
+                self.hub.send(Message::Unknown { id });
+            }
         }
     }
 
@@ -151,6 +151,12 @@ impl Containers {
     pub fn counters(&self) -> Counters {
         self.hub.tally.read()
     }
+
+    /// The same for whoever shows numbers.
+    #[must_use]
+    pub fn meter(&self) -> Meter {
+        Meter(Arc::clone(&self.hub))
+    }
 }
 
 impl Drop for Containers {
@@ -174,6 +180,16 @@ async fn serve(hub: Arc<Hub>, mut asked: mpsc::Receiver<Sighting>) {
     }
     let at_once = Arc::new(Semaphore::new(AT_ONCE));
     while let Some(sighting) = asked.recv().await {
+        if sighting.ended {
+            hub.ended(&sighting.identity.full_id);
+            continue;
+        }
+        if let Some(own) = &sighting.own {
+            hub.own(own);
+        }
+        if sighting.is_known {
+            continue;
+        }
         let Ok(permit) = Arc::clone(&at_once).acquire_owned().await else {
             return;
         };

@@ -158,6 +158,74 @@ impl Default for Process<'_> {
     }
 }
 
+/// Texts of a [`Process`], in the order of its fields: comm, exe, exepath, args, env, cwd, root,
+/// cgroups.
+pub type ProcessTexts<'a> = [&'a [u8]; 8];
+
+impl<'a> Process<'a> {
+    /// Its texts.
+    #[must_use]
+    pub fn texts(&self) -> ProcessTexts<'a> {
+        [
+            self.comm,
+            self.exe,
+            self.exepath,
+            self.args,
+            self.env,
+            self.cwd,
+            self.root,
+            self.cgroups,
+        ]
+    }
+
+    /// The same with other texts: how it is kept after what it borrows from has gone.
+    #[must_use]
+    pub fn with_texts<'b>(&self, texts: ProcessTexts<'b>) -> Process<'b> {
+        let [comm, exe, exepath, args, env, cwd, root, cgroups] = texts;
+        Process {
+            comm,
+            exe,
+            exepath,
+            args,
+            env,
+            cwd,
+            root,
+            cgroups,
+            tid: self.tid,
+            pid: self.pid,
+            ptid: self.ptid,
+            sid: self.sid,
+            vpgid: self.vpgid,
+            pgid: self.pgid,
+            vtid: self.vtid,
+            vpid: self.vpid,
+            fdlimit: self.fdlimit,
+            flags: self.flags,
+            uid: self.uid,
+            gid: self.gid,
+            loginuid: self.loginuid,
+            vm_size: self.vm_size,
+            vm_rss: self.vm_rss,
+            vm_swap: self.vm_swap,
+            pf_major: self.pf_major,
+            pf_minor: self.pf_minor,
+            tty: self.tty,
+            pidns_start: self.pidns_start,
+            started: self.started,
+            cap_inheritable: self.cap_inheritable,
+            cap_permitted: self.cap_permitted,
+            cap_effective: self.cap_effective,
+            exe_writable: self.exe_writable,
+            exe_upper_layer: self.exe_upper_layer,
+            exe_lower_layer: self.exe_lower_layer,
+            exe_from_memfd: self.exe_from_memfd,
+            exe_ino: self.exe_ino,
+            exe_ino_ctime: self.exe_ino_ctime,
+            exe_ino_mtime: self.exe_ino_mtime,
+        }
+    }
+}
+
 /// A descriptor that a thread had open at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Descriptor<'a> {
@@ -222,6 +290,40 @@ pub enum Target<'a> {
         /// Path, or a text of the kernel's.
         name: &'a [u8],
     },
+}
+
+impl<'a> Target<'a> {
+    /// Its name; empty for what has none.
+    #[must_use]
+    pub fn name(&self) -> &'a [u8] {
+        match *self {
+            Self::OldFile { name }
+            | Self::File { name, .. }
+            | Self::Unix { name, .. }
+            | Self::Named { name, .. } => name,
+            Self::Unknown | Self::Connection { .. } | Self::Server { .. } => b"",
+        }
+    }
+
+    /// The same with another name; what has none stays as it is.
+    #[must_use]
+    pub fn with_name<'b>(&self, name: &'b [u8]) -> Target<'b> {
+        match *self {
+            Self::Unknown => Target::Unknown,
+            Self::OldFile { .. } => Target::OldFile { name },
+            Self::File {
+                open_flags, dev, ..
+            } => Target::File {
+                name,
+                open_flags,
+                dev,
+            },
+            Self::Connection { source, dest, l4 } => Target::Connection { source, dest, l4 },
+            Self::Server { local, l4 } => Target::Server { local, l4 },
+            Self::Unix { source, dest, .. } => Target::Unix { source, dest, name },
+            Self::Named { kind, .. } => Target::Named { kind, name },
+        }
+    }
 }
 
 /// Kinds of descriptors that carry nothing but a name.

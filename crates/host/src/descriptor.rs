@@ -7,6 +7,7 @@
 use std::ffi::CStr;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use event::constants as ppm;
 use event::snapshot::{Descriptor, NamedKind, Target};
@@ -14,19 +15,34 @@ use rustc_hash::FxHashMap;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, readlinkat, statat};
 
 use crate::read::{self, field, number, octal};
-use crate::sockets::Sockets;
+use crate::sockets::{Sockets, Tables};
 use crate::{Seen, Summary};
 
 /// Paths that are kept; with more, keeping begins anew.
 const PATHS: usize = 65_536;
 
 /// What descriptors of all processes have in common.
-#[derive(Default)]
 pub(crate) struct Common {
     sockets: Sockets,
     /// By mount namespace and path.
     files: FxHashMap<Vec<u8>, FxHashMap<Vec<u8>, File>>,
     kept: usize,
+}
+
+impl Common {
+    pub(crate) fn new(tables: &Arc<Tables>) -> Self {
+        Self {
+            sockets: Sockets::new(tables),
+            files: FxHashMap::default(),
+            kept: 0,
+        }
+    }
+
+    /// Forgets what may be otherwise by now; sockets have their own time.
+    pub(crate) fn forget_files(&mut self) {
+        self.files.clear();
+        self.kept = 0;
+    }
 }
 
 #[derive(Clone, Copy)]

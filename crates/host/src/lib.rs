@@ -22,12 +22,16 @@
 //! A process may end while it is looked at; then it, or what is missing of it, is left out. All
 //! text is bytes that a stranger chose.
 //!
-//! Modules: `process` one thread's files, `descriptor` its descriptors, `sockets` the tables of
-//! `/proc/PID/net`, `machine` all that is there once, `threads` single threads on demand.
+//! Modules: `process` one thread's files, `descriptor` its descriptors, `sockets` the kernel's tables
+//! of sockets, which `diag` asks for, `machine` all that is there once, `threads` single threads on
+//! demand, `crew` a scan by several threads, `batch` what one of them found.
 
 #![forbid(unsafe_code)]
 
+mod batch;
+mod crew;
 mod descriptor;
+mod diag;
 mod machine;
 mod process;
 mod read;
@@ -40,6 +44,9 @@ use std::time::{Duration, Instant};
 use event::snapshot::{Descriptor, Process};
 
 use crate::descriptor::Common;
+use crate::sockets::{Freshness, Tables};
+
+pub use crate::crew::Intake;
 pub use crate::threads::Threads;
 
 /// Something that a scan found. A process comes before its threads and its descriptors.
@@ -94,7 +101,7 @@ impl Host {
     pub fn scan(&self, sink: &mut dyn FnMut(Seen<'_>)) -> Summary {
         let begun = Instant::now();
         let mut summary = Summary::default();
-        let mut common = Common::default();
+        let mut common = Common::new(&Tables::new(Freshness::Scan));
         let mut reader = process::Reader::new(self);
         for pid in read::numbers(&self.path("proc")) {
             self.scan_process(pid, &mut reader, &mut common, &mut summary, sink);
@@ -118,7 +125,7 @@ impl Host {
         sink(Seen::Process(&process));
         if process.pid == tid {
             let mut summary = Summary::default();
-            let mut common = Common::default();
+            let mut common = Common::new(&Tables::new(Freshness::Scan));
             descriptor::scan(&dir, tid, &mut common, &mut summary, sink);
         }
         true
@@ -143,7 +150,7 @@ impl Host {
             if tid == pid {
                 continue;
             }
-            if let Some(thread) = reader.thread(&dir.join(format!("task/{tid}")), tid) {
+            if let Some(thread) = reader.sibling(&dir.join(format!("task/{tid}")), tid) {
                 sink(Seen::Process(&thread));
                 summary.threads += 1;
             }

@@ -1,5 +1,6 @@
 //! One thread, from the files of its directory in `/proc`.
 
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,10 @@ pub(crate) struct Reader {
     root: Vec<u8>,
     cgroups: Vec<u8>,
     controllers: Vec<(Vec<u8>, Vec<Vec<u8>>)>,
+    image: Option<ImageFile>,
+    loginuid: u32,
+    fdlimit: i64,
+    pidns_start: u64,
 }
 
 impl Reader {
@@ -45,6 +50,10 @@ impl Reader {
             root: Vec::new(),
             cgroups: Vec::new(),
             controllers: Vec::new(),
+            image: None,
+            loginuid: u32::MAX,
+            fdlimit: 0,
+            pidns_start: 0,
         }
     }
 
@@ -57,33 +66,46 @@ impl Reader {
         if self.cmdline.is_empty() && self.exepath.is_empty() {
             return None;
         }
-        if !read::read_into(&dir.join("status"), 1 << 14, &mut self.status) {
-            return None;
-        }
         read::read_into(&dir.join("environ"), MAX_AREA, &mut self.environ);
-        read::read_into(&dir.join("stat"), 4096, &mut self.stat);
         self.cwd = read::link(&dir.join("cwd"));
         self.root = read::link(&dir.join("root"));
-        self.read_cgroups(dir);
-        let mut process = Process {
-            tid,
-            ..Process::default()
-        };
-        process.loginuid = match read::read_into(&dir.join("loginuid"), 64, &mut self.small) {
+        self.image = ImageFile::of(dir);
+        self.loginuid = match read::read_into(&dir.join("loginuid"), 64, &mut self.small) {
             true => number(&self.small).unwrap_or(u32::MAX),
             false => u32::MAX,
         };
         read::read_into(&dir.join("limits"), 1 << 13, &mut self.small);
-        process.fdlimit = open_file_limit(&self.small);
+        self.fdlimit = open_file_limit(&self.small);
+        let pidns_init = dir.join("root/proc/1/cmdline");
+        self.pidns_start = std::fs::metadata(pidns_init)
+            .map_or(0, |meta| nanoseconds(meta.ctime(), meta.ctime_nsec()));
+        self.sibling(dir, tid)
+    }
+
+    /// Another thread of the process that was read last: memory, program, limits and namespaces are
+    /// one for all of them, so only what is its own is read.
+    pub(crate) fn sibling(&mut self, dir: &Path, tid: i64) -> Option<Process<'_>> {
+        if !read::read_into(&dir.join("status"), 1 << 14, &mut self.status) {
+            return None;
+        }
+        read::read_into(&dir.join("stat"), 4096, &mut self.stat);
+        self.read_cgroups(dir);
+        let mut process = Process {
+            tid,
+            loginuid: self.loginuid,
+            fdlimit: self.fdlimit,
+            pidns_start: self.pidns_start,
+            exe_from_memfd: self.exepath.starts_with(b"/memfd:"),
+            ..Process::default()
+        };
         fill_from_status(&mut process, &self.status);
         fill_from_stat(&mut process, &self.stat);
-        fill_from_exe(&mut process, dir, &self.exepath, &self.status);
+        if let Some(image) = &self.image {
+            image.fill(&mut process, &self.status);
+        }
         if process.pid != tid {
             process.flags = CL_CLONE_THREAD | CL_CLONE_FILES;
         }
-        let pidns_init = dir.join("root/proc/1/cmdline");
-        process.pidns_start = std::fs::metadata(pidns_init)
-            .map_or(0, |meta| nanoseconds(meta.ctime(), meta.ctime_nsec()));
         process.comm = field(&self.status, "Name").unwrap_or_default();
         let cut = memchr::memchr(0, &self.cmdline).map_or(self.cmdline.len(), |nul| nul + 1);
         let (exe, args) = self.cmdline.split_at(cut);
@@ -225,30 +247,39 @@ fn fill_from_stat(process: &mut Process<'_>, stat: &[u8]) {
     process.started = ticks.saturating_mul(1_000_000_000 / TICKS);
 }
 
-fn fill_from_exe(process: &mut Process<'_>, dir: &Path, exepath: &[u8], status: &[u8]) {
-    const CAP_DAC_OVERRIDE: u64 = 1 << 1;
-    process.exe_from_memfd = exepath.starts_with(b"/memfd:");
-    let Ok(meta) = std::fs::metadata(dir.join("exe")) else {
-        return;
-    };
-    process.exe_ino = meta.ino();
-    process.exe_ino_ctime = nanoseconds(meta.ctime(), meta.ctime_nsec());
-    process.exe_ino_mtime = nanoseconds(meta.mtime(), meta.mtime_nsec());
-    let in_groups = || {
-        field(status, "Groups")
-            .is_some_and(|line| words(line).any(|gid| number(gid) == Some(meta.gid())))
-    };
-    let mode = meta.mode();
-    let allowed = mode & 0o002 != 0
-        || (mode & 0o200 != 0 && process.uid == meta.uid())
-        || (mode & 0o020 != 0 && (process.gid == meta.gid() || in_groups()))
-        || process.cap_effective & CAP_DAC_OVERRIDE != 0;
-    process.exe_writable = allowed && !on_read_only(dir);
+/// The file of a program.
+struct ImageFile {
+    meta: Metadata,
+    on_read_only: bool,
 }
 
-fn on_read_only(dir: &Path) -> bool {
-    rustix::fs::statvfs(dir.join("exe"))
-        .is_ok_and(|fs| fs.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY))
+impl ImageFile {
+    fn of(dir: &Path) -> Option<Self> {
+        let exe = dir.join("exe");
+        Some(Self {
+            meta: std::fs::metadata(&exe).ok()?,
+            on_read_only: rustix::fs::statvfs(&exe)
+                .is_ok_and(|fs| fs.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY)),
+        })
+    }
+
+    fn fill(&self, process: &mut Process<'_>, status: &[u8]) {
+        const CAP_DAC_OVERRIDE: u64 = 1 << 1;
+        let meta = &self.meta;
+        process.exe_ino = meta.ino();
+        process.exe_ino_ctime = nanoseconds(meta.ctime(), meta.ctime_nsec());
+        process.exe_ino_mtime = nanoseconds(meta.mtime(), meta.mtime_nsec());
+        let in_groups = || {
+            field(status, "Groups")
+                .is_some_and(|line| words(line).any(|gid| number(gid) == Some(meta.gid())))
+        };
+        let mode = meta.mode();
+        let allowed = mode & 0o002 != 0
+            || (mode & 0o200 != 0 && process.uid == meta.uid())
+            || (mode & 0o020 != 0 && (process.gid == meta.gid() || in_groups()))
+            || process.cap_effective & CAP_DAC_OVERRIDE != 0;
+        process.exe_writable = allowed && !self.on_read_only;
+    }
 }
 
 #[cfg(test)]

@@ -1,15 +1,19 @@
-//! Sockets by inode, from the tables in `/proc/PID/net`, which are one per network namespace.
+//! Sockets by inode, from the kernel's tables, which are one per network namespace.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use event::snapshot::{L4Proto, NamedKind, Target};
 use event::sock::Endpoint;
 use rustc_hash::FxHashMap;
 
+use crate::diag;
 use crate::read::{hex, number, words};
 
-enum Socket {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Socket {
     Inet {
         local: Endpoint,
         remote: Option<Endpoint>,
@@ -22,22 +26,100 @@ enum Socket {
     Netlink,
 }
 
-/// The tables of all namespaces met so far.
-#[derive(Default)]
+/// Sockets of one network namespace, by inode.
+pub(crate) type Table = FxHashMap<u64, Socket>;
+
+/// How long a table may be used: reading one takes the kernel some milliseconds, whatever is in it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Freshness {
+    /// As long as the scan takes.
+    Scan,
+    /// For so long; for a socket that is not in it, a hundredth of that.
+    For(Duration),
+}
+
+impl Freshness {
+    fn covers(self, age: Duration, found: bool) -> bool {
+        match self {
+            Self::Scan => true,
+            Self::For(time) => age < if found { time } else { time / 100 },
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Read {
+    at: Instant,
+    table: Arc<Table>,
+}
+
+/// The tables of all namespaces met so far, for all threads of a scan.
+pub(crate) struct Tables {
+    freshness: Freshness,
+    read: Mutex<FxHashMap<Vec<u8>, Read>>,
+}
+
+impl Tables {
+    pub(crate) fn new(freshness: Freshness) -> Arc<Self> {
+        Arc::new(Self {
+            freshness,
+            read: Mutex::default(),
+        })
+    }
+
+    /// The table of a namespace, which is that of the process with this directory; read anew unless
+    /// it `is` good. Who else wants one waits meanwhile: it may be the same.
+    fn of(&self, dir: &Path, namespace: &[u8], is_good: impl Fn(&Read) -> bool) -> Read {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = read.get(namespace).filter(|found| is_good(found)) {
+            return found.clone();
+        }
+        // Namespaces come and go with containers.
+        if read.len() >= 1024 {
+            read.clear();
+        }
+        let found = Read {
+            at: Instant::now(),
+            table: Arc::new(table(dir, namespace)),
+        };
+        read.insert(namespace.to_vec(), found.clone());
+        found
+    }
+}
+
+/// Sockets as one thread of a scan looks them up.
 pub(crate) struct Sockets {
-    namespaces: FxHashMap<Vec<u8>, FxHashMap<u64, Socket>>,
+    tables: Arc<Tables>,
+    /// The namespace of the last one.
+    last: Option<(Vec<u8>, Read)>,
 }
 
 impl Sockets {
+    pub(crate) fn new(tables: &Arc<Tables>) -> Self {
+        Self {
+            tables: Arc::clone(tables),
+            last: None,
+        }
+    }
+
     /// The socket with this inode, as the process with this directory in this network namespace has
     /// it.
     pub(crate) fn find(&mut self, dir: &Path, namespace: &[u8], ino: u64) -> Option<Target<'_>> {
-        if !self.namespaces.contains_key(namespace) {
-            let tables = tables(&dir.join("net"));
-            self.namespaces.insert(namespace.to_vec(), tables);
-        }
-        let table = self.namespaces.get(namespace)?;
-        Some(match table.get(&ino)? {
+        let freshness = self.tables.freshness;
+        let is_good = |read: &Read| {
+            let found = read.table.contains_key(&ino);
+            freshness.covers(read.at.elapsed(), found)
+        };
+        let last = self
+            .last
+            .take()
+            .filter(|(of, read)| of == namespace && is_good(read));
+        let last = last.unwrap_or_else(|| {
+            let read = self.tables.of(dir, namespace, is_good);
+            (namespace.to_vec(), read)
+        });
+        let (_, read) = self.last.insert(last);
+        Some(match read.table.get(&ino)? {
             Socket::Inet {
                 local,
                 remote: Some(dest),
@@ -68,9 +150,27 @@ impl Sockets {
     }
 }
 
-fn tables(net: &Path) -> FxHashMap<u64, Socket> {
-    let mut found = FxHashMap::default();
+/// IP sockets as the kernel tells over netlink where it is our own namespace, otherwise from the
+/// text that `/proc` has of them; the others from there always.
+fn table(dir: &Path, namespace: &[u8]) -> Table {
+    let net = dir.join("net");
+    let mut found = match diag::own_namespace(namespace).then(diag::sockets).flatten() {
+        Some(found) => found,
+        None => inet_texts(&net),
+    };
     let file = |name: &str| std::fs::read(net.join(name)).unwrap_or_default();
+    found.extend(file("unix").split(|&b| b == b'\n').skip(1).filter_map(unix));
+    found.extend(
+        file("netlink")
+            .split(|&b| b == b'\n')
+            .skip(1)
+            .filter_map(|line| Some((number(words(line).last()?)?, Socket::Netlink))),
+    );
+    found
+}
+
+fn inet_texts(net: &Path) -> Table {
+    let mut found = Table::default();
     for (name, l4) in [
         ("tcp", L4Proto::Tcp),
         ("tcp6", L4Proto::Tcp),
@@ -79,20 +179,13 @@ fn tables(net: &Path) -> FxHashMap<u64, Socket> {
         ("raw", L4Proto::Raw),
         ("raw6", L4Proto::Raw),
     ] {
-        let text = file(name);
+        let text = std::fs::read(net.join(name)).unwrap_or_default();
         found.extend(
             text.split(|&b| b == b'\n')
                 .skip(1)
                 .filter_map(|line| inet(line, l4)),
         );
     }
-    found.extend(file("unix").split(|&b| b == b'\n').skip(1).filter_map(unix));
-    found.extend(
-        file("netlink")
-            .split(|&b| b == b'\n')
-            .skip(1)
-            .filter_map(|line| Some((number(words(line).last()?)?, Socket::Netlink))),
-    );
     found
 }
 

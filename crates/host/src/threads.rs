@@ -1,10 +1,16 @@
 //! Single threads on demand: what a monitor asks about a thread or a descriptor that it has not
 //! heard of before.
 
+use std::time::Duration;
+
 use event::snapshot::{Descriptor, Process};
 
 use crate::descriptor::{Common, Folder};
+use crate::sockets::{Freshness, Tables};
 use crate::{Host, Seen, Summary, descriptor, process};
+
+/// How long the kernel's tables of sockets are good for somebody who asks about single sockets.
+const SOCKETS: Duration = Duration::from_secs(1);
 
 /// Looks at one thread or descriptor at a time; buffers are kept between calls.
 ///
@@ -24,7 +30,7 @@ impl Threads {
             host: host.clone(),
             reader: process::Reader::new(host),
             link: Vec::new(),
-            common: Common::default(),
+            common: Common::new(&Tables::new(Freshness::For(SOCKETS))),
         }
     }
 
@@ -39,9 +45,8 @@ impl Threads {
     pub fn descriptors(&mut self, pid: i64, sink: &mut dyn FnMut(&Descriptor<'_>)) {
         let dir = self.host.path(format!("proc/{pid}"));
         let mut summary = Summary::default();
-        // Socket tables change all the time: they are read anew for each process.
-        let mut common = Common::default();
-        descriptor::scan(&dir, pid, &mut common, &mut summary, &mut |seen| {
+        self.common.forget_files();
+        descriptor::scan(&dir, pid, &mut self.common, &mut summary, &mut |seen| {
             if let Seen::Descriptor(descriptor) = seen {
                 sink(descriptor);
             }
@@ -57,7 +62,7 @@ impl Threads {
         if self.link.is_empty() {
             return None;
         }
-        self.common = Common::default();
+        self.common.forget_files();
         let (ino, target) = folder.target(&name, &self.link, &mut self.common)?;
         Some(Descriptor {
             tid: pid,

@@ -12,7 +12,7 @@
 //! # fn main() -> Result<(), live::Error> {
 //! let mut live = Live::open(&Options::default())?;
 //! let mut state = State::new(state::Options::default());
-//! live.start(&mut state)?;
+//! live.start(&mut state);
 //! let mut lookup = live.lookup();
 //! while let Some(event) = live.next(std::time::Duration::from_secs(1))? {
 //!     let context = state.process_live(&event.record, &mut lookup);
@@ -42,7 +42,7 @@ use probe::{Attached, Backend, Counters, LossMeter, Probe, SETTLE};
 
 pub use facts::{Change, Facts};
 pub use filters::Shortcuts;
-pub use lookup::{LookupCounters, ProcLookup};
+pub use lookup::{LookupCounters, LookupMeter, ProcLookup};
 pub use start::Start;
 
 use spill::Spill;
@@ -97,6 +97,7 @@ pub struct Live {
     handover: u64,
     meter: LossMeter,
     spill: Spill,
+    lookups: LookupMeter,
     opened: Duration,
     /// Time of events from which on everything is captured.
     began: u64,
@@ -122,6 +123,7 @@ impl Live {
             probe,
             host,
             spill: Spill::default(),
+            lookups: LookupMeter::default(),
             opened: begun.elapsed(),
         })
     }
@@ -129,7 +131,13 @@ impl Live {
     /// Answers of this machine for what the state does not know.
     #[must_use]
     pub fn lookup(&self) -> ProcLookup {
-        ProcLookup::new(&self.host)
+        ProcLookup::new(&self.host, self.lookups.clone())
+    }
+
+    /// A way to read from elsewhere how often `/proc` was asked.
+    #[must_use]
+    pub fn lookup_meter(&self) -> LookupMeter {
+        self.lookups.clone()
     }
 
     /// What may change of the machine without an event; `state` has it as of the start.

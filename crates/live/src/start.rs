@@ -2,13 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use host::{Seen, Summary};
+use host::{Intake, Seen, Summary};
 use state::State;
 
-use crate::{Error, Live};
-
-/// How often buffers are emptied while `/proc` is read.
-const DRAIN: Duration = Duration::from_millis(5);
+use crate::Live;
 
 /// What the start took and found.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,13 +20,31 @@ pub struct Start {
     pub waited: u64,
 }
 
+/// Takes what a scan finds into a state, and events out of the kernel's buffers meanwhile.
+struct Loading<'a> {
+    live: &'a mut Live,
+    state: &'a mut State,
+    waited: u64,
+}
+
+impl Intake for Loading<'_> {
+    fn seen(&mut self, seen: Seen<'_>, looked: u64) {
+        match seen {
+            Seen::Process(process) => self.state.load_seen(process, looked),
+            Seen::Descriptor(descriptor) => self.state.load_descriptor(descriptor),
+        }
+    }
+
+    fn meanwhile(&mut self) {
+        self.waited += self.live.drain();
+    }
+}
+
 impl Live {
     /// Reads what stands into `state`. Events wait in memory meanwhile: their buffers are emptied
-    /// between two looks at `/proc`. (Not on a thread of its own: a state stays where it was made.)
-    ///
-    /// # Errors
-    /// When waiting for events fails.
-    pub fn start(&mut self, state: &mut State) -> Result<Start, Error> {
+    /// while other threads look at `/proc`. (Here and not there, for a state stays where it was
+    /// made.)
+    pub fn start(&mut self, state: &mut State) -> Start {
         let begun = Instant::now();
         let clock = self.probe.clock();
         let host = self.host.clone();
@@ -40,39 +55,26 @@ impl Live {
         state.load_interfaces(&host.interfaces());
         state.load_users(&host.users());
         state.begin_scan(self.began);
-        let mut waited = self.drain()?;
-        let mut drained = Instant::now();
-        let mut fault = None;
-        let mut looked = clock.now();
-        let summary = host.scan(&mut |seen| {
-            match seen {
-                Seen::Process(process) => state.load_seen(process, looked),
-                Seen::Descriptor(descriptor) => state.load_descriptor(descriptor),
-            }
-            if drained.elapsed() >= DRAIN {
-                match self.drain() {
-                    Ok(taken) => waited += taken,
-                    Err(error) => fault = Some(error),
-                }
-                drained = Instant::now();
-            }
-            looked = clock.now();
-        });
-        state.finish_load();
-        waited += self.drain()?;
-        if let Some(fault) = fault {
-            return Err(fault);
-        }
-        Ok(Start {
+        let mut loading = Loading {
+            live: self,
+            state,
+            waited: 0,
+        };
+        loading.meanwhile();
+        let summary = host.scan_together(&|| clock.now(), &mut loading);
+        loading.state.finish_load();
+        loading.meanwhile();
+        let waited = loading.waited;
+        Start {
             open: self.opened,
             scan: begun.elapsed(),
             summary,
             waited,
-        })
+        }
     }
 
-    /// Takes what is in the buffers into memory.
-    fn drain(&mut self) -> Result<u64, Error> {
+    /// Takes what is in the buffers into memory; the number of events.
+    fn drain(&mut self) -> u64 {
         let mut taken = 0;
         while !self.spill.is_full()
             && let Some(event) = self.probe.next()
@@ -80,6 +82,6 @@ impl Live {
             self.spill.push(&event.record);
             taken += 1;
         }
-        Ok(taken)
+        taken
     }
 }

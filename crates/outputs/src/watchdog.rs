@@ -21,7 +21,7 @@ impl Watchdog {
         listener: Listener,
     ) -> io::Result<Self> {
         let ended = Arc::new((Mutex::new(false), Condvar::new()));
-        let period = (limit / 4).clamp(Duration::from_millis(10), Duration::from_millis(250));
+        let period = (limit / 4).clamp(Duration::from_millis(10), Duration::from_millis(500));
         let thread = thread::Builder::new()
             .name("output watchdog".to_owned())
             .spawn({

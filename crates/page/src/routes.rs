@@ -233,9 +233,9 @@ fn stream(sources: &Sources, request: &Request) -> Response {
     let shared = Arc::clone(&sources.shared);
     let number = |text: Option<String>| text.and_then(|text| text.parse().ok());
     let last = request.header("last-event-id").map(str::to_owned);
-    let mut seen: i64 = number(last)
-        .or_else(|| number(request.parameter("after")))
-        .unwrap_or_else(|| shared.newest());
+    let seen = number(last).or_else(|| number(request.parameter("after")));
+    // Who comes from a store that is no more has numbers from there.
+    let mut seen: i64 = seen.unwrap_or(i64::MAX).min(shared.newest());
     Response::stream("text/event-stream", move |out: &mut dyn Write| {
         let _open = open;
         let end = Instant::now() + STREAM;

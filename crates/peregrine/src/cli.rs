@@ -12,9 +12,9 @@ pub(crate) struct Cli {
 }
 
 /// Names of all commands; any other first argument belongs to Falco's flags.
-pub(crate) const NAMES: [&str; 16] = [
+pub(crate) const NAMES: [&str; 17] = [
     "run", "record", "doctor", "replay", "read", "check", "config", "list", "explain", "test",
-    "fmt", "diff", "lsp", "profile", "suppress", "top",
+    "fmt", "diff", "lsp", "profile", "suppress", "top", "manual",
 ];
 
 /// The commands.
@@ -38,6 +38,9 @@ pub(crate) enum Command {
     List(List),
     /// Explain a code, a rule, or why a rule did or did not fire
     Explain(Explain),
+    /// Write manual pages and completions for shells, for packages
+    #[command(hide = true)]
+    Manual(Manual),
     /// Run the tests of rules
     Test(Test),
     /// Lay rule files out
@@ -68,23 +71,30 @@ pub(crate) struct Rules {
     pub(crate) option: Vec<String>,
 }
 
-/// `peregrine run`
+/// How alerts are raised and written.
 #[derive(Debug, Args)]
-pub(crate) struct Run {
-    #[command(flatten)]
-    pub(crate) rules: Rules,
+pub(crate) struct Alerts {
     /// Write alerts as JSON
     #[arg(long)]
     pub(crate) json: bool,
     /// Let every matching rule raise an alert, not only the first
     #[arg(long)]
     pub(crate) all: bool,
-    /// Stop after so many seconds
-    #[arg(short = 'M', long, value_name = "SECONDS", default_value_t = 0)]
-    pub(crate) seconds: u64,
     /// No summary at the end
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+/// `peregrine run`
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) rules: Rules,
+    #[command(flatten)]
+    pub(crate) alerts: Alerts,
+    /// Stop after so many seconds
+    #[arg(short = 'M', long, value_name = "SECONDS", default_value_t = 0)]
+    pub(crate) seconds: u64,
     /// Watch only this command and what it starts, until it ends; its exit code is ours
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<String>,
@@ -132,6 +142,12 @@ pub(crate) struct Record {
     /// Set a key of the configuration, such as engine.modern_ebpf.buf_size_preset=6
     #[arg(short, long = "option", value_name = "KEY=VALUE")]
     pub(crate) option: Vec<String>,
+    /// Configuration with plugins
+    #[arg(short, long, value_name = "PATH")]
+    pub(crate) config: Option<String>,
+    /// Record this event source: syscall, k8s_audit, or one of a plugin
+    #[arg(long, value_name = "SOURCE", default_value = "syscall")]
+    pub(crate) source: String,
     /// Say nothing
     #[arg(short, long)]
     pub(crate) quiet: bool,
@@ -168,24 +184,17 @@ pub(crate) struct Replay {
     pub(crate) file: String,
     #[command(flatten)]
     pub(crate) rules: Rules,
-    /// Write alerts as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Let every matching rule raise an alert, not only the first
-    #[arg(long)]
-    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) alerts: Alerts,
     /// Stop after so many seconds, measured by the events
     #[arg(short = 'M', long, value_name = "SECONDS", default_value_t = 0)]
     pub(crate) seconds: u64,
-    /// No summary at the end
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
 }
 
 /// `peregrine read`
 #[derive(Debug, Args)]
 pub(crate) struct Read {
-    /// Capture file; - is standard input
+    /// Capture file, or file of audit events as JSON; - is a capture on standard input
     pub(crate) file: String,
     /// Print only events that fulfil this condition
     #[arg(num_args = 0.., allow_negative_numbers = true)]
@@ -202,6 +211,9 @@ pub(crate) struct Read {
     /// Stop after so many printed events
     #[arg(short, value_name = "N")]
     pub(crate) number: Option<u64>,
+    /// Configuration whose plugins explain their events
+    #[arg(short, long, value_name = "PATH")]
+    pub(crate) config: Option<String>,
 }
 
 /// `peregrine check`
@@ -311,6 +323,13 @@ pub(crate) struct Explain {
     pub(crate) rules: Rules,
 }
 
+/// `peregrine manual`
+#[derive(Debug, Args)]
+pub(crate) struct Manual {
+    /// Folder to write to
+    pub(crate) folder: String,
+}
+
 /// `peregrine test`
 #[derive(Debug, Args)]
 pub(crate) struct Test {
@@ -396,6 +415,12 @@ pub(crate) struct Profile {
     pub(crate) live: Option<u64>,
     #[command(flatten)]
     pub(crate) rules: Rules,
+    /// Ask the running daemon what its rules have cost since it started
+    #[arg(long, conflicts_with_all = ["capture", "live"])]
+    pub(crate) daemon: bool,
+    /// Address and port of the daemon's web server; without it the configuration tells
+    #[arg(long, value_name = "ADDRESS", requires = "daemon")]
+    pub(crate) address: Option<String>,
     /// Lines of each table
     #[arg(long, value_name = "N", default_value_t = 15)]
     pub(crate) top: usize,
@@ -407,11 +432,12 @@ pub(crate) struct Profile {
 /// `peregrine suppress`
 #[derive(Debug, Args)]
 pub(crate) struct Suppress {
-    /// File of alerts as JSON lines, such as the file output writes; - is standard input
+    /// File of alerts as JSON lines, such as the file output writes, or a store; - is standard input. Without it the
+    /// machine's own store is taken
     pub(crate) alerts: Option<String>,
-    /// The alert in this line; without it the last one
+    /// The alert in this line, or of this number in the store; without it the last one
     #[arg(long, value_name = "N")]
-    pub(crate) line: Option<usize>,
+    pub(crate) line: Option<u64>,
     /// Rule file or directory; may be repeated. Without it the shipped rules are taken
     #[arg(short, long = "rules", value_name = "PATH")]
     pub(crate) rules: Vec<String>,

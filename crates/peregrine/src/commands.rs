@@ -9,6 +9,8 @@ mod fmt;
 mod kernel;
 mod list;
 mod lsp;
+mod manual;
+mod prepare;
 mod profile;
 mod read;
 mod record;
@@ -42,6 +44,7 @@ pub(crate) fn run() -> u8 {
         Command::Config(args) => config::run(&args),
         Command::List(args) => list::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Manual(args) => manual::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Fmt(args) => fmt::run(&args),
         Command::Diff(args) => diff::run(&args),

@@ -24,6 +24,13 @@ const PERIOD: u64 = 100_000_000;
 
 /// What is done with events.
 pub(crate) trait Work {
+    /// Before the first event, and before the first idle moment: what stood at the start is known.
+    fn begin(&mut self, _state: &mut State) {}
+
+    /// Changes the state by what it knows of an event besides, before anything is done with it.
+    #[inline]
+    fn enrich(&mut self, _record: &Record<'_>, _state: &mut State, _context: &mut Context) {}
+
     /// Does it to one event that the state has taken in. False: this was the last one.
     fn event(&mut self, record: &Record<'_>, state: &State, context: &Context) -> bool;
 
@@ -51,13 +58,13 @@ pub(crate) trait Work {
         None
     }
 
+    /// Whether it is well with the source, as often as [`Work::between`].
+    fn source_trouble(&mut self, _trouble: Option<String>) {}
+
     /// What was found out about images since the last time, for the source.
     fn images(&mut self) -> Vec<Told> {
         Vec::new()
     }
-
-    /// Whether it is well with the source, as often as [`Work::between`].
-    fn source_trouble(&mut self, _trouble: Option<String>) {}
 
     /// SIGINT or SIGTERM came. False ends.
     fn asked_to_stop(&mut self, _signals: &Signals) -> bool {
@@ -134,6 +141,7 @@ pub(crate) fn drive<S: Source>(
         let item = match source.next() {
             Ok(Next::Item(item)) => item,
             Ok(Next::Idle(now)) => {
+                work.begin(state);
                 if now >= due {
                     match timed(work, &mut times, state, &mut *lookup, now, end.events) {
                         Due::At(next) => due = next,
@@ -151,7 +159,7 @@ pub(crate) fn drive<S: Source>(
                 return end;
             }
             Ok(Next::End) => {
-                end.exhausted = true;
+                (end.exhausted, end.stopped) = (!times.stopping, times.stopping);
                 return end;
             }
             Err(fault) => {
@@ -180,7 +188,11 @@ pub(crate) fn drive<S: Source>(
                 }
             }
         }
-        let context = state.process_live(&record, &mut *lookup);
+        if end.events == 1 {
+            work.begin(state);
+        }
+        let mut context = state.process_live(&record, &mut *lookup);
+        work.enrich(&record, state, &mut context);
         if !work.event(&record, state, &context) {
             return end;
         }
@@ -271,6 +283,9 @@ fn between(
     }
     if signals.stop() && !work.asked_to_stop(signals) {
         times.stopping = true;
+        if source.stop() {
+            return true;
+        }
         let Some(now) = source.now().filter(|_| !idle) else {
             return false;
         };

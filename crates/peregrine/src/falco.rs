@@ -12,6 +12,8 @@ use config::{Loaded, Override, Settings};
 use fields::Catalogue;
 use fields::listing::{self, Form};
 
+pub(crate) use help::HELP;
+
 use crate::daemon::Daemon;
 use crate::pipeline::beside::{Company, Main};
 use crate::pipeline::{self, Compiled, Ended, Ending, Origin, Plan};
@@ -70,6 +72,7 @@ fn start(flags: &Flags) -> Result<()> {
         ));
     }
     configuration::log_checks(&loaded);
+    privileges::keep_to_ourselves();
     if !settings.run_as.is_empty() && settings.engine.kind != EngineKind::Replay {
         privileges::become_user(&settings.run_as)?;
         log::info(&format!("run_as: goes on as '{}'", settings.run_as));
@@ -145,6 +148,7 @@ fn start(flags: &Flags) -> Result<()> {
         order: &order,
         seconds: flags.seconds,
         ending: Ending::Falco,
+        record: flags.past.record.as_deref(),
         origins,
     };
     let daemon = {
@@ -257,6 +261,7 @@ fn prepare(flags: &Flags, before: &Settings) -> Result<(Compiled, Vec<PathBuf>)>
         order: &order,
         seconds: 0,
         ending: Ending::Falco,
+        record: None,
         origins: origins(&loaded, &files),
     })?;
     Ok((compiled, inputs(flags, &loaded)))
@@ -426,7 +431,7 @@ fn watch_sources(
     let mut company = sources::open(plan.settings, plan.sources, chosen)?;
     if chosen.iter().any(|name| name == sources::SYSCALL) {
         let settings = plan.settings;
-        company.running = plan.sources.plugins().start(sources::SYSCALL)?;
+        company.running = plan.sources.plugins().start(sources::SYSCALL, true)?;
         let injecting = Injecting::prepare(&company.running);
         return pipeline::serve(plan, daemon, company, |state| {
             Ok(injecting.around(Machine::open(settings, wanted, state)?))

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod attack;
 mod cli;
 mod commands;
 mod configuration;
@@ -46,6 +47,9 @@ fn main() -> ExitCode {
     // The child of a plugin is this program again.
     if args == ["plugin-host"] {
         return ExitCode::from(plugins::child::main());
+    }
+    if args.first().is_some_and(|first| first == "attack") {
+        return attack::run();
     }
     let is_command = args
         .first()

@@ -8,8 +8,11 @@ mod desk;
 pub(crate) mod images;
 mod judge;
 mod keeper;
+mod late;
+mod plugins_at_work;
 mod shared;
 pub(crate) mod summary;
+mod tape;
 mod throttle;
 mod upkeep;
 mod waiting;
@@ -24,6 +27,7 @@ use anyhow::{Context as _, Result, anyhow};
 use config::Settings;
 use event::{Record, Source as EventSource, codes};
 use fields::{Catalogue, Environment, EventView};
+use live::{LookupCounters, LookupMeter};
 use outputs::{Formatter, Route, Statistics};
 use probe::{LossMeter, Losses};
 use rules::{Priority, RuleSet};
@@ -36,7 +40,9 @@ use desk::Desk;
 use images::{Images, Told};
 use judge::{Judge, Mailbox, Rulings, SharedStatistics};
 use keeper::Keeper;
+use plugins_at_work::Guests;
 use shared::SharedOutputs;
+use tape::Tape;
 use throttle::Throttle;
 use upkeep::Upkeep;
 
@@ -48,12 +54,12 @@ use crate::event_loop::{self, Pace, Work};
 use crate::machine::state_options;
 use crate::silence::Silence;
 use crate::source::Source;
-use crate::sources::plugin::Values;
+use crate::sources::running::Values;
 use crate::sources::{Running, SYSCALL, Sessions, SourceView, Sources};
 use crate::stop::Signals;
 use crate::watch::Wanted;
 use crate::{log, output};
-use waiting::{Waiting, WaitingEvents};
+use waiting::WaitingEvents;
 
 /// What is said at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +88,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) seconds: u64,
     /// What is said at the end.
     pub(crate) ending: Ending,
+    /// Capture file that is written besides.
+    pub(crate) record: Option<&'a str>,
     /// Configuration files and rule files, for metrics.
     pub(crate) origins: (Vec<Origin>, Vec<Origin>),
 }
@@ -126,6 +134,9 @@ pub(crate) fn serve<S: Source>(
     if S::LIVE {
         alerts.leave_out();
     }
+    if let Some(file) = plan.record {
+        alerts.tape = Some(Tape::new(file, Running::dump_states(&alerts.running))?);
+    }
     let (mut server, mut page) = (None, None);
     if let Some(daemon) = daemon {
         alerts.upkeep.reloads = Some(reload::start(daemon, settings.watch_config_files)?);
@@ -162,6 +173,7 @@ pub(crate) fn serve<S: Source>(
             &signals,
             Pace::new(settings, plan.seconds),
         );
+        alerts.tell_end(&mut state);
         source.finish();
         // A source that ends by itself leaves the others at work; a limit or a signal ends all.
         everything.store(!end.exhausted, Ordering::Relaxed);
@@ -176,6 +188,9 @@ pub(crate) fn serve<S: Source>(
     });
     let elapsed = start.elapsed();
     let (mut events, mut fault) = (end.events, end.fault);
+    if let Some(tape) = alerts.tape.take() {
+        fault = fault.or(tape.finish().err());
+    }
     alerts.statistics = alerts.all_statistics();
     for other in others {
         events += other.events;
@@ -196,6 +211,7 @@ pub(crate) fn serve<S: Source>(
         }
         Ending::Summary => {
             summary::print(events, elapsed, &alerts.statistics);
+            summary::print_lookups(&alerts.lookups());
             if let Some(meter) = &alerts.meter {
                 summary::print_left_out(meter.left_out());
             }
@@ -217,6 +233,8 @@ pub(crate) struct Alerting {
     elsewhere: Vec<SharedStatistics>,
     /// Plugins that have to do with system calls.
     running: Vec<Running>,
+    /// What plugins have to do with the main source.
+    guests: Guests,
     /// Who works in which pod, where audit events tell.
     sessions: Option<Arc<Sessions>>,
     env: Environment,
@@ -237,6 +255,9 @@ pub(crate) struct Alerting {
     /// Events at the last look of the drop monitor.
     counted: u64,
     meter: Option<LossMeter>,
+    asked: Option<LookupMeter>,
+    tape: Option<Tape>,
+    asking: Option<containers::Meter>,
     /// What was lost and what was done about it.
     pub(crate) drops: DropMonitor,
     silence: Silence,
@@ -276,6 +297,7 @@ impl Alerting {
             mailboxes: Vec::new(),
             elsewhere: Vec::new(),
             running: Vec::new(),
+            guests: Guests::default(),
             sessions: None,
             formatter: compiled.formatter(),
             routes: Vec::new(),
@@ -288,6 +310,9 @@ impl Alerting {
             count_cpus: upkeep::counts_cpus(settings),
             counted: 0,
             meter: None,
+            asked: None,
+            tape: None,
+            asking: None,
             drops: DropMonitor::new(settings.drops.clone(), false),
             silence: Silence::new(settings.timeouts_max_consecutives),
             waiting: WaitingEvents::default(),
@@ -311,6 +336,7 @@ impl Alerting {
             .chain(company.mixed.iter().map(|(name, _)| name))
             .any(|name| name == audit::SOURCE);
         self.sessions = audited.then(|| Arc::new(Sessions::new(plan.catalogue)));
+        self.guests.count(&company);
         for (name, running) in company.mixed {
             if let Some(rulings) = Rulings::take(&mut self.compiled, &name) {
                 let sessions = self.sessions.as_ref();
@@ -332,6 +358,7 @@ impl Alerting {
         self.running = company.running;
         let all = self.others.iter().chain(&judges);
         self.elsewhere = all.map(|judge| Arc::clone(&judge.statistics)).collect();
+        self.guests.any = !self.running.is_empty() || self.others.iter().any(Judge::has_plugins);
         (beside, judges)
     }
 
@@ -359,6 +386,8 @@ impl Alerting {
         self.choose_routes();
         self.drops = DropMonitor::new(settings.drops.clone(), S::LIVE);
         self.meter = source.losses();
+        self.asked = source.lookups();
+        self.asking = source.asking();
         Ok(())
     }
 
@@ -410,6 +439,9 @@ impl Alerting {
             *keeper = keeper.with(Arc::clone(kept));
         }
         self.adopt_sides(&mut compiled);
+        self.running
+            .iter()
+            .for_each(|running| running.adopt(&compiled.settings.plugins));
         self.compiled = compiled;
         self.choose_routes();
         Ok(())
@@ -426,6 +458,14 @@ impl Alerting {
                 "output channels still blocked, discarding all remaining notifications",
             );
         }
+    }
+
+    /// How often the machine was asked so far.
+    pub(crate) fn lookups(&self) -> LookupCounters {
+        self.asked
+            .as_ref()
+            .map(LookupMeter::counters)
+            .unwrap_or_default()
     }
 
     /// What was lost so far.
@@ -499,7 +539,7 @@ impl Alerting {
             base,
             audit: None,
             plugin: "",
-            values: Values::new(running, event, record.code.number()),
+            values: Values::new(running, event, record.code.number(), state),
             session: session.as_deref(),
         };
         desk.alerts(record, &view, may_wait)
@@ -518,65 +558,12 @@ impl Alerting {
         judge.is_none_or(|judge| judge.event(record, state, context, &self.outputs.read()))
     }
 
-    /// Shows an event to plugins and to what knows sessions, which look at more than rules do.
+    /// Shows an event to what knows sessions, which looks at more than rules do.
     #[cold]
     fn show(&self, record: &Record<'_>, state: &State, context: &Context, concerned: bool) {
-        let event = plugins::Event {
-            number: context.number,
-            source: SYSCALL,
-            bytes: record.bytes(),
-        };
-        let code = record.code.number();
-        self.running
-            .iter()
-            .for_each(|running| running.see(&event, code));
         if let (Some(sessions), false) = (&self.sessions, concerned) {
             sessions.of(&EventView::new(record, state, context, &self.env));
         }
-    }
-
-    /// Lets an event wait. False when nobody reads the alerts any more.
-    #[cold]
-    fn wait(&mut self, record: &Record<'_>, state: &State, context: &Context) -> bool {
-        let env = &self.env;
-        let times = [env.first_event, env.last_event, env.previous_event];
-        match self.waiting.push(record, state, context, times) {
-            Some(mut oldest) => {
-                oldest.state.take_containers(state);
-                self.late(&oldest)
-            }
-            None => true,
-        }
-    }
-
-    /// Sends the alerts of events that need not wait any more.
-    #[cold]
-    fn answered(&mut self, state: &State, now: u64) {
-        while let Some(one) = self.waiting.next(state, now) {
-            if !self.late(&one) {
-                return;
-            }
-        }
-    }
-
-    /// Looks at an event again as it was, with what is known now.
-    fn late(&mut self, one: &Waiting) -> bool {
-        let Some(record) = one.record() else {
-            return true;
-        };
-        let mut times = one.times;
-        self.swap_times(&mut times);
-        let outcome = self.alerts(&record, &one.state, &one.context, false);
-        self.env.awaits_container.store(false, Ordering::Relaxed);
-        self.swap_times(&mut times);
-        !matches!(outcome, Outcome::Closed)
-    }
-
-    fn swap_times(&mut self, times: &mut [Option<u64>; 3]) {
-        let [first, last, previous] = times;
-        std::mem::swap(&mut self.env.first_event, first);
-        std::mem::swap(&mut self.env.last_event, last);
-        std::mem::swap(&mut self.env.previous_event, previous);
     }
 }
 
@@ -591,6 +578,17 @@ fn foreign(record: &Record<'_>) -> Option<u32> {
 }
 
 impl Work for Alerting {
+    fn begin(&mut self, state: &mut State) {
+        self.tell_begin(state);
+    }
+
+    #[inline]
+    fn enrich(&mut self, record: &Record<'_>, state: &mut State, context: &mut Context) {
+        if self.guests.any && context.visible {
+            self.show_to_plugins(record, state, context);
+        }
+    }
+
     /// False when nobody reads the alerts any more.
     #[inline]
     fn event(&mut self, record: &Record<'_>, state: &State, context: &Context) -> bool {
@@ -599,6 +597,11 @@ impl Work for Alerting {
             self.answered(state, record.ts);
         }
         self.events += 1;
+        if let Some(tape) = &mut self.tape
+            && !tape.event(record, state, context)
+        {
+            return false;
+        }
         if self.count_cpus {
             self.count_cpu(record.cpu);
         }
@@ -614,9 +617,7 @@ impl Work for Alerting {
         self.env.see(record);
         let concerned = self.compiled.engine.concerns(record.code);
         let sessions = self.sessions.as_ref();
-        if sessions.is_some_and(|sessions| sessions.may_concern(record.code))
-            || !self.running.is_empty()
-        {
+        if sessions.is_some_and(|sessions| sessions.may_concern(record.code)) {
             self.show(record, state, context, concerned);
         }
         if !concerned {
@@ -631,11 +632,15 @@ impl Work for Alerting {
     }
 
     fn due(&self) -> u64 {
-        self.drops.next_look().min(self.waiting.due())
+        let tape = self.tape.as_ref().map_or(u64::MAX, Tape::due);
+        self.drops.next_look().min(self.waiting.due()).min(tape)
     }
 
     fn timed(&mut self, time: u64, events: u64, state: &State) -> Result<()> {
         self.answered(state, time);
+        if let Some(tape) = &mut self.tape {
+            tape.timed(time, events, state)?;
+        }
         if time < self.drops.next_look() {
             return Ok(());
         }

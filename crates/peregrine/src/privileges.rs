@@ -93,6 +93,13 @@ pub(crate) fn become_user(name: &str) -> Result<()> {
     Ok(())
 }
 
+/// Hands no capability on to programs that are started: under systemd's `AmbientCapabilities` they would
+/// have ours. Threads that come later do as the first.
+pub(crate) fn keep_to_ourselves() {
+    // Kernels that know no ambient capabilities hand none on.
+    let _ = thread::clear_ambient_capability_set();
+}
+
 /// Where runtimes listen that only root may talk to unless somebody changed that.
 const RUNTIMES: [&str; 4] = [
     "/run/docker.sock",

@@ -53,8 +53,12 @@ impl Form {
     }
 }
 
+/// Records that further know-how puts at the start of each file.
+pub(crate) type Dump = Box<dyn FnMut() -> Result<Vec<Vec<u8>>>>;
+
 /// Writes events that pass a filter.
 pub(crate) struct Recorder {
+    dump: Dump,
     form: Form,
     filter: Option<Filter>,
     memo: Memo,
@@ -85,8 +89,10 @@ impl Recorder {
         filter: Option<Filter>,
         env: Environment,
         state: &State,
+        dump: Dump,
     ) -> Result<Self> {
         let mut recorder = Self {
+            dump,
             form,
             filter,
             memo: Memo::new(),
@@ -134,7 +140,8 @@ impl Recorder {
             .redact_environments(self.form.redact_env)
             .compatible(self.form.compat);
         self.writer = Some(writer);
-        self.standing(state).with_context(cannot)?;
+        let dumped = (self.dump)()?;
+        self.standing(state, &dumped).with_context(cannot)?;
         self.files.push_back(path);
         (self.in_file, self.began, self.flushed) = (0, 0, 0);
         while let Some(keep) = self.form.keep
@@ -148,7 +155,7 @@ impl Recorder {
     }
 
     /// Writes what stands.
-    fn standing(&mut self, state: &State) -> io::Result<()> {
+    fn standing(&mut self, state: &State, dumped: &[Vec<u8>]) -> io::Result<()> {
         let Some(writer) = &mut self.writer else {
             return Ok(());
         };
@@ -161,6 +168,10 @@ impl Recorder {
             // Without a time of their own: they stood when the file began.
             let bytes = message.record(u64::MAX);
             let record = Record::parse(&bytes, 0, RecordFlags::STATE_ONLY);
+            writer.event(&record.map_err(io::Error::other)?)?;
+        }
+        for bytes in dumped {
+            let record = Record::parse(bytes, 0, RecordFlags::default());
             writer.event(&record.map_err(io::Error::other)?)?;
         }
         writer.flush()

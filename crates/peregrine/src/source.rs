@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, bail};
 use capture::{Item, Reader};
+use live::LookupMeter;
 use probe::LossMeter;
 use state::{Lookup, NoLookup, Sighting};
 
@@ -37,36 +38,50 @@ pub(crate) trait Source {
     fn next(&mut self) -> Result<Next<'_>>;
 
     /// Time of an event that would happen now; `None` for what has happened long ago.
-    fn now(&self) -> Option<u64> {
-        None
-    }
+    fn now(&self) -> Option<u64>;
 
     /// Who answers for threads and descriptors that the state does not know.
     fn lookup(&self) -> Box<dyn Lookup> {
         Box::new(NoLookup)
     }
 
-    /// Containers were seen that nobody has been asked about yet.
-    fn sighted(&mut self, _containers: Vec<Sighting>) {}
+    /// Containers were seen that nobody has been asked about yet. Without a body of its own: a source
+    /// around another one that forgot to hand this on would leave every container without a name.
+    fn sighted(&mut self, containers: Vec<Sighting>);
 
     /// Counts what the source loses, where it can.
     fn losses(&self) -> Option<LossMeter> {
         None
     }
 
+    /// Counts what it asked the machine besides, where it can.
+    fn lookups(&self) -> Option<LookupMeter> {
+        None
+    }
+
+    /// Counts what runtimes were asked and how they answered, where any are asked.
+    fn asking(&self) -> Option<containers::Meter> {
+        None
+    }
+
     /// Yields what these rules want from now on, as far as it can.
     fn want(&mut self, _wanted: &Wanted) {}
-
-    /// Hears what is known of images.
-    fn told(&mut self, _images: &[Told]) {}
 
     /// Why nothing more may come although it has not ended. To be asked now and then.
     fn trouble(&mut self) -> Option<String> {
         None
     }
 
+    /// Hears what is known of images.
+    fn told(&mut self, _images: &[Told]) {}
+
     /// Shows how far it came.
     fn progress(&mut self) {}
+
+    /// The program was asked to end: nothing new is taken. True: what was taken already still comes, and then the end.
+    fn stop(&mut self) -> bool {
+        false
+    }
 
     /// Nothing more will be asked of it.
     fn finish(&mut self) {}
@@ -105,6 +120,14 @@ impl Source for CaptureFile {
             Err(error) => Err(broken(&self.name, error)),
         }
     }
+
+    /// What has happened has no time now.
+    fn now(&self) -> Option<u64> {
+        None
+    }
+
+    /// Nobody can be asked any more.
+    fn sighted(&mut self, _containers: Vec<Sighting>) {}
 
     fn progress(&mut self) {
         self.progress.update();

@@ -5,9 +5,12 @@
 
 mod audit_file;
 pub(crate) mod choice;
+mod documents;
+mod followed_file;
 pub(crate) mod listing;
 mod open;
 pub(crate) mod plugin;
+pub(crate) mod running;
 mod schema;
 mod sessions;
 mod view;
@@ -19,8 +22,10 @@ use fields::Catalogue;
 use filter::Schema;
 
 pub(crate) use audit_file::{AuditFile, looks_like_json};
+pub(crate) use followed_file::FollowedFile;
 pub(crate) use open::open;
-pub(crate) use plugin::{Injecting, Plugins, Running};
+pub(crate) use plugin::{Injecting, Plugins};
+pub(crate) use running::Running;
 pub(crate) use schema::SourceSchema;
 pub(crate) use sessions::Sessions;
 pub(crate) use view::SourceView;
@@ -77,9 +82,14 @@ impl Sources {
         }
         for plugin in plugins.configured() {
             let info = &plugin.info;
-            let mut used = info.can(plugins::Capability::Sourcing);
+            // Who only hears of captures has nothing to do with a running machine.
+            let replays = settings.engine.kind == config::settings::EngineKind::Replay;
+            let mut used = info.can(plugins::Capability::Sourcing)
+                || (replays && info.can(plugins::Capability::Listening));
             for (source, schema) in &mut sources.all {
                 used |= info.parses(source) || info.injects_into(source);
+                // The names are the whole program's.
+                schema.announce(&info.async_events);
                 if !info.extracts_from(source) {
                     continue;
                 }
@@ -99,6 +109,12 @@ impl Sources {
                 );
             }
         }
+        let versions = plugins.infos();
+        crate::version::loaded(
+            versions
+                .map(|info| (info.name.clone(), info.version.clone()))
+                .collect(),
+        );
         sources.plugins = plugins;
         Ok(sources)
     }

@@ -3,6 +3,8 @@
 //! Drop-in tools compare the engine version with what rule files require, so the compatible
 //! versions of Falco are told beside our own.
 
+use std::sync::OnceLock;
+
 /// Our own.
 pub(crate) const OWN: &str = env!("CARGO_PKG_VERSION");
 /// Falco release whose behaviour is reproduced.
@@ -29,10 +31,18 @@ pub(crate) fn text() -> String {
     )
 }
 
+/// Names and versions of the plugins that were loaded at the start.
+static LOADED: OnceLock<Vec<(String, String)>> = OnceLock::new();
+
+/// Notes which plugins are loaded; later calls change nothing.
+pub(crate) fn loaded(plugins: Vec<(String, String)>) {
+    let _ = LOADED.set(plugins);
+}
+
 /// The same as JSON, as `GET /versions` has it.
 pub(crate) fn json() -> serde_json::Value {
     let minor = ENGINE.split('.').nth(1).unwrap_or_default();
-    serde_json::json!({
+    let mut all = serde_json::json!({
         "falco_version": FALCO,
         "libs_version": LIBS,
         "plugin_api_version": PLUGIN_API,
@@ -42,5 +52,13 @@ pub(crate) fn json() -> serde_json::Value {
         "engine_version": minor,
         "engine_version_semver": ENGINE,
         "peregrine_version": OWN,
-    })
+    });
+    if let Some(plugins) = LOADED.get().filter(|plugins| !plugins.is_empty()) {
+        let versions = plugins.iter().cloned();
+        all["plugin_versions"] = versions
+            .map(|(name, version)| (name, version.into()))
+            .collect::<serde_json::Map<_, _>>()
+            .into();
+    }
+    all
 }

@@ -12,8 +12,8 @@ use config::Settings;
 use config::settings::EngineKind;
 use containers::Containers;
 use event::{Record, RecordFlags};
-use live::{Change, Facts, Live, Options, Start};
-use probe::{Attachment, BufferSize, EventClock, LossMeter, Losses};
+use live::{Change, Facts, Live, LookupMeter, Options, Start};
+use probe::{Attachment, BufferSize, EventClock, LossMeter};
 use rules::Priority;
 use state::{Family, Lookup, Sighting, State};
 
@@ -26,7 +26,8 @@ use crate::log;
 use crate::pipeline::images::Told;
 use crate::source::{Next, Source};
 
-/// Longest silence before the loop looks at other things: signals, losses, limits of time.
+/// Longest silence before the loop looks at other things: losses, limits of time, who asks for
+/// numbers. (A signal ends it at once.)
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// The same while an answer about a container is near.
@@ -77,7 +78,7 @@ impl Machine {
         let mut live = Live::open(&options)?;
         log_attached(&live);
         state.await_containers(runtimes::wait_ms(settings));
-        let start = live.start(state)?;
+        let start = live.start(state);
         log::log(
             Priority::Debug,
             &format!(
@@ -177,11 +178,6 @@ impl Machine {
     /// How the programs sit on their calls.
     pub(crate) fn backend(&self) -> probe::Backend {
         self.live.backend()
-    }
-
-    /// What was lost so far.
-    pub(crate) fn lost(&self) -> Losses {
-        self.live.loss_meter().lost()
     }
 }
 
@@ -294,6 +290,14 @@ impl Source for Machine {
 
     fn losses(&self) -> Option<LossMeter> {
         Some(self.live.loss_meter())
+    }
+
+    fn lookups(&self) -> Option<LookupMeter> {
+        Some(self.live.lookup_meter())
+    }
+
+    fn asking(&self) -> Option<containers::Meter> {
+        Some(self.containers.meter())
     }
 }
 

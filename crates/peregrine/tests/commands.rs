@@ -118,7 +118,7 @@ fn check_tells_rules_from_configurations() {
     place.write("other.yaml", b"json_outptu: true\n");
     place
         .run(&["check", "other.yaml"])
-        .check(0, &[], &["json_output", "1 warning"]);
+        .check(1, &[], &["json_output", "1 error"]);
     place
         .run(&["check", "--strict", "other.yaml"])
         .check(1, &[], &[]);

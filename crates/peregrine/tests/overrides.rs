@@ -22,6 +22,16 @@ const FALCOS: [&str; 4] = [
     "rules/falco-rules-latest/falco_rules.yaml",
 ];
 
+/// The same for Kubernetes audit events.
+const FALCOS_AUDIT: [&str; 4] = [
+    "rules/falco-0.15.0/k8s_audit_rules.yaml",
+    "rules/falco-0.25.0/k8s_audit_rules.yaml",
+    "rules/plugin-k8saudit-0.4.0/k8s_audit_rules.yaml",
+    "rules/plugin-k8saudit-latest/k8s_audit_rules.yaml",
+];
+
+const OUR_AUDIT: &str = "rules/k8s_audit_rules.yaml";
+
 /// What the last of some files gave: code, kind and name of each finding.
 struct Findings {
     errors: BTreeSet<String>,
@@ -95,6 +105,67 @@ fn every_name_that_falco_has_exists() {
             }
         }
     }
+}
+
+#[test]
+fn every_name_of_the_audit_rules_exists() {
+    let Some(corpus) = corpus::find("names of Falco's rules") else {
+        return;
+    };
+    for kind in ["rule", "macro", "list"] {
+        let here = names(&workspace_root().join(OUR_AUDIT), kind);
+        for file in FALCOS_AUDIT {
+            for name in names(&corpus.path(file), kind) {
+                assert!(here.contains(&name), "{kind} `{name}` of {file} is missing");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_kind_of_override_loads_on_the_audit_rules() {
+    let Some(corpus) = corpus::find("names of Falco's rules") else {
+        return;
+    };
+    let every = |kind: &str| -> BTreeSet<String> {
+        FALCOS_AUDIT
+            .iter()
+            .flat_map(|file| names(&corpus.path(file), kind))
+            .collect()
+    };
+    let mut text = String::new();
+    for name in every("list") {
+        write!(
+            text,
+            "- list: {name}\n  items: [something_else]\n  override:\n    items: append\n"
+        )
+        .expect("memory");
+    }
+    for name in every("macro") {
+        write!(
+            text,
+            "- macro: {name}\n  condition: and not ka.user.name = somebody\n  override:\n    \
+             condition: append\n"
+        )
+        .expect("memory");
+    }
+    for name in every("rule") {
+        write!(
+            text,
+            "- rule: {name}\n  source: k8s_audit\n  condition: and not ka.user.name = somebody\n  \
+             tags: [ours]\n  exceptions:\n    - name: allowed\n      fields: [ka.user.name, ka.verb]\n      \
+             values:\n        - [somebody, get]\n  priority: CRITICAL\n  enabled: true\n  \
+             override:\n    condition: append\n    tags: append\n    exceptions: append\n    \
+             priority: replace\n    enabled: replace\n"
+        )
+        .expect("memory");
+    }
+    let place = tempfile::tempdir().expect("a directory");
+    let file = place.path().join("local_rules.yaml");
+    std::fs::write(&file, text).expect("written");
+    let found = check(&[PathBuf::from(OUR_AUDIT), file]);
+    assert!(found.errors.is_empty(), "{:#?}", found.errors);
+    assert!(found.warnings.is_empty(), "{:#?}", found.warnings);
 }
 
 #[test]
@@ -188,18 +259,19 @@ fn community_files_load_as_they_do_on_falcos() {
             .filter_map(Value::as_str)
             .map(|file| corpus.path(file))
             .collect();
-        // Files for another source stand on that source's rules, not on these.
-        if theirs
+        // Files for another source stand on that source's rules.
+        let audit = theirs
             .iter()
-            .any(|file| file.to_string_lossy().contains("k8s"))
-        {
-            continue;
-        }
+            .any(|file| file.to_string_lossy().contains("k8s"));
         if theirs.is_empty() {
             theirs.push(corpus.path(FALCOS[3]));
         }
         theirs.push(file.clone());
-        let mut on_ours = ours();
+        let mut on_ours = if audit {
+            vec![PathBuf::from(OUR_AUDIT)]
+        } else {
+            ours()
+        };
         on_ours.push(file);
         let (theirs, on_ours) = (check(&theirs), check(&on_ours));
         if theirs.errors.is_empty() {

@@ -1,9 +1,7 @@
 //! Plugins through the binary: their sources, fields and listings, and that a bad one harms nobody.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
-
-use testkit::corpus::workspace_root;
 
 const RULES: &str = r#"
 - required_plugin_versions:
@@ -21,19 +19,11 @@ const RULES: &str = r#"
 /// Configuration, rules and a plugin that does as its settings say.
 fn place(mode: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a folder");
-    let library = dir.path().join("libmisbehaving.so");
-    let source: PathBuf = workspace_root().join("crates/plugins/tests/misbehaving.c");
-    let compiled = Command::new("clang")
-        .args(["-shared", "-fPIC", "-O0", "-o"])
-        .arg(&library)
-        .arg(source)
-        .status()
-        .expect("clang is needed, as for the kernel programs");
-    assert!(compiled.success());
+    let library = testkit::plugins::compiled(dir.path(), "misbehaving");
     let config = format!(
         "engine: {{kind: nodriver}}\nlog_stderr: true\nlog_syslog: false\nstdout_output: {{enabled: true}}\n\
          plugins:\n  - {{name: misbehaving, library_path: {}, init_config: {mode}}}\n",
-        library.display()
+        library
     );
     std::fs::write(dir.path().join("falco.yaml"), config).expect("written");
     std::fs::write(dir.path().join("rules.yaml"), RULES).expect("written");

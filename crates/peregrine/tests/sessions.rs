@@ -78,7 +78,7 @@ fn openat(writer: &mut Writer<Vec<u8>>, milliseconds: u64, tid: i64) {
 }
 
 /// A shim on the host, two processes in a container that the shim has started, a child of the second.
-fn capture(request_first: bool) -> Vec<u8> {
+fn standing() -> Writer<Vec<u8>> {
     let mut writer = Writer::new(Vec::new(), Compression::None).unwrap();
     writer.machine(&MachineInfo::default()).unwrap();
     let cgroups = format!("cpu=/docker/{ID}\0");
@@ -87,6 +87,7 @@ fn capture(request_first: bool) -> Vec<u8> {
         (100, 50, 1, b"server", true),
         (200, 50, 7, b"runc", true),
         (300, 200, 8, b"runc", true),
+        (400, 100, 9, b"server", true),
     ] {
         let process = Process {
             tid,
@@ -111,14 +112,19 @@ fn capture(request_first: bool) -> Vec<u8> {
         &mut writer,
         container.bytes(&[json.as_bytes(), b"\0"].concat()),
     );
+    writer
+}
+
+fn audited(writer: &mut Writer<Vec<u8>>, milliseconds: u64, event: &str) {
+    let record = at(codes::PLUGINEVENT_E, milliseconds, -1);
+    send(writer, record.u32(1).bytes(event.as_bytes()));
+}
+
+fn capture(request_first: bool) -> Vec<u8> {
+    let mut writer = standing();
     let request = |writer: &mut Writer<Vec<u8>>| {
         let event = r#"{"kind":"Event","auditID":"1","stage":"ResponseStarted","stageTimestamp":"2023-11-14T22:13:20.5Z","verb":"get","requestURI":"/x?command=sh&command=-i&container=c","user":{"username":"eve","groups":["dev"]},"objectRef":{"resource":"pods","subresource":"exec","namespace":"shop","name":"web"},"responseStatus":{"code":101}}"#;
-        send(
-            writer,
-            at(codes::PLUGINEVENT_E, 500, -1)
-                .u32(1)
-                .bytes(event.as_bytes()),
-        );
+        audited(writer, 500, event);
     };
     // The server's own work is nobody's.
     openat(&mut writer, 100, 100);
@@ -136,9 +142,9 @@ fn capture(request_first: bool) -> Vec<u8> {
     writer.finish().unwrap()
 }
 
-fn alerts(request_first: bool) -> Vec<String> {
+fn alerts(capture: &[u8]) -> Vec<String> {
     let place = Place::new();
-    place.write("capture.scap", &capture(request_first));
+    place.write("capture.scap", capture);
     place.write("rules.yaml", RULES.as_bytes());
     let run = place.falco(&["--enable-source", "k8s_audit"]);
     run.check(0, &[], &[]);
@@ -160,7 +166,42 @@ fn a_session_is_joined_to_what_it_starts() {
         line("openat", "cat /etc/x"),
     ];
     let whole = [vec![line("execve", "sh -i")], later.to_vec()].concat();
-    assert_eq!(alerts(true), whole);
+    assert_eq!(alerts(&capture(true)), whole);
     // Told after the process began: what it does from then on is joined.
-    assert_eq!(alerts(false), later);
+    assert_eq!(alerts(&capture(false)), later);
+}
+
+#[test]
+fn who_attaches_has_the_first_process_and_what_it_starts() {
+    let mut writer = standing();
+    let attach = |stage: &str, second: u32| {
+        format!(
+            r#"{{"kind":"Event","auditID":"9","stage":"{stage}","stageTimestamp":"2023-11-14T22:13:{second}Z","verb":"create","requestURI":"/x?container=c&stdin=true","user":{{"username":"eve","groups":["dev"]}},"objectRef":{{"resource":"pods","subresource":"attach","namespace":"shop","name":"web"}},"responseStatus":{{"code":101}}}}"#
+        )
+    };
+    // Before anybody is attached.
+    openat(&mut writer, 100, 100);
+    audited(&mut writer, 1000, &attach("ResponseStarted", 21));
+    openat(&mut writer, 1100, 100);
+    // A child of the first process; and one that somebody else brought in, with its child.
+    execve(&mut writer, 1200, 400, 100, "sh", b"-i\0");
+    openat(&mut writer, 1300, 400);
+    openat(&mut writer, 1400, 200);
+    openat(&mut writer, 1500, 300);
+    // What is on the host is nobody's.
+    openat(&mut writer, 1600, 50);
+    audited(&mut writer, 2000, &attach("ResponseComplete", 22));
+    openat(&mut writer, 2100, 100);
+    openat(&mut writer, 2200, 400);
+    let line = |kind: &str, command: &str| {
+        format!("user=eve groups=(dev) pod=web type={kind} command={command}")
+    };
+    assert_eq!(
+        alerts(&writer.finish().unwrap()),
+        [
+            line("openat", "server"),
+            line("execve", "sh -i"),
+            line("openat", "sh -i")
+        ]
+    );
 }

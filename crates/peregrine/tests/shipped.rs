@@ -154,6 +154,7 @@ fn the_sample_incident_raises_its_alerts() {
             "Run shell untrusted",
             "Schedule Cron Jobs",
             "Delete or rename shell history",
+            "Terminal shell in container",
         ]
     );
 }

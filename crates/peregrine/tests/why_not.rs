@@ -233,7 +233,7 @@ fn every_puzzle_is_solved() {
 fn a_rule_that_fires_has_no_cause() {
     let text = Puzzle::new(&[OPENED], &[]).solve();
     assert!(
-        text.contains("holds on 1 of 80 events; alerts: 1"),
+        text.contains("holds on 1 of 94 events; alerts: 1"),
         "{text}"
     );
     assert!(!text.contains("Cause"), "{text}");

@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::Error;
 use crate::local::Local;
 use crate::plugin::{BatchEnd, Event};
+use crate::tables::query::{Answer, Host, Query};
 use crate::wire::{Reader, Writer, ask, read_frame, say, write_frame};
 
 /// Exit code of a child whose plugin has eaten too much memory.
@@ -45,8 +46,15 @@ pub fn main() -> u8 {
     };
     watch();
     let shared: Shared = Arc::new(Mutex::new(socket));
+    let Ok(answers) = input.try_clone() else {
+        return 2;
+    };
     let mut served = Served {
         plugin: None,
+        host: Parent {
+            input: answers,
+            shared: Arc::clone(&shared),
+        },
         shared,
     };
     // The end of the stream is the parent's way to say that it is over.
@@ -104,8 +112,36 @@ fn send(shared: &Shared, tag: u8, body: &[u8]) -> bool {
         .is_ok()
 }
 
+/// Asks the parent about tables. Nothing is in the socket then but its answer: it waits for ours to its request.
+struct Parent {
+    input: UnixStream,
+    shared: Shared,
+}
+
+impl Host for Parent {
+    fn answer(&mut self, query: Query) -> Answer {
+        let mut out = Writer::default();
+        out.query(&query);
+        if !send(&self.shared, say::TABLE, &out.0) {
+            exit(0);
+        }
+        loop {
+            match read_frame(&mut self.input) {
+                Ok((ask::ANSWER, body)) => {
+                    let answer = Reader(&body).answer();
+                    return answer.unwrap_or_else(|| Answer::Failed("no answer".to_owned()));
+                }
+                // Nobody asks two things at once.
+                Ok(_) => {}
+                Err(_) => exit(0),
+            }
+        }
+    }
+}
+
 struct Served {
     plugin: Option<Local>,
+    host: Parent,
     shared: Shared,
 }
 
@@ -149,9 +185,11 @@ impl Served {
             return Ok(());
         }
         let plugin = self.plugin.as_mut().ok_or("no plugin is loaded")?;
+        let host = &mut self.host;
         match tag {
             ask::INIT => {
-                plugin.init(&body.text().ok_or(MALFORMED)?).map_err(text)?;
+                let config = body.text().ok_or(MALFORMED)?;
+                plugin.init(&config, host).map_err(text)?;
                 out.blob(
                     serde_json::to_string(&plugin.info)
                         .map_err(|e| e.to_string())?
@@ -175,7 +213,7 @@ impl Served {
                     out.blob(event);
                 }
             }
-            ask::EXTRACT | ask::PARSE | ask::DESCRIBE => {
+            ask::EXTRACT | ask::PARSE | ask::PARSE_ASKED | ask::DESCRIBE => {
                 let number = body.u64().ok_or(MALFORMED)?;
                 let source = body.text().ok_or(MALFORMED)?;
                 let bytes = body.blob().ok_or(MALFORMED)?;
@@ -187,9 +225,9 @@ impl Served {
                 match tag {
                     ask::EXTRACT => {
                         let wanted = body.wanted().ok_or(MALFORMED)?;
-                        out.values(&plugin.extract(&event, &wanted).map_err(text)?);
+                        out.values(&plugin.extract(&event, &wanted, host).map_err(text)?);
                     }
-                    ask::PARSE => plugin.parse(&event).map_err(text)?,
+                    ask::PARSE | ask::PARSE_ASKED => plugin.parse(&event, host).map_err(text)?,
                     _ => {
                         out.blob(plugin.describe(&event).unwrap_or_default().as_bytes());
                     }
@@ -197,7 +235,10 @@ impl Served {
             }
             ask::START_ASYNC => {
                 let shared = Arc::clone(&self.shared);
+                let source = body.text().ok_or(MALFORMED)?;
+                let info = plugin.info.clone();
                 let sink = Box::new(move |event: Vec<u8>| {
+                    crate::injected::admitted(&info, &source, &event)?;
                     if send(&shared, say::INJECT, &event) {
                         Ok(())
                     } else {
@@ -208,16 +249,32 @@ impl Served {
             }
             ask::STOP_ASYNC => plugin.stop_async(),
             ask::LISTEN => plugin
-                .listen(body.u8().ok_or(MALFORMED)? != 0)
+                .listen(body.u8().ok_or(MALFORMED)? != 0, host)
                 .map_err(text)?,
+            ask::TABLE => {
+                let query = body.query().ok_or(MALFORMED)?;
+                out.answer(&plugin.asked(&query, host));
+            }
+            ask::SET_CONFIG => plugin
+                .set_config(&body.text().ok_or(MALFORMED)?)
+                .map_err(text)?,
+            ask::DUMP => {
+                let events = plugin.dump_state().map_err(text)?;
+                out.u32(events.len() as u32);
+                for event in &events {
+                    out.blob(event);
+                }
+            }
             ask::OPEN_PARAMS => {
                 out.blob(plugin.open_params().unwrap_or_default().as_bytes());
             }
             ask::METRICS => {
                 let metrics = plugin.metrics();
                 out.u32(metrics.len() as u32);
-                for (name, value) in metrics {
-                    out.blob(name.as_bytes()).blob(value.as_bytes());
+                for metric in metrics {
+                    out.blob(metric.name.as_bytes())
+                        .blob(metric.value.as_bytes())
+                        .u8(metric.monotonic.into());
                 }
             }
             _ => return Err(MALFORMED.to_owned()),

@@ -54,6 +54,14 @@ pub struct Info {
     pub extract_types: Vec<u16>,
     /// Types of events that it sees; empty: the default. Known after init.
     pub parse_types: Vec<u16>,
+    /// It reads or writes tables of the host or of other plugins. Known after init.
+    pub uses_tables: bool,
+    /// It can be given other settings while it runs.
+    pub takes_config: bool,
+    /// It counts things.
+    pub has_metrics: bool,
+    /// The version of the table of events that it was made for; `None`: 3.0.0. Known after init.
+    pub event_schema: Option<String>,
 }
 
 /// A field as the plugin describes it.
@@ -127,6 +135,47 @@ impl Info {
                 code,
                 event::codes::PLUGINEVENT_E | event::codes::ASYNCEVENT_E
             )
+    }
+
+    /// Whether it was made for this version of the table of events; what looks at plugins' own events only always is.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn fits_events(&self, in_use: &str) -> Result<(), String> {
+        let looks = |can: Capability, types: &[u16], named: &[String]| {
+            let all = types.is_empty() && self.compatible(named, "syscall");
+            self.can(can)
+                && (all
+                    || types
+                        .iter()
+                        .any(|code| *code != event::codes::PLUGINEVENT_E))
+        };
+        if !looks(Capability::Parsing, &self.parse_types, &self.parse_sources)
+            && !looks(
+                Capability::Extraction,
+                &self.extract_types,
+                &self.extract_sources,
+            )
+        {
+            return Ok(());
+        }
+        let name = &self.name;
+        let wanted = self.event_schema.as_deref().unwrap_or("3.0.0");
+        let read = |text: &str| semver::Version::parse(text).map_err(|e| format!("'{text}': {e}"));
+        let (required, used) = (read(wanted)?, read(in_use)?);
+        let why = if required.major != used.major {
+            "major versions disagree"
+        } else if required.minor > used.minor {
+            "minor version is less than the requested one"
+        } else if required.minor == used.minor && required.patch > used.patch {
+            "patch version is less than the requested one"
+        } else {
+            return Ok(());
+        };
+        Err(format!(
+            "plugin {name} required event schema version '{wanted}' not compatible with the event schema version in use \
+             '{in_use}': {why}"
+        ))
     }
 
     /// The capabilities as listings word them.

@@ -35,24 +35,33 @@
 //!
 //! # Versions
 //!
-//! We speak version 3.12 of the interface, and so load what was built for 3.0 to 3.12. Tables of the host are not
-//! handed out: a plugin that cannot do without them refuses to start and says why.
+//! We speak version 3.12 of the interface, and so load what was built for 3.0 to 3.12.
+//!
+//! # Tables
+//!
+//! Plugins read and write threads and descriptors of the state, keep fields of their own with them, and have tables for each
+//! other, wherever they run: a child asks over its socket while its parent waits for the answer to a request. So a call says
+//! what of the state it may touch ([`Access`]), and plugins of one stream share a [`Registry`].
 
+mod backend;
 pub mod child;
 mod error;
 pub mod field;
 pub mod info;
+mod injected;
 mod library;
 mod local;
 mod plugin;
 mod remote;
+mod schema;
 mod tables;
 mod wire;
 
 pub use error::Error;
 pub use field::{Datum, Fields, Wanted};
 pub use info::{Capability, Info};
-pub use plugin::{Batch, BatchEnd, Event, Plugin, Report, Spec};
+pub use plugin::{Batch, BatchEnd, Counter, Event, Plugin, Report, Spec};
+pub use tables::{Access, Registry};
 
 /// The version of the interface that we speak.
 pub const API_VERSION: (u64, u64, u64) = (3, 12, 0);

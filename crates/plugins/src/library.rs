@@ -11,7 +11,11 @@ use crate::{API_VERSION, Error};
 pub(crate) struct Library {
     handle: *mut c_void,
     pub(crate) api: api::plugin_api,
+    event_schema: Option<TextOf>,
 }
+
+/// A function that gives a text about a state.
+type TextOf = unsafe extern "C-unwind" fn(*mut api::ss_plugin_t) -> *const c_char;
 
 impl Drop for Library {
     fn drop(&mut self) {
@@ -109,7 +113,21 @@ impl Library {
             api.__bindgen_anon_5.capture_open => "capture_open",
             api.__bindgen_anon_5.capture_close => "capture_close",
         );
-        Ok(Self { handle, api })
+        // Newer than the types that we have of the interface.
+        let event_schema: Option<TextOf>;
+        symbols!(handle, event_schema => "get_required_event_schema_version");
+        Ok(Self {
+            handle,
+            api,
+            event_schema,
+        })
+    }
+
+    /// The version of the table of events that the plugin was made for.
+    pub(crate) fn event_schema(&self, state: *mut api::ss_plugin_t) -> Option<String> {
+        // SAFETY: the state is the plugin's own; it gives null or a string that lives until the next call.
+        let version = self.event_schema.and_then(|f| unsafe { text(f(state)) });
+        version.filter(|version| !version.is_empty())
     }
 
     /// What the plugin says of itself, checked in the order in which the original checks.
@@ -162,6 +180,8 @@ impl Library {
             return Err(fail("plugin provided an empty name".into()));
         }
         info.capabilities = self.capabilities().map_err(fail)?;
+        info.takes_config = api.set_config.is_some();
+        info.has_metrics = api.get_metrics.is_some();
         let wrong = |reason: String| fail(format!("error in plugin {}: {reason}", info.name));
         if info.can(Capability::Sourcing) {
             let source = &api.__bindgen_anon_1;

@@ -11,8 +11,10 @@ use crate::Error;
 use crate::field::{Datum, Wanted, index};
 use crate::info::{Capability, Info};
 use crate::library::{Library, text};
-use crate::plugin::{Batch, BatchEnd, Event};
-use crate::tables::{self, AsyncSink, Functions, LogSink, Owner, c_text};
+use crate::plugin::{Batch, BatchEnd, Counter, Event};
+use crate::tables::held::hosted;
+use crate::tables::query::{Answer, Host, Query};
+use crate::tables::{self, AsyncSink, LogSink, Owner, c_text};
 
 /// Events that are believed to be in a batch.
 const MOST_EVENTS: u32 = 1 << 16;
@@ -29,7 +31,6 @@ pub(crate) struct Local {
     listening: bool,
     injecting: bool,
     owner: Box<Owner>,
-    functions: Box<Functions>,
     /// Last: it is unloaded when everything else is gone.
     library: Library,
 }
@@ -54,7 +55,6 @@ impl Local {
             listening: false,
             injecting: false,
             owner,
-            functions: Functions::new(),
             library,
         })
     }
@@ -76,6 +76,7 @@ impl Local {
 
     fn ready(&self) -> Result<(), Error> {
         tables::calls(self.state);
+        self.owner.pass();
         if self.state.is_null() {
             Err(self.fail("it is not initialised"))
         } else {
@@ -84,19 +85,11 @@ impl Local {
     }
 
     /// Initialises it with its settings.
-    pub(crate) fn init(&mut self, config: &str) -> Result<(), Error> {
+    pub(crate) fn init(&mut self, config: &str, host: &mut dyn Host) -> Result<(), Error> {
         if !self.state.is_null() {
             return Err(self.fail("plugin has been initialized twice"));
         }
-        let config = match (config.trim(), &self.info.init_schema) {
-            ("", Some(_)) => "{}",
-            _ => config,
-        };
-        if self.info.init_schema.is_some() {
-            let valid = serde_json::from_str::<serde_json::Value>(config);
-            valid.map_err(|e| self.fail(format!("init config is not a valid json: {e}")))?;
-        }
-        let config = c_text(config);
+        let config = self.checked(config)?;
         let wants_tables =
             self.info.can(Capability::Extraction) || self.info.can(Capability::Parsing);
         let input = api::ss_plugin_init_input {
@@ -104,7 +97,7 @@ impl Local {
             owner: self.owner.address(),
             get_owner_last_error: Some(tables::last_error),
             tables: if wants_tables {
-                &raw const self.functions.init
+                &raw const self.owner.functions.init
             } else {
                 null()
             },
@@ -114,8 +107,10 @@ impl Local {
             return Err(self.incapable("init"));
         };
         let mut rc = SUCCESS;
+        let hosted = hosted(host);
         // SAFETY: the input lives during the call, owner and functions as long as the plugin.
         self.state = unsafe { init(&raw const input, &raw mut rc) };
+        drop(hosted);
         if rc != SUCCESS || self.state.is_null() {
             let text = self.library.last_error(self.state);
             self.destroy();
@@ -124,7 +119,28 @@ impl Local {
         self.info.extract_types =
             self.types(self.library.api.__bindgen_anon_2.get_extract_event_types);
         self.info.parse_types = self.types(self.library.api.__bindgen_anon_3.get_parse_event_types);
+        self.info.uses_tables = self.owner.uses_tables();
+        self.info.event_schema = self.library.event_schema(self.state);
         Ok(())
+    }
+
+    /// Settings as the plugin takes them, checked against its schema.
+    fn checked(&self, config: &str) -> Result<CString, Error> {
+        let config = match (config.trim(), &self.info.init_schema) {
+            ("", Some(_)) => "{}",
+            _ => config,
+        };
+        if let Some(schema) = &self.info.init_schema {
+            let name = &self.info.name;
+            let value: serde_json::Value = serde_json::from_str(config).map_err(|e| {
+                self.fail(format!(
+                    "error in plugin {name}: init config is not a valid json: {e}"
+                ))
+            })?;
+            crate::schema::check(schema, &value)
+                .map_err(|text| self.fail(format!("error in plugin {name} init config: {text}")))?;
+        }
+        Ok(c_text(config))
     }
 
     fn types(
@@ -266,8 +282,10 @@ impl Local {
         &mut self,
         event: &Event<'_>,
         wanted: &[Wanted],
+        host: &mut dyn Host,
     ) -> Result<Vec<Option<Vec<Datum>>>, Error> {
         self.ready()?;
+        let _hosted = hosted(host);
         let Some(extract) = self.library.api.__bindgen_anon_2.extract_fields else {
             return Err(self.incapable("fields"));
         };
@@ -320,8 +338,8 @@ impl Local {
             get_owner_last_error: Some(tables::last_error),
             num_fields: 1,
             fields: &raw mut field,
-            table_reader: self.functions.reader,
-            table_reader_ext: (&raw const self.functions.reader_ext).cast_mut(),
+            table_reader: self.owner.functions.reader,
+            table_reader_ext: (&raw const self.owner.functions.reader_ext).cast_mut(),
             value_offsets: null_mut(),
         };
         // SAFETY: all that is pointed at lives during the call; the tables of functions are read only.
@@ -378,8 +396,9 @@ impl Local {
     }
 
     /// Shows it an event.
-    pub(crate) fn parse(&mut self, event: &Event<'_>) -> Result<(), Error> {
+    pub(crate) fn parse(&mut self, event: &Event<'_>, host: &mut dyn Host) -> Result<(), Error> {
         self.ready()?;
+        let _hosted = hosted(host);
         let Some(parse) = self.library.api.__bindgen_anon_3.parse_event else {
             return Err(self.incapable("event parsing"));
         };
@@ -388,10 +407,10 @@ impl Local {
         let request = api::ss_plugin_event_parse_input {
             owner: self.owner.address(),
             get_owner_last_error: Some(tables::last_error),
-            table_reader: self.functions.reader,
-            table_writer: self.functions.writer,
-            table_reader_ext: (&raw const self.functions.reader_ext).cast_mut(),
-            table_writer_ext: (&raw const self.functions.writer_ext).cast_mut(),
+            table_reader: self.owner.functions.reader,
+            table_writer: self.owner.functions.writer,
+            table_reader_ext: (&raw const self.owner.functions.reader_ext).cast_mut(),
+            table_writer_ext: (&raw const self.owner.functions.writer_ext).cast_mut(),
         };
         // SAFETY: all that is pointed at lives during the call. What it returns means nothing, by the interface.
         let _ = unsafe { parse(self.state, &raw const input, &raw const request) };
@@ -432,8 +451,9 @@ impl Local {
     }
 
     /// Tells it that a capture begins or ends.
-    pub(crate) fn listen(&mut self, begins: bool) -> Result<(), Error> {
+    pub(crate) fn listen(&mut self, begins: bool, host: &mut dyn Host) -> Result<(), Error> {
         self.ready()?;
+        let _hosted = hosted(host);
         let listen = &self.library.api.__bindgen_anon_5;
         let function = if begins {
             listen.capture_open
@@ -445,9 +465,9 @@ impl Local {
         };
         let input = api::ss_plugin_capture_listen_input {
             owner: self.owner.address(),
-            routine: (&raw const self.functions.routine).cast_mut(),
-            table_reader_ext: (&raw const self.functions.reader_ext).cast_mut(),
-            table_writer_ext: (&raw const self.functions.writer_ext).cast_mut(),
+            routine: (&raw const self.owner.functions.routine).cast_mut(),
+            table_reader_ext: (&raw const self.owner.functions.reader_ext).cast_mut(),
+            table_writer_ext: (&raw const self.owner.functions.writer_ext).cast_mut(),
             get_owner_last_error: Some(tables::last_error),
         };
         self.listening = begins;
@@ -461,6 +481,63 @@ impl Local {
         } else {
             Err(self.last_error())
         }
+    }
+
+    /// Answers another plugin about this one's tables.
+    pub(crate) fn asked(&mut self, query: &Query, host: &mut dyn Host) -> Answer {
+        tables::calls(self.state);
+        let _hosted = hosted(host);
+        self.owner.asked(query)
+    }
+
+    /// Gives it other settings while it runs.
+    pub(crate) fn set_config(&mut self, config: &str) -> Result<(), Error> {
+        self.ready()?;
+        let Some(set) = self.library.api.set_config else {
+            return Err(self.incapable("way to take settings while it runs"));
+        };
+        let config = self.checked(config)?;
+        let input = api::ss_plugin_set_config_input {
+            config: config.as_ptr(),
+        };
+        // SAFETY: state and text are as the interface wants them.
+        let rc = unsafe { set(self.state, &raw const input) };
+        if rc == SUCCESS {
+            Ok(())
+        } else {
+            Err(self.last_error())
+        }
+    }
+
+    /// Has it say what it knows as events, for the start of a capture file.
+    pub(crate) fn dump_state(&mut self) -> Result<Vec<Vec<u8>>, Error> {
+        self.ready()?;
+        let Some(dump) = self.library.api.__bindgen_anon_4.dump_state else {
+            return Ok(Vec::new());
+        };
+        let dumped = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let sink: AsyncSink = {
+            let dumped = std::sync::Arc::clone(&dumped);
+            Box::new(move |event| {
+                let mut dumped = dumped.lock().map_err(|e| e.to_string())?;
+                if dumped.len() >= MOST_EVENTS as usize {
+                    return Err("too many events to begin a capture with".to_owned());
+                }
+                dumped.push(event);
+                Ok(())
+            })
+        };
+        let before = self.owner.swap_dump(Some(sink));
+        // SAFETY: owner and handler live as long as the plugin.
+        let rc = unsafe { dump(self.state, self.owner.address(), Some(tables::dumped)) };
+        self.owner.swap_dump(before);
+        if rc != SUCCESS {
+            let name = self.info.name.clone();
+            let text = self.library.last_error(self.state);
+            return Err(self.fail(format!("dump error for plugin '{name}' : {text}")));
+        }
+        let mut dumped = dumped.lock().map_err(|e| self.fail(e.to_string()))?;
+        Ok(std::mem::take(&mut *dumped))
     }
 
     /// The event in the plugin's words.
@@ -482,8 +559,8 @@ impl Local {
         unsafe { text(function(self.state, &raw mut rc)) }.filter(|_| rc == SUCCESS)
     }
 
-    /// Its counters: name, value as text.
-    pub(crate) fn metrics(&mut self) -> Vec<(String, String)> {
+    /// Its counters.
+    pub(crate) fn metrics(&mut self) -> Vec<Counter> {
         let (Ok(()), Some(function)) = (self.ready(), self.library.api.get_metrics) else {
             return Vec::new();
         };
@@ -506,7 +583,11 @@ impl Local {
                     5 => metric.value.f.to_string(),
                     _ => metric.value.i.to_string(),
                 };
-                Some((text(metric.name)?, value))
+                Some(Counter {
+                    name: text(metric.name)?,
+                    value,
+                    monotonic: metric.type_ == 0,
+                })
             })
             .collect()
     }
@@ -528,7 +609,7 @@ impl Drop for Local {
         }
         tables::calls(self.state);
         if self.listening {
-            let _ = self.listen(false);
+            let _ = self.listen(false, &mut tables::query::Nobody);
         }
         self.stop_async();
         self.close();

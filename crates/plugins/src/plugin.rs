@@ -6,15 +6,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::Error;
+use crate::backend::{self, Backend};
 use crate::field::{Datum, Wanted};
 use crate::info::{Capability, Info};
-use crate::local::Local;
-use crate::remote::Remote;
-use crate::tables::AsyncSink;
+use crate::injected::{admitted, announced};
+use crate::tables::query::{Answer, Host, Nobody, Query};
+use crate::tables::{Access, AsyncSink, Desk, Registry};
 use crate::wire::{Reader, Writer, ask};
 
 /// Events that a plugin has put into a stream and that wait; what comes beyond is dropped and counted.
 const INJECTED: usize = 4096;
+/// Nanoseconds that an event may lie in the future.
+const FUTURE: u64 = 10_000_000_000;
+/// Longest wait for counters.
+const COUNTING: Duration = Duration::from_secs(3);
 /// Longest pause before a child is started again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -92,6 +97,17 @@ pub struct Event<'e> {
     pub bytes: &'e [u8],
 }
 
+/// A counter of a plugin's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counter {
+    /// Its name.
+    pub name: String,
+    /// A number, as text.
+    pub value: String,
+    /// It never falls.
+    pub monotonic: bool,
+}
+
 /// How a batch ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum BatchEnd {
@@ -115,13 +131,6 @@ pub struct Batch {
     pub end: BatchEnd,
 }
 
-enum Backend {
-    Local(Box<Local>),
-    Remote(Remote),
-    /// Its child is gone; another is started then.
-    Gone(Instant),
-}
-
 #[derive(Default)]
 struct Injected {
     events: VecDeque<Vec<u8>>,
@@ -133,9 +142,11 @@ pub struct Plugin {
     spec: Spec,
     info: Info,
     backend: Backend,
+    registry: Arc<Registry>,
     config: Option<String>,
     opened: Option<String>,
-    injecting: bool,
+    /// The source into whose stream it puts events.
+    injecting: Option<String>,
     listening: bool,
     injected: Arc<Mutex<Injected>>,
     ends: u64,
@@ -150,14 +161,15 @@ impl Plugin {
     /// # Errors
     /// When it is no plugin of ours, or its child cannot be started.
     pub fn load(spec: Spec) -> Result<Self, Error> {
-        let (backend, info) = start(&spec)?;
+        let (backend, info) = backend::start(&spec)?;
         Ok(Self {
             spec,
             info,
             backend,
+            registry: Arc::default(),
             config: None,
             opened: None,
-            injecting: false,
+            injecting: None,
             listening: false,
             injected: Arc::default(),
             ends: 0,
@@ -178,14 +190,51 @@ impl Plugin {
         self.ends
     }
 
+    /// Shares tables with the other plugins of a stream. Before [`Plugin::init`].
+    pub fn share(&mut self, registry: &Arc<Registry>) {
+        self.registry = Arc::clone(registry);
+    }
+
     /// Initialises it.
     ///
     /// # Errors
     /// Its words where it refuses.
     pub fn init(&mut self, config: &str) -> Result<(), Error> {
         self.config = Some(config.to_owned());
-        self.info = init(&mut self.backend, &self.spec, config, &self.info)?;
+        let mut desk = Desk::new(&self.registry, Access::None, &self.info.name);
+        let info = backend::init(&mut self.backend, &self.spec, config, &self.info, &mut desk)?;
+        drop(desk);
+        self.info = info;
         Ok(())
+    }
+
+    /// Gives it other settings while it runs.
+    ///
+    /// # Errors
+    /// Its words where it refuses; that it cannot.
+    pub fn set_config(&mut self, config: &str) -> Result<(), Error> {
+        let patience = self.spec.patience;
+        let result = match self.ready() {
+            Some(Backend::Local(local)) => local.set_config(config),
+            Some(Backend::Remote(remote)) => {
+                let mut body = Writer::default();
+                body.blob(config.as_bytes());
+                remote.ask(ask::SET_CONFIG, &body.0, patience).map(|_| ())
+            }
+            _ => Ok(()),
+        };
+        match result {
+            Ok(()) => {
+                self.config = Some(config.to_owned());
+                Ok(())
+            }
+            Err(error) => {
+                if error.is_gone() {
+                    self.trouble(&error);
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Opens its source.
@@ -193,7 +242,7 @@ impl Plugin {
     /// # Errors
     /// Its words where it refuses.
     pub fn open(&mut self, params: &str) -> Result<(), Error> {
-        open(&mut self.backend, &self.spec, params)?;
+        backend::open(&mut self.backend, &self.spec, params)?;
         self.opened = Some(params.to_owned());
         Ok(())
     }
@@ -211,9 +260,9 @@ impl Plugin {
         };
         let result = match backend {
             Backend::Local(local) => local.next_batch(),
-            Backend::Remote(remote) => remote
-                .ask(ask::NEXT, &[], patience)
-                .and_then(|body| batch(&mut Reader(&body)).ok_or_else(|| remote.nonsense())),
+            Backend::Remote(remote) => remote.ask(ask::NEXT, &[], patience).and_then(|body| {
+                backend::batch(&mut Reader(&body)).ok_or_else(|| remote.nonsense())
+            }),
             Backend::Gone(_) => return none(BatchEnd::Later),
         };
         match result {
@@ -227,15 +276,22 @@ impl Plugin {
     }
 
     /// Takes fields from an event. A field that the event has not, or that the plugin cannot give now, is `None`.
-    pub fn extract(&mut self, event: &Event<'_>, wanted: &[Wanted]) -> Vec<Option<Vec<Datum>>> {
+    pub fn extract(
+        &mut self,
+        event: &Event<'_>,
+        wanted: &[Wanted],
+        access: Access<'_>,
+    ) -> Vec<Option<Vec<Datum>>> {
         let patience = self.spec.patience;
-        let result = match self.ready() {
-            Some(Backend::Local(local)) => local.extract(event, wanted),
+        let (registry, name) = (Arc::clone(&self.registry), self.info.name.clone());
+        let mut desk = Desk::new(&registry, access, &name);
+        let result = match self.ready_with(&mut desk) {
+            Some(Backend::Local(local)) => local.extract(event, wanted, &mut desk),
             Some(Backend::Remote(remote)) => {
-                let mut body = event_body(event);
+                let mut body = backend::event_body(event);
                 body.wanted(wanted);
                 remote
-                    .ask(ask::EXTRACT, &body.0, patience)
+                    .ask_with(ask::EXTRACT, &body.0, patience, &mut desk)
                     .and_then(|body| {
                         let values = Reader(&body).values().filter(|v| v.len() == wanted.len());
                         values.ok_or_else(|| remote.nonsense())
@@ -249,11 +305,23 @@ impl Plugin {
         })
     }
 
-    /// Shows it an event. There is no answer to wait for.
-    pub fn parse(&mut self, event: &Event<'_>) {
-        let result = match self.ready() {
-            Some(Backend::Local(local)) => local.parse(event),
-            Some(Backend::Remote(remote)) => remote.tell(ask::PARSE, &event_body(event).0),
+    /// Shows it an event. Nothing is waited for, unless it uses tables.
+    pub fn parse(&mut self, event: &Event<'_>, access: Access<'_>) {
+        let patience = self.spec.patience;
+        let uses_tables = self.info.uses_tables;
+        let (registry, name) = (Arc::clone(&self.registry), self.info.name.clone());
+        let mut desk = Desk::new(&registry, access, &name);
+        let result = match self.ready_with(&mut desk) {
+            Some(Backend::Local(local)) => local.parse(event, &mut desk),
+            Some(Backend::Remote(remote)) => {
+                let body = backend::event_body(event);
+                if uses_tables {
+                    let answer = remote.ask_with(ask::PARSE_ASKED, &body.0, patience, &mut desk);
+                    answer.map(|_| ())
+                } else {
+                    remote.tell(ask::PARSE, &body.0)
+                }
+            }
             _ => return,
         };
         if let Err(error) = result {
@@ -261,22 +329,121 @@ impl Plugin {
         }
     }
 
-    /// Lets it put events into the stream that is open; [`Plugin::injected`] hands them out.
+    /// Answers another plugin about this one's tables.
+    pub(crate) fn asked(&mut self, query: &Query, host: &mut dyn Host) -> Result<Answer, Error> {
+        let patience = self.spec.patience;
+        let result = match &mut self.backend {
+            Backend::Local(local) => Ok(local.asked(query, host)),
+            Backend::Remote(remote) => {
+                let mut body = Writer::default();
+                body.query(query);
+                remote
+                    .ask_with(ask::TABLE, &body.0, patience, host)
+                    .and_then(|body| Reader(&body).answer().ok_or_else(|| remote.nonsense()))
+            }
+            Backend::Gone(_) => Ok(Answer::Failed(
+                "the plugin of this table is away".to_owned(),
+            )),
+        };
+        if let Err(error) = &result {
+            self.failed(error);
+        }
+        result
+    }
+
+    /// Lets it put events into the stream of a source; [`Plugin::injected`] hands them out.
     ///
     /// # Errors
     /// Its words where it refuses.
-    pub fn start_async(&mut self) -> Result<(), Error> {
-        start_async(&mut self.backend, &self.spec, &self.injected)?;
-        self.injecting = true;
-        Ok(())
+    pub fn start_async(&mut self, source: &str) -> Result<(), Error> {
+        self.injecting = Some(source.to_owned());
+        let sink = self.sink(source);
+        backend::start_async(&mut self.backend, &self.spec, source, sink)
     }
 
-    /// The next event that it put into the stream.
-    pub fn injected(&mut self) -> Option<Vec<u8>> {
+    /// Takes what it puts into the stream, after checks.
+    fn sink(&self, source: &str) -> AsyncSink {
+        let injected = Arc::clone(&self.injected);
+        let report = Arc::clone(&self.spec.report);
+        let (info, source) = (self.info.clone(), source.to_owned());
+        Box::new(move |event| {
+            admitted(&info, &source, &event)?;
+            let name = &info.name;
+            let warn = |text: String| {
+                report(Report::Log {
+                    severity: 4,
+                    component: name.clone(),
+                    text,
+                });
+            };
+            let time = time(&event);
+            if time != u64::MAX && time > now().saturating_add(FUTURE) {
+                warn(format!(
+                    "an async event of {time} lies in the future and is dropped"
+                ));
+                return Ok(());
+            }
+            let mut injected = injected.lock().unwrap_or_else(PoisonError::into_inner);
+            if injected.events.len() >= INJECTED {
+                injected.dropped += 1;
+                if injected.dropped.is_power_of_two() {
+                    warn(format!(
+                        "async event queue is full ({} dropped)",
+                        injected.dropped
+                    ));
+                }
+            } else {
+                injected.events.push_back(event);
+            }
+            Ok(())
+        })
+    }
+
+    /// The next event that it put into the stream, of a time not after `until`, or of none.
+    pub fn injected(&mut self, until: u64) -> Option<Vec<u8>> {
         // A child that died is started again by whoever asks for something.
         let _ = self.ready();
         let mut injected = self.injected.lock().unwrap_or_else(PoisonError::into_inner);
-        injected.events.pop_front()
+        let due = |event: &Vec<u8>| time(event) == u64::MAX || time(event) <= until;
+        let at = injected.events.iter().position(due)?;
+        injected.events.remove(at)
+    }
+
+    /// What it knows, as events for the start of a capture file.
+    ///
+    /// # Errors
+    /// Its words where it fails.
+    pub fn dump_state(&mut self) -> Result<Vec<Vec<u8>>, Error> {
+        let patience = self.spec.patience;
+        let result = match self.ready() {
+            Some(Backend::Local(local)) => local.dump_state(),
+            Some(Backend::Remote(remote)) => {
+                remote.ask(ask::DUMP, &[], patience).and_then(|body| {
+                    let mut body = Reader(&body);
+                    let count = body.u32().unwrap_or(0);
+                    let events: Option<Vec<Vec<u8>>> =
+                        (0..count).map(|_| Some(body.blob()?.to_vec())).collect();
+                    events.ok_or_else(|| remote.nonsense())
+                })
+            }
+            _ => Ok(Vec::new()),
+        };
+        let mut events = match result {
+            Ok(events) => events,
+            Err(error) => {
+                if error.is_gone() {
+                    self.trouble(&error);
+                }
+                return Err(error);
+            }
+        };
+        for event in &events {
+            if let Err(text) = announced(&self.info, event) {
+                return Err(Error::plugin(&self.info.name, text));
+            }
+        }
+        events.shrink_to_fit();
+        Ok(events)
     }
 
     /// Events that it put into the stream faster than they were taken, and that are lost.
@@ -292,9 +459,10 @@ impl Plugin {
     ///
     /// # Errors
     /// Its words where it refuses.
-    pub fn listen(&mut self, begins: bool) -> Result<(), Error> {
+    pub fn listen(&mut self, begins: bool, access: Access<'_>) -> Result<(), Error> {
         self.listening = begins;
-        listen(&mut self.backend, &self.spec, begins)
+        let mut desk = Desk::new(&self.registry, access, &self.info.name);
+        backend::listen(&mut self.backend, &self.spec, begins, &mut desk)
     }
 
     /// The event in its words.
@@ -302,7 +470,9 @@ impl Plugin {
         let patience = self.spec.patience;
         let result = match self.ready()? {
             Backend::Local(local) => return local.describe(event),
-            Backend::Remote(remote) => remote.ask(ask::DESCRIBE, &event_body(event).0, patience),
+            Backend::Remote(remote) => {
+                remote.ask(ask::DESCRIBE, &backend::event_body(event).0, patience)
+            }
             Backend::Gone(_) => return None,
         };
         self.text(result)
@@ -328,9 +498,9 @@ impl Plugin {
             .collect()
     }
 
-    /// Its counters: names and values as texts.
-    pub fn metrics(&mut self) -> Vec<(String, String)> {
-        let patience = self.spec.patience;
+    /// Its counters. Who asks for them has other things to do: no long wait.
+    pub fn metrics(&mut self) -> Vec<Counter> {
+        let patience = self.spec.patience.min(COUNTING);
         let result = match self.ready() {
             Some(Backend::Local(local)) => return local.metrics(),
             Some(Backend::Remote(remote)) => remote.ask(ask::METRICS, &[], patience),
@@ -343,7 +513,13 @@ impl Plugin {
         let mut body = Reader(&body);
         let count = body.u32().unwrap_or(0);
         (0..count)
-            .map_while(|_| Some((body.text()?, body.text()?)))
+            .map_while(|_| {
+                Some(Counter {
+                    name: body.text()?,
+                    value: body.text()?,
+                    monotonic: body.u8()? != 0,
+                })
+            })
             .collect()
     }
 
@@ -392,11 +568,15 @@ impl Plugin {
 
     /// The backend, after another child was started where that is due.
     fn ready(&mut self) -> Option<&mut Backend> {
+        self.ready_with(&mut Nobody)
+    }
+
+    fn ready_with(&mut self, host: &mut dyn Host) -> Option<&mut Backend> {
         if let Backend::Gone(since) = self.backend {
             if Instant::now() < since {
                 return None;
             }
-            if let Err(error) = self.restart() {
+            if let Err(error) = self.restart(host) {
                 self.trouble(&error);
                 return None;
             }
@@ -404,166 +584,48 @@ impl Plugin {
         Some(&mut self.backend)
     }
 
-    fn restart(&mut self) -> Result<(), Error> {
+    fn restart(&mut self, host: &mut dyn Host) -> Result<(), Error> {
         self.started = Instant::now();
-        let (mut backend, _) = start(&self.spec)?;
+        let (mut backend, _) = backend::start(&self.spec)?;
         if let Some(config) = &self.config {
-            init(&mut backend, &self.spec, config, &self.info)?;
+            // Tables can be got now whoever asks.
+            let mut desk = Desk::new(&self.registry, Access::None, &self.info.name);
+            backend::init(&mut backend, &self.spec, config, &self.info, &mut desk)?;
         }
-        if self.injecting {
-            start_async(&mut backend, &self.spec, &self.injected)?;
+        if let Some(source) = &self.injecting {
+            backend::start_async(&mut backend, &self.spec, source, self.sink(source))?;
         }
         if self.listening {
-            listen(&mut backend, &self.spec, true)?;
+            backend::listen(&mut backend, &self.spec, true, host)?;
         }
         if let Some(params) = &self.opened {
-            open(&mut backend, &self.spec, params)?;
+            backend::open(&mut backend, &self.spec, params)?;
         }
         self.backend = backend;
         Ok(())
     }
 }
 
+/// An event's time.
+fn time(event: &[u8]) -> u64 {
+    event
+        .first_chunk::<8>()
+        .map_or(u64::MAX, |time| u64::from_le_bytes(*time))
+}
+
+/// The time now in nanoseconds since the epoch.
+fn now() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |now| u64::try_from(now.as_nanos()).unwrap_or(u64::MAX))
+}
+
 impl Drop for Plugin {
     fn drop(&mut self) {
         if self.listening && self.info.can(Capability::Listening) {
-            let _ = listen(&mut self.backend, &self.spec, false);
+            let _ = backend::listen(&mut self.backend, &self.spec, false, &mut Nobody);
         }
-        if let (true, Backend::Remote(remote)) = (self.injecting, &mut self.backend) {
+        if let (true, Backend::Remote(remote)) = (self.injecting.is_some(), &mut self.backend) {
             let _ = remote.ask(ask::STOP_ASYNC, &[], self.spec.patience);
         }
     }
-}
-
-fn start(spec: &Spec) -> Result<(Backend, Info), Error> {
-    let report = Arc::clone(&spec.report);
-    let log = Box::new(move |severity: u32, component: &str, text: &str| {
-        let (component, text) = (component.to_owned(), text.to_owned());
-        report(Report::Log {
-            severity,
-            component,
-            text,
-        });
-    });
-    let Some(program) = &spec.program else {
-        let local = Local::load(&spec.path, log)?;
-        let info = local.info.clone();
-        return Ok((Backend::Local(Box::new(local)), info));
-    };
-    let mut remote = Remote::start(&spec.path, program, spec.memory, spec.patience, log)?;
-    let mut body = Writer::default();
-    body.blob(spec.path.as_bytes());
-    let answer = remote
-        .ask(ask::LOAD, &body.0, spec.patience)
-        .map_err(|error| match error {
-            // The child's own words already name the file.
-            Error::Plugin { text, plugin } => {
-                let prefix = format!("cannot load plugin {plugin}: ");
-                Error::load(&plugin, text.strip_prefix(&prefix).unwrap_or(&text))
-            }
-            other => other,
-        })?;
-    let info = read_info(&answer).ok_or_else(|| remote.nonsense())?;
-    remote.rename(&info.name);
-    Ok((Backend::Remote(remote), info))
-}
-
-fn read_info(answer: &[u8]) -> Option<Info> {
-    serde_json::from_slice(Reader(answer).blob()?).ok()
-}
-
-fn init(backend: &mut Backend, spec: &Spec, config: &str, info: &Info) -> Result<Info, Error> {
-    match backend {
-        Backend::Local(local) => {
-            local.init(config)?;
-            Ok(local.info.clone())
-        }
-        Backend::Remote(remote) => {
-            let mut body = Writer::default();
-            body.blob(config.as_bytes());
-            let answer = remote.ask(ask::INIT, &body.0, spec.patience)?;
-            read_info(&answer).ok_or_else(|| remote.nonsense())
-        }
-        Backend::Gone(_) => Ok(info.clone()),
-    }
-}
-
-fn open(backend: &mut Backend, spec: &Spec, params: &str) -> Result<(), Error> {
-    match backend {
-        Backend::Local(local) => local.open(params),
-        Backend::Remote(remote) => {
-            let mut body = Writer::default();
-            body.blob(params.as_bytes());
-            remote.ask(ask::OPEN, &body.0, spec.patience).map(|_| ())
-        }
-        Backend::Gone(_) => Ok(()),
-    }
-}
-
-fn start_async(
-    backend: &mut Backend,
-    spec: &Spec,
-    injected: &Arc<Mutex<Injected>>,
-) -> Result<(), Error> {
-    let injected = Arc::clone(injected);
-    let sink: AsyncSink = Box::new(move |event| {
-        let code = event.get(20..22).map(|b| u16::from_le_bytes([b[0], b[1]]));
-        let whole = event::Record::parse(&event, 0, event::RecordFlags::default()).is_ok();
-        if code != Some(event::codes::ASYNCEVENT_E) || !whole {
-            return Err("malformed async event".to_owned());
-        }
-        let mut injected = injected.lock().unwrap_or_else(PoisonError::into_inner);
-        if injected.events.len() >= INJECTED {
-            injected.dropped += 1;
-        } else {
-            injected.events.push_back(event);
-        }
-        Ok(())
-    });
-    match backend {
-        Backend::Local(local) => local.start_async(sink),
-        Backend::Remote(remote) => {
-            remote.set_sink(Some(sink));
-            remote.ask(ask::START_ASYNC, &[], spec.patience).map(|_| ())
-        }
-        Backend::Gone(_) => Ok(()),
-    }
-}
-
-fn listen(backend: &mut Backend, spec: &Spec, begins: bool) -> Result<(), Error> {
-    match backend {
-        Backend::Local(local) => local.listen(begins),
-        Backend::Remote(remote) => remote
-            .ask(ask::LISTEN, &[u8::from(begins)], spec.patience)
-            .map(|_| ()),
-        Backend::Gone(_) => Ok(()),
-    }
-}
-
-fn event_body(event: &Event<'_>) -> Writer {
-    let mut body = Writer::default();
-    body.u64(event.number)
-        .blob(event.source.as_bytes())
-        .blob(event.bytes);
-    body
-}
-
-/// Reads a batch. Each event must be a record: the child's checks are its own.
-fn batch(body: &mut Reader<'_>) -> Option<Batch> {
-    let end = body.u8()?;
-    let words = body.text()?;
-    let count = body.u32()?;
-    let mut events = Vec::new();
-    for _ in 0..count {
-        let event = body.blob()?;
-        event::Record::parse(event, 0, event::RecordFlags::default()).ok()?;
-        events.push(event.to_vec());
-    }
-    let end = match end {
-        0 => BatchEnd::More,
-        1 => BatchEnd::Later,
-        2 => BatchEnd::End,
-        _ => BatchEnd::Failed(words),
-    };
-    Some(Batch { events, end })
 }

@@ -11,12 +11,13 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::Error;
 use crate::child::{EATEN, MEMORY_VARIABLE};
+use crate::tables::query::{Answer, Host, Nobody};
 use crate::tables::{AsyncSink, LogSink};
-use crate::wire::{Reader, read_frame, say, write_frame};
+use crate::wire::{Reader, Writer, ask, read_frame, say, write_frame};
 
 /// Answers that wait for whoever asked. There is one request at a time.
 const ANSWERS: usize = 4;
@@ -71,7 +72,7 @@ impl Remote {
                     let mut input = BufReader::new(input);
                     while let Ok((tag, body)) = read_frame(&mut input) {
                         match tag {
-                            say::OK | say::FAILED => {
+                            say::OK | say::FAILED | say::TABLE => {
                                 // More answers than questions: the child is mad.
                                 if sender.try_send((tag, body)).is_err() {
                                     break;
@@ -145,14 +146,43 @@ impl Remote {
         body: &[u8],
         patience: Duration,
     ) -> Result<Vec<u8>, Error> {
+        self.ask_with(tag, body, patience, &mut Nobody)
+    }
+
+    /// Likewise; what the plugin asks about tables meanwhile is answered by `host`.
+    pub(crate) fn ask_with(
+        &mut self,
+        tag: u8,
+        body: &[u8],
+        patience: Duration,
+        host: &mut dyn Host,
+    ) -> Result<Vec<u8>, Error> {
         self.tell(tag, body)?;
-        match self.answers.recv_timeout(patience) {
-            Ok((say::OK, body)) => Ok(body),
-            Ok((_, body)) => Err(Error::plugin(&self.name, String::from_utf8_lossy(&body))),
-            Err(RecvTimeoutError::Timeout) => {
-                Err(self.end(&format!("no answer for {patience:?}; it was ended")))
+        let end = Instant::now() + patience;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            match self.answers.recv_timeout(left) {
+                Ok((say::OK, body)) => return Ok(body),
+                Ok((say::TABLE, body)) => {
+                    let Some(query) = Reader(&body).query() else {
+                        return Err(self.nonsense());
+                    };
+                    let mut out = Writer::default();
+                    out.answer(&host.answer(query));
+                    if out.0.len() >= crate::wire::MAX_FRAME {
+                        out.0.clear();
+                        out.answer(&Answer::Failed("the answer is too long".to_owned()));
+                    }
+                    self.tell(ask::ANSWER, &out.0)?;
+                }
+                Ok((_, body)) => {
+                    return Err(Error::plugin(&self.name, String::from_utf8_lossy(&body)));
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    return Err(self.end(&format!("no answer for {patience:?}; it was ended")));
+                }
+                Err(RecvTimeoutError::Disconnected) => return Err(self.end("")),
             }
-            Err(RecvTimeoutError::Disconnected) => Err(self.end("")),
         }
     }
 

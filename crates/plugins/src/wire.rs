@@ -27,6 +27,14 @@ pub(crate) mod ask {
     pub(crate) const DESCRIBE: u8 = 11;
     pub(crate) const OPEN_PARAMS: u8 = 12;
     pub(crate) const METRICS: u8 = 13;
+    /// Like PARSE, of a plugin that uses tables: the answer says that it has seen the event.
+    pub(crate) const PARSE_ASKED: u8 = 14;
+    /// A question of another plugin's about its tables.
+    pub(crate) const TABLE: u8 = 15;
+    /// The answer to its own question about tables.
+    pub(crate) const ANSWER: u8 = 16;
+    pub(crate) const SET_CONFIG: u8 = 17;
+    pub(crate) const DUMP: u8 = 18;
 }
 
 /// What a child says.
@@ -39,6 +47,8 @@ pub(crate) mod say {
     pub(crate) const INJECT: u8 = 3;
     /// A line for the log.
     pub(crate) const LOG: u8 = 4;
+    /// A question about tables, in the middle of a request.
+    pub(crate) const TABLE: u8 = 5;
 }
 
 /// Writes one frame.

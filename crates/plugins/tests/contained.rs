@@ -2,12 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
-use std::path::PathBuf;
-use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use plugins::{Batch, BatchEnd, Datum, Event, Plugin, Report, Spec, Wanted};
+use plugins::{Access, Batch, BatchEnd, Datum, Event, Plugin, Report, Spec, Wanted};
 
 /// The shared object, compiled once.
 fn library() -> &'static str {
@@ -15,14 +13,7 @@ fn library() -> &'static str {
     &BUILT
         .get_or_init(|| {
             let dir = tempfile::tempdir().unwrap();
-            let out = dir.path().join("libmisbehaving.so").display().to_string();
-            let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/misbehaving.c");
-            let compiled = Command::new("clang")
-                .args(["-shared", "-fPIC", "-O0", "-o", &out])
-                .arg(source)
-                .status()
-                .expect("clang is needed, as for the kernel programs");
-            assert!(compiled.success());
+            let out = testkit::plugins::compiled(dir.path(), "misbehaving");
             (dir, out)
         })
         .1
@@ -181,7 +172,7 @@ fn extraction_goes_wrong_without_harm() {
             source: "harm",
             bytes: &bytes,
         };
-        let values = plugin.extract(&event, &wanted);
+        let values = plugin.extract(&event, &wanted, Access::None);
         if mode == "fine" {
             assert_eq!(values, fine);
         } else {
@@ -217,6 +208,7 @@ fn in_this_process_as_well() {
             field: 0,
             argument: None,
         }],
+        Access::None,
     );
     assert_eq!(values, [Some(vec![Datum::Number(7)])]);
     // No text of its own for events: there is none to be had.

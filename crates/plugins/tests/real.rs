@@ -1,52 +1,12 @@
 //! Plugins of all capabilities, built with the interface's own library and loaded as they are.
-//!
-//! Building them takes a registry and a minute or two: they run with `PEREGRINE_SAMPLE_PLUGINS=1`, and say what is left out
-//! otherwise.
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
-use std::path::PathBuf;
-use std::process::Command;
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use event::{EventCode, RecordBuilder, codes};
-use plugins::{Batch, BatchEnd, Capability, Datum, Event, Fields, Plugin, Spec, Wanted};
-use testkit::corpus::workspace_root;
-
-/// Whether the samples are wanted.
-fn wanted() -> bool {
-    let wanted = std::env::var("PEREGRINE_SAMPLE_PLUGINS").is_ok_and(|v| v == "1");
-    if !wanted {
-        eprintln!("sample plugins are left out; PEREGRINE_SAMPLE_PLUGINS=1 builds them");
-    }
-    wanted
-}
-
-/// Builds the samples once and gives one's path.
-fn sample(name: &str) -> String {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let folder = BUILT.get_or_init(|| {
-        let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/sample/Cargo.toml");
-        let target = workspace_root().join("target/sample-plugins");
-        let built = Command::new(env!("CARGO"))
-            .args([
-                "build",
-                "--quiet",
-                "--examples",
-                "--locked",
-                "--manifest-path",
-            ])
-            .arg(manifest)
-            .arg("--target-dir")
-            .arg(&target)
-            .status()
-            .unwrap();
-        assert!(built.success(), "the sample plugins do not build");
-        target.join("debug/examples")
-    });
-    folder.join(format!("lib{name}.so")).display().to_string()
-}
+use plugins::{Access, Batch, BatchEnd, Capability, Datum, Event, Fields, Plugin, Spec, Wanted};
+use testkit::plugins::sample;
 
 /// In a child, then in this process: both must do the same.
 fn both(name: &str) -> [Plugin; 2] {
@@ -70,9 +30,6 @@ fn pluginevent(text: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_source_brings_events_to_its_end() {
-    if !wanted() {
-        return;
-    }
     for mut plugin in both("counting") {
         let info = plugin.info();
         assert_eq!(
@@ -105,9 +62,6 @@ fn a_source_brings_events_to_its_end() {
 
 #[test]
 fn fields_of_all_kinds() {
-    if !wanted() {
-        return;
-    }
     for mut plugin in both("reading") {
         let fields = Fields::new(plugin.info().fields.clone());
         let bytes = pluginevent(b"n=42");
@@ -126,7 +80,7 @@ fn fields_of_all_kinds() {
                 field: def.field.id.into(),
                 argument,
             };
-            plugin.extract(&event, &[wanted]).remove(0)
+            plugin.extract(&event, &[wanted], Access::None).remove(0)
         };
         assert_eq!(value("count.n"), Some(vec![Datum::Number(42)]));
         assert_eq!(value("count.even"), Some(vec![Datum::Bool(true)]));
@@ -149,7 +103,8 @@ fn fields_of_all_kinds() {
                 &[Wanted {
                     field: 1,
                     argument: None
-                }]
+                }],
+                Access::None
             ),
             [None]
         );
@@ -158,36 +113,37 @@ fn fields_of_all_kinds() {
 
 #[test]
 fn a_watcher_sees_every_event() {
-    if !wanted() {
-        return;
-    }
     for mut plugin in both("watching") {
         for n in 0..50_u64 {
             let bytes = pluginevent(b"x");
-            plugin.parse(&Event {
+            let event = Event {
                 number: n,
                 source: "counting",
                 bytes: &bytes,
-            });
+            };
+            plugin.parse(&event, Access::None);
         }
-        assert_eq!(plugin.metrics(), [("seen".to_owned(), "50".to_owned())]);
+        let metrics = plugin.metrics();
+        assert_eq!(metrics.len(), 1);
+        let seen = &metrics[0];
+        assert!(
+            seen.monotonic && seen.name == "seen" && seen.value == "50",
+            "{seen:?}"
+        );
     }
 }
 
 #[test]
 fn events_are_put_into_the_stream() {
-    if !wanted() {
-        return;
-    }
     for mut plugin in both("injecting") {
         assert_eq!(plugin.info().async_events, ["tick"]);
         assert!(plugin.info().injects_into("syscall") && plugin.info().injects_into("counting"));
-        plugin.start_async().unwrap();
+        plugin.start_async("counting").unwrap();
         let limit = Instant::now() + Duration::from_secs(60);
         let mut seen = 0;
         while seen < 3 {
             assert!(Instant::now() < limit, "no event came");
-            let Some(bytes) = plugin.injected() else {
+            let Some(bytes) = plugin.injected(u64::MAX) else {
                 std::thread::sleep(Duration::from_millis(1));
                 continue;
             };
@@ -204,21 +160,18 @@ fn events_are_put_into_the_stream() {
 
 #[test]
 fn a_listener_hears_begin_and_end() {
-    if !wanted() {
-        return;
-    }
     for mut plugin in both("listening") {
-        plugin.listen(true).unwrap();
+        plugin.listen(true, Access::None).unwrap();
         let limit = Instant::now() + Duration::from_secs(60);
         let metric = |plugin: &mut Plugin, name: &str| {
             let all = plugin.metrics();
-            all.into_iter().find(|(n, _)| n == name).unwrap().1
+            all.into_iter().find(|m| m.name == name).unwrap().value
         };
         while metric(&mut plugin, "worked") == "0" {
             assert!(Instant::now() < limit, "the routine never ran");
             std::thread::sleep(Duration::from_millis(1));
         }
-        plugin.listen(false).unwrap();
+        plugin.listen(false, Access::None).unwrap();
         assert_eq!(
             (metric(&mut plugin, "opened"), metric(&mut plugin, "closed")),
             ("1".into(), "1".into())

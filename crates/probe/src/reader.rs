@@ -19,13 +19,14 @@ use std::time::{Duration, Instant};
 
 use event::Record;
 
+use crate::choice::Choice;
 use crate::counters::{Counters, CpuCounters, LossMeter, Losses};
 use crate::filters::Filters;
 use crate::layout::{CLASSES, FLAG_IO_URING, MAX_CPUS};
 use crate::loader::{self, Attached, Loaded, clock};
 use crate::options::{Backend, Options, Syscalls};
 use crate::ring::{Head, Ring, entry};
-use crate::{Error, support};
+use crate::{Damage, Error, support};
 
 /// How old an event is before it is handed out.
 pub const SETTLE: Duration = Duration::from_micros(100);
@@ -131,13 +132,40 @@ impl Probe {
     /// What is watched, and by which program.
     #[must_use]
     pub fn attached(&self) -> &[Attached] {
-        &self.loaded.attached
+        &self.loaded.hold.attached
     }
 
     /// The way of attaching that was chosen.
     #[must_use]
     pub fn backend(&self) -> Backend {
-        self.loaded.backend
+        self.loaded.choice.backend
+    }
+
+    /// Why that way was chosen, and what was measured for it.
+    #[must_use]
+    pub fn choice(&self) -> &Choice {
+        &self.loaded.choice
+    }
+
+    /// Whether everything is still in place, for who reports the monitor's health. Cheap: a look at
+    /// each link, some microseconds for all, and a system call that must be noticed.
+    ///
+    /// # Errors
+    /// What is not in place.
+    pub fn intact(&self) -> Result<(), Damage> {
+        match self.loaded.hold.missing() {
+            0 => {}
+            links => return Err(Damage::Detached { links }),
+        }
+        if self
+            .loaded
+            .shared
+            .notices_own_call(&self.loaded.hold.attached)
+        {
+            Ok(())
+        } else {
+            Err(Damage::Silent)
+        }
     }
 
     /// The time at which the boot clock was 0, in nanoseconds since the epoch. All events' times
@@ -206,11 +234,15 @@ impl Probe {
                         full,
                         large,
                         no_buffer,
+                        passed_over: 0,
                     },
                 }
             })
             .collect();
-        Counters { cpus }
+        Counters {
+            cpus,
+            passed_over: self.loaded.shared.passed_over(),
+        }
     }
 
     /// Calls that were left out as [`Options::filters`] says: those that succeeded, those that failed.
@@ -316,7 +348,7 @@ impl Probe {
         }
     }
 
-    /// Waits for events, `timeout` at most; `Ok(false)` if none came.
+    /// Waits for events, `timeout` at most; `Ok(false)` if none came by then or before a signal.
     ///
     /// # Errors
     /// The wait itself failed.
@@ -340,8 +372,11 @@ impl Probe {
                 nap(nap_after(self.batch).min(left));
                 self.batch = 0;
             } else if self.idle {
-                self.sleep(left)?;
+                let interrupted = self.sleep(left)?;
                 self.idle = false;
+                if interrupted && !self.has_unread() {
+                    return Ok(false);
+                }
             } else {
                 self.idle = true;
                 nap(NAP.max(nap_after(self.batch)).min(left));
@@ -350,8 +385,14 @@ impl Probe {
         }
     }
 
-    /// Sleeps until a program rings the doorbell.
-    fn sleep(&mut self, timeout: Duration) -> Result<(), Error> {
+    /// Whether anything is in the buffers, however young.
+    fn has_unread(&mut self) -> bool {
+        self.look();
+        self.loaded.rings.iter().any(Ring::has_unread)
+    }
+
+    /// Sleeps until a program rings the doorbell; whether a signal ended it.
+    fn sleep(&mut self, timeout: Duration) -> Result<bool, Error> {
         let flag = self.loaded.shared.reader_sleeps();
         flag.store(1, Ordering::SeqCst);
         // The flag must be seen by whoever writes a record that the look below does not see.
@@ -364,7 +405,7 @@ impl Probe {
                 .shared
                 .reader_sleeps()
                 .store(0, Ordering::Relaxed);
-            return Ok(());
+            return Ok(false);
         }
         let mut event = libc::epoll_event { events: 0, u64: 0 };
         let millis = timeout.as_millis().clamp(1, i32::MAX as u128) as i32;
@@ -374,17 +415,16 @@ impl Probe {
             .shared
             .reader_sleeps()
             .store(0, Ordering::Relaxed);
+        let error = std::io::Error::last_os_error();
         self.doorbell.skip_all();
-        if n < 0 {
-            let error = std::io::Error::last_os_error();
-            if error.kind() != std::io::ErrorKind::Interrupted {
-                return Err(Error::System {
-                    action: "wait for events".into(),
-                    source: error,
-                });
-            }
+        match error.kind() {
+            _ if n >= 0 => Ok(false),
+            std::io::ErrorKind::Interrupted => Ok(true),
+            _ => Err(Error::System {
+                action: "wait for events".into(),
+                source: error,
+            }),
         }
-        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 //! ```text
 //! page 0        consumer position, ours to write
 //! page 1        producer position, the kernel's
-//! from page 2   the data, mapped twice in a row, so a record that wraps is contiguous
+//! from page 2   the data, and its beginning once more, so a record that wraps is contiguous
 //!
 //! record        | length u32: bit 31 being written, bit 30 to be skipped | page offset u32 | data |
 //! ```
@@ -25,6 +25,10 @@ const BUSY: u32 = 1 << 31;
 const DISCARD: u32 = 1 << 30;
 const HEADER: u64 = 8;
 
+/// Bytes of the data that are mapped a second time: more than the longest record. All of it would
+/// count as memory of ours once more.
+const TWICE: usize = 128 << 10;
+
 /// The first unread record of a ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Head {
@@ -41,6 +45,8 @@ pub(crate) struct Ring {
     producer: NonNull<u8>,
     page: usize,
     size: usize,
+    /// Bytes that are mapped from `producer` on.
+    mapped: usize,
     /// Up to where records were handed out.
     position: u64,
     /// What the kernel was told of that.
@@ -74,7 +80,8 @@ impl Ring {
             Ok(NonNull::new(at.cast::<u8>()).expect("mmap gives no null but in failure"))
         };
         let consumer = map(page, libc::PROT_READ | libc::PROT_WRITE, 0)?;
-        let producer = match map(page + 2 * size, libc::PROT_READ, page) {
+        let mapped = page + size + TWICE.min(size);
+        let producer = match map(mapped, libc::PROT_READ, page) {
             Ok(at) => at,
             Err(error) => {
                 // SAFETY: mapped just above with this length.
@@ -88,6 +95,7 @@ impl Ring {
             producer,
             page,
             size,
+            mapped,
             position: 0,
             published: 0,
             seen: 0,
@@ -102,7 +110,7 @@ impl Ring {
     fn data(&self, position: u64) -> *const u8 {
         let offset = (position & (self.size as u64 - 1)) as usize;
         // SAFETY: the data area begins one page behind the producer's, and an offset below `size`
-        // lies in the first of its two copies.
+        // lies in its first copy.
         unsafe { self.producer.as_ptr().add(self.page + offset) }
     }
 
@@ -135,7 +143,8 @@ impl Ring {
                 return Head::None;
             }
             let len = header & !(BUSY | DISCARD);
-            if header & DISCARD != 0 || (len as usize) < PREFIX_LEN + event::record::HEADER_LEN {
+            let possible = PREFIX_LEN + event::record::HEADER_LEN..TWICE;
+            if header & DISCARD != 0 || !possible.contains(&(len as usize)) {
                 self.position += step(len);
                 continue;
             }
@@ -173,8 +182,8 @@ impl Ring {
     #[inline]
     pub(crate) unsafe fn bytes<'a>(&self, at: u64, len: u32) -> &'a [u8] {
         debug_assert!(len as usize <= self.size);
-        // SAFETY: committed, `len` bytes long, contiguous by the second copy of the data; the
-        // caller keeps it from being freed.
+        // SAFETY: committed, `len` bytes long, which `head` found to be less than what is mapped
+        // behind the data, so contiguous; the caller keeps it from being freed.
         unsafe { std::slice::from_raw_parts(self.data(at), len as usize) }
     }
 
@@ -223,7 +232,7 @@ impl Drop for Ring {
         // outlive the reader that owns this ring.
         unsafe {
             libc::munmap(self.consumer.as_ptr().cast(), self.page);
-            libc::munmap(self.producer.as_ptr().cast(), self.page + 2 * self.size);
+            libc::munmap(self.producer.as_ptr().cast(), self.mapped);
         }
     }
 }

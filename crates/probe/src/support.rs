@@ -49,7 +49,7 @@ pub fn support() -> Support {
         // while typed tracepoints work.
         tracing: ProgramType::RawTracepoint.is_supported().unwrap_or(false),
         privileged: privileged && may_load(),
-        loops: crate::btf::kernel_mentions("BPF_FUNC_loop"),
+        loops: crate::btf::Kernel::running().loops,
         io_uring: crate::uring::Places::find().is_some(),
         syscall_tracepoints: crate::tracefs::Tracefs::open()
             .and_then(|fs| fs.number("syscalls", "sys_exit_getppid"))

@@ -2,7 +2,7 @@
 
 use event::syscalls;
 
-use crate::btf::Tracepoints;
+use crate::btf;
 use crate::options::Options;
 
 /// Operation number and the system call that does the same.
@@ -29,14 +29,31 @@ const OPERATIONS: [(usize, &str); 20] = [
     (57, "listen"),
 ];
 
+/// Names of the system calls whose work io_uring can do, each once.
+#[must_use]
+pub fn io_uring_syscalls() -> Vec<&'static str> {
+    let mut names: Vec<&str> = OPERATIONS.iter().map(|(_, name)| *name).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
 /// Operations are numbered below this.
 pub(crate) const MAX_OPERATIONS: usize = 64;
+
+/// The tracepoints that are asked about.
+pub(crate) const TRACEPOINTS: [&str; 4] = [
+    "io_uring_submit_req",
+    "io_uring_submit_sqe",
+    "io_uring_complete",
+    "io_uring_cqe_overflow",
+];
 
 /// Number of the system call by operation; -1: none that is told.
 pub(crate) fn table() -> [i16; MAX_OPERATIONS] {
     let mut table = [-1; MAX_OPERATIONS];
     for (operation, name) in OPERATIONS {
-        let call = syscalls::X86_64_SYSCALLS.iter().find(|c| c.name == name);
+        let call = syscalls::SYSCALLS.iter().find(|c| c.name == name);
         table[operation] = call.map_or(-1, |call| call.number as i16);
     }
     table
@@ -56,12 +73,7 @@ pub(crate) struct Places {
 impl Places {
     /// `None` where the kernel does not show it well enough: before 6.0.
     pub(crate) fn find() -> Option<Self> {
-        let known = Tracepoints::of_kernel(&[
-            "io_uring_submit_req",
-            "io_uring_submit_sqe",
-            "io_uring_complete",
-            "io_uring_cqe_overflow",
-        ]);
+        let known = btf::Kernel::running();
         let submit = match (
             known.arguments("io_uring_submit_req"),
             known.arguments("io_uring_submit_sqe"),

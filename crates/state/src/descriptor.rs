@@ -172,6 +172,8 @@ pub struct Descriptor {
     pub ino: u64,
     /// Addresses of a socket.
     pub socket: SocketName,
+    /// Fields that plugins have added.
+    pub(crate) extra: Option<Box<crate::outside::Extra>>,
     /// Name, then the raw name where it differs.
     text: Vec<u8>,
     name_end: u32,

@@ -90,6 +90,7 @@ impl State {
 
     /// Takes a thread out whatever depends on it.
     pub(crate) fn erase(&mut self, ix: ThreadIx) {
+        self.leaves(ix);
         if let Some(enter) = self.threads.at_unseen(ix).enter.take() {
             self.spare_enter(enter);
         }

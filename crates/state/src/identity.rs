@@ -9,7 +9,7 @@
 //! | `container_updated` | more is known of it, or it is called otherwise |
 //! | `container_removed` | it has gone |
 //! | `container_unknown` | nobody knows it: nobody need wait any more |
-//! | `container_accounts` | its users and groups have been told, as far as it has any |
+//! | `container_accounts` | its users and groups have been told, as far as it has any; `?ID`: nobody was left to ask, `+ID`: they are being read |
 //! | `container_wait` | the recorder asked the runtimes, and alerts waited so many milliseconds |
 
 use std::rc::Rc;
@@ -30,12 +30,24 @@ pub const UNKNOWN_EVENT: &str = "container_unknown";
 /// Name of the event that says that a container's accounts have been read.
 pub const ACCOUNTS_EVENT: &str = "container_accounts";
 
+/// Type number of Mesos' own containers.
+const MESOS: u32 = 3;
+/// Most variables of a task that are kept, and most bytes of each.
+const VARIABLES_MAX: usize = 64;
+const VARIABLE_MAX: usize = 1024;
+
 /// Longest wait that an event may ask for.
 const WAIT_MAX_MS: u64 = 60_000;
 
 impl State {
     /// Control groups, with the container that they name.
     pub(crate) fn cgroups_of(&mut self, raw: &[u8], pid: i64) -> Rc<Cgroups> {
+        self.cgroups_after(None, raw, pid)
+    }
+
+    /// The same of a process that was in `old` before: who makes a group that is called like
+    /// another container stays where he was.
+    fn cgroups_after(&mut self, old: Option<&Identity>, raw: &[u8], pid: i64) -> Rc<Cgroups> {
         let cgroups = Cgroups::new(raw);
         let found = {
             let known =
@@ -49,7 +61,7 @@ impl State {
         };
         if self.is_claimed_falsely(&identity, &path) {
             self.counters.identities_refused += 1;
-            return Rc::new(cgroups);
+            return Rc::new(cgroups.with(old.cloned()));
         }
         self.sighted(&identity, &path, pid);
         Rc::new(cgroups.with(Some(identity)))
@@ -60,7 +72,7 @@ impl State {
         if old.has(raw) || !is_list(raw) {
             old.clone()
         } else {
-            self.cgroups_of(raw, pid)
+            self.cgroups_after(old.identity(), raw, pid)
         }
     }
 
@@ -85,20 +97,21 @@ impl State {
 
     pub(crate) fn sighted(&mut self, identity: &Identity, path: &[u8], pid: i64) {
         let known = self.containers.contains_key(&*identity.id);
-        let own = match identity.family.own_kind() {
-            Some(kind) if !known => Some(Arc::new(self.own_record(identity, kind))),
-            _ => None,
-        };
+        let own = identity.family.own_kind().map(|kind| {
+            let old = self.containers.get(&*identity.id).cloned();
+            old.unwrap_or_else(|| Arc::new(self.own_record(identity, kind)))
+        });
         let sighting = Sighting {
             identity: identity.clone(),
             path: path.into(),
             pid,
             is_known: known || own.is_some(),
             runs: false,
+            ended: false,
             own: own.clone(),
         };
         self.sightings.note(sighting, self.options.max_containers);
-        if let Some(own) = own {
+        if let Some(own) = own.filter(|_| !known) {
             self.keep_container(own);
         }
     }
@@ -112,9 +125,45 @@ impl State {
         let thread = self.threads.at(ix);
         let (cgroups, pid) = (thread.cgroups.clone(), thread.pid);
         if let Some(identity) = cgroups.identity() {
+            if identity.family == Family::Mesos {
+                self.learn_of_mesos(ix, identity);
+            }
             self.sightings
                 .note_program(identity, pid, self.options.max_containers);
         }
+    }
+
+    /// A task of Mesos' own containers says who it is in the environment of its programs.
+    #[cold]
+    fn learn_of_mesos(&mut self, ix: ThreadIx, identity: &Identity) {
+        let old = self.containers.get(&*identity.id);
+        let Some(old) = old.filter(|old| old.kind == MESOS && old.mesos.is_none()) else {
+            return;
+        };
+        let says = |entry: &&[u8]| {
+            let starts = [&b"MESOS_"[..], b"MARATHON_", b"mesos_"];
+            entry.len() <= VARIABLE_MAX && starts.iter().any(|start| entry.starts_with(start))
+        };
+        let env = self.threads.at(ix).env().filter(says).take(VARIABLES_MAX);
+        let mut record = Container {
+            env: env.map(<[u8]>::to_vec).collect(),
+            ..(**old).clone()
+        };
+        record.find_mesos();
+        if record.mesos.is_none() {
+            return;
+        }
+        let record = Arc::new(record);
+        self.keep_container(record.clone());
+        self.sightings.note_more(Sighting {
+            identity: identity.clone(),
+            path: Box::default(),
+            pid: -1,
+            is_known: true,
+            runs: false,
+            ended: false,
+            own: Some(record),
+        });
     }
 
     /// The record of a container of which the path says all that there is.
@@ -126,6 +175,11 @@ impl State {
         let (repository, tag, digest) = split_image(&image);
         Container {
             id: identity.id.to_vec(),
+            full_id: match identity.family {
+                // A task's container is asked for by all of its name.
+                Family::Mesos => identity.full_id.to_vec(),
+                _ => Vec::new(),
+            },
             name,
             kind,
             image_repository: repository.to_vec(),
@@ -188,9 +242,10 @@ impl State {
             }
             b"container_accounts" => {
                 cx.visible = false;
-                match r.text(2).strip_prefix(b"?") {
-                    Some(id) => self.sightings.too_late(id),
-                    None => self.sightings.have_read(r.text(2)),
+                match r.text(2) {
+                    [b'?', id @ ..] => self.sightings.too_late(id),
+                    [b'+', id @ ..] => self.sightings.expect_accounts(id),
+                    id => self.sightings.have_read(id),
                 }
             }
             b"container_wait" => {
@@ -215,7 +270,7 @@ impl State {
     }
 
     /// Nobody knows it.
-    fn container_failed(&mut self, id: &[u8]) {
+    pub(crate) fn container_failed(&mut self, id: &[u8]) {
         if id.is_empty() || self.containers.contains_key(id) {
             return;
         }
@@ -241,6 +296,11 @@ impl State {
     #[must_use]
     pub fn accounts_pending(&self, id: &[u8]) -> bool {
         self.sightings.is_read(id)
+    }
+
+    /// Containers whose users and groups are being read.
+    pub fn containers_being_read(&self) -> impl Iterator<Item = &[u8]> {
+        self.sightings.being_read()
     }
 
     /// Whether [`State::take_sightings`] has any.
@@ -417,6 +477,13 @@ mod tests {
         let forged = state.cgroups_of(&group("/user.slice/user-1000.slice/docker-ID.scope"), 8);
         assert_eq!(forged.container_id(), b"");
         assert_eq!(state.counters().identities_refused, 1);
+        // Who was in a container before is not on the host for it.
+        let other = state.cgroups_of(
+            &format!("cpuset=/docker/{}\0", "fedcba9876543210".repeat(4)).into_bytes(),
+            9,
+        );
+        let escaped = state.cgroups_like(&other, &group("/user.slice/docker-ID.scope"), 9);
+        assert_eq!(escaped.container_id(), b"fedcba987654");
         for same in ["/docker/ID", "/docker/ID/x", "/../docker/ID", "/../../ID"] {
             assert_eq!(
                 state.cgroups_of(&group(same), 9).container_id(),

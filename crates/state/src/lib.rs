@@ -32,7 +32,8 @@
 //!
 //! Modules: [`paths`] joins paths; [`needs`] says what is taken from each event type; `table` holds threads and their relations, `descriptors` the
 //! numbers of one process; `life` is the order of steps for one event, `process`, `files`,
-//! `sockets`, `credentials` what each kind of event does; `scan` brings a look at a running machine and its events together.
+//! `sockets`, `credentials` what each kind of event does; `scan` brings a look at a running machine and its events together;
+//! `outside` is how plugins read and change threads and descriptors.
 
 #![forbid(unsafe_code)]
 
@@ -41,6 +42,7 @@ mod addresses;
 mod container;
 mod context;
 mod credentials;
+mod departures;
 mod descriptor;
 mod descriptors;
 mod enter;
@@ -59,6 +61,7 @@ mod live;
 mod load;
 mod messages;
 pub mod needs;
+mod outside;
 pub mod paths;
 mod process;
 mod save;
@@ -79,5 +82,6 @@ pub use descriptors::DescriptorTable;
 pub use event::snapshot::{Interface, MachineInfo};
 pub use identity::{ACCOUNTS_EVENT, UNKNOWN_EVENT, WAIT_EVENT, split_image};
 pub use image::{Image, ImageFile};
+pub use outside::{Cell, FdField, ThreadField, ThreadList};
 pub use state::{MAX_ANCESTORS, State};
 pub use thread::{Capabilities, Memory, Thread, ThreadFlags, ThreadIx};

@@ -94,6 +94,7 @@ impl State {
                 self.remove_thread(ix, lookup);
             }
         }
+        self.sweep_containers();
         before.saturating_sub(self.threads.len())
     }
 }

@@ -103,6 +103,7 @@ impl State {
             env: self.shared.text.clone(),
             descriptors: self.shared.descriptors.clone(),
             enter: None,
+            extra: None,
             links: Links::default(),
         }
     }

@@ -33,7 +33,7 @@ use crate::thread::{Links, Thread, ThreadIx};
 pub(crate) struct Scan {
     /// When the capture began.
     began: u64,
-    /// In the order of looking.
+    /// In the order of looking, once the load has ended.
     looks: Vec<Look>,
     /// The first look that has not come to pass.
     next: usize,
@@ -63,8 +63,14 @@ impl State {
         }));
     }
 
-    /// A thread as a scan sees it; `looked` is a time before the scan began to look at it, not
-    /// before that of the thread loaded last.
+    /// Whether all that a scan saw has come to pass: nothing that stood is kept for later.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.scan.is_none()
+    }
+
+    /// A thread as a scan sees it; `looked` is a time before the scan began to look at it. Several
+    /// may be looked at at once: their order does not matter.
     pub fn load_seen(&mut self, process: &Process<'_>, looked: u64) {
         self.load_process(process);
         let Some(scan) = &mut self.scan else { return };
@@ -85,6 +91,7 @@ impl State {
         let Some(mut scan) = self.scan.take() else {
             return;
         };
+        scan.looks.sort_by_key(|look| look.at);
         for look in &mut scan.looks {
             if let Some(ix) = self.threads.find(look.tid) {
                 let mut seen = self.threads.at(ix).clone();

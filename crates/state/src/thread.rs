@@ -149,6 +149,8 @@ pub struct Thread {
     pub(crate) descriptors: Rc<DescriptorTable>,
     /// Stored enter event.
     pub(crate) enter: Option<Box<crate::enter::Enter>>,
+    /// Fields that plugins have added. They stay over an exec and go to no child.
+    pub(crate) extra: Option<Box<crate::outside::Extra>>,
     pub(crate) links: Links,
 }
 

@@ -20,18 +20,20 @@
 //! Modules: [`corpus`] finds corpus and specification, [`jsonl`] reads JSON lines, [`tally`] counts,
 //! [`known`] holds the known differences, [`golden`] compares with recorded results, [`workload`]
 //! makes long synthetic streams, [`many_rules`] rule sets of any size, [`load`] makes a live machine work
-//! and counts.
+//! and counts, [`crowd`] fills it with processes, [`plugins`] builds sample plugins.
 
 #![forbid(unsafe_code)]
 
 pub mod conformance;
 pub mod corpus;
+pub mod crowd;
 pub mod golden;
 pub mod incident;
 pub mod jsonl;
 pub mod known;
 pub mod load;
 mod many_rules;
+pub mod plugins;
 pub mod tally;
 pub mod workload;
 

@@ -43,18 +43,6 @@ pub(crate) struct ListContainersRequest {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct Listed {
-    #[prost(string, tag = "1")]
-    pub(crate) id: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct ListContainersResponse {
-    #[prost(message, repeated, tag = "1")]
-    pub(crate) containers: Vec<Listed>,
-}
-
-#[derive(Clone, PartialEq, Message)]
 pub(crate) struct GetContainerRequest {
     #[prost(string, tag = "1")]
     pub(crate) id: String,

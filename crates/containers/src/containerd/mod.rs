@@ -16,6 +16,7 @@ use state::Container;
 use crate::docker::{Change, What};
 use crate::error::Error;
 use crate::grpc::{Answers, Method};
+use crate::listing::List;
 use crate::settings::Settings;
 use messages as v1;
 
@@ -79,12 +80,11 @@ impl Containerd {
         let mut ids = Vec::new();
         for namespace in self.namespaces().await? {
             let path = "/containerd.services.containers.v1.Containers/List";
-            let list: v1::ListContainersResponse = self
+            let list: List = self
                 .method(path, &namespace, LIST_MAX)
                 .call(&v1::ListContainersRequest::default())
                 .await?;
-            let found = list.containers.into_iter().map(|container| container.id);
-            ids.extend(found.filter(|id| is_name(id)));
+            ids.extend(list.ids().filter(|id| is_name(id)));
         }
         Ok(ids)
     }

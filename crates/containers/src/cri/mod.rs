@@ -11,6 +11,7 @@ use state::Container;
 use crate::docker::{Change, What, is_id};
 use crate::error::Error;
 use crate::grpc::{Answers, Method};
+use crate::listing::List;
 use crate::settings::Settings;
 
 use messages as v1;
@@ -64,16 +65,15 @@ impl Cri {
 
     /// Full ids of all containers.
     pub(crate) async fn list(&self) -> Result<Vec<String>, Error> {
-        let list: v1::ListContainersResponse = self
+        let containers: List = self
             .method("/runtime.v1.RuntimeService/ListContainers", LIST_MAX)
             .call(&v1::ListContainersRequest { filter: None })
             .await?;
-        let pods: v1::ListPodSandboxResponse = self
+        let pods: List = self
             .method("/runtime.v1.RuntimeService/ListPodSandbox", LIST_MAX)
             .call(&v1::ListPodSandboxRequest {})
             .await?;
-        let containers = list.containers.into_iter().map(|one| one.id);
-        let ids = containers.chain(pods.items.into_iter().map(|one| one.id));
+        let ids = containers.ids().chain(pods.ids());
         Ok(ids.filter(|id| is_id(id)).collect())
     }
 

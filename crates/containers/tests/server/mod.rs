@@ -137,6 +137,7 @@ pub(crate) fn sighting(full_id: &str) -> Sighting {
         pid: 1,
         is_known: false,
         runs: false,
+        ended: false,
         own: None,
     }
 }

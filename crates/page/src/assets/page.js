@@ -193,8 +193,17 @@ function state(text, kind) {
 
 function follow() {
   const stream = new EventSource("/stream?after=" + newest);
-  stream.onopen = () => state("live", "live");
-  stream.onerror = () => state("connection lost", "lost");
+  let lost = false;
+  stream.onopen = () => {
+    // It may be another service by now, with other numbers.
+    if (lost) load().catch(told);
+    lost = false;
+    state("live", "live");
+  };
+  stream.onerror = () => {
+    lost = true;
+    state("connection lost", "lost");
+  };
   stream.onmessage = message => {
     const alert = JSON.parse(message.data);
     newest = alert.id;

@@ -5,6 +5,7 @@
 mod checks;
 mod coverage;
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -14,7 +15,7 @@ use rules::select::OldSwitches;
 use serde_json::{Value, json};
 use state::State;
 
-use super::replay::{load, rules};
+use super::prepare::{load, rules};
 use crate::cli::{self, CheckForm};
 use crate::machine::state_options;
 use crate::sources::Sources;
@@ -91,7 +92,7 @@ pub(crate) fn run(args: &cli::Doctor) -> Result<u8> {
     match Machine::open(settings, &wanted, &mut state) {
         Ok(machine) => {
             checks.extend(checks::of_watch(&machine, &support, begun.elapsed()));
-            losses = coverage::losses(&set, &order, &wanted, &machine);
+            losses = coverage::losses(&set, &order, &wanted, &machine, &support);
         }
         Err(error) => {
             checks.push(Check {
@@ -149,24 +150,32 @@ fn text_of(health: Health, checks: &[Check], losses: &[Loss], rules: usize) -> S
         }
     }
     out.push('\n');
+    let blind = losses.iter().filter(|loss| loss.events.is_empty()).count();
     if losses.is_empty() {
         out.push_str(&format!("all {rules} rules see everything they ask for\n"));
+    } else if blind == losses.len() {
+        out.push_str(&format!(
+            "{blind} of {rules} rules see nothing: {}\n",
+            losses[0].because
+        ));
     } else {
+        let concerned: BTreeSet<&str> = losses.iter().map(|loss| loss.rule.as_str()).collect();
         out.push_str(&format!(
             "{} of {rules} rules see less than they ask for:\n",
-            losses.len()
+            concerned.len()
         ));
-    }
-    for loss in losses {
-        let events = match loss.events.len() {
-            0 => "everything".to_owned(),
-            1..=8 => loss.events.join(", "),
-            n => format!("{} and {} more", loss.events[..8].join(", "), n - 8),
-        };
-        out.push_str(&format!(
-            "    {}: not {events} ({})\n",
-            loss.rule, loss.because
-        ));
+        for loss in losses {
+            let all = &loss.events;
+            let events = if all.len() <= 8 {
+                all.join(", ")
+            } else {
+                format!("{} and {} more", all[..8].join(", "), all.len() - 8)
+            };
+            out.push_str(&format!(
+                "    {}: not {events} ({})\n",
+                loss.rule, loss.because
+            ));
+        }
     }
     out.push_str(match health {
         Health::Good => "this machine can be watched\n",

@@ -22,13 +22,13 @@ const SHOWN: usize = 4;
 
 /// Prints it.
 pub(crate) fn run(args: &Rules) -> Result<u8> {
-    let Some(loaded) = super::replay::load(args, Vec::new())? else {
+    let Some(loaded) = super::prepare::load(args, Vec::new())? else {
         return Ok(1);
     };
     let settings = &loaded.settings;
     let catalogue = Catalogue::new(settings.static_fields.iter().cloned());
     let sources = Sources::new(&catalogue, true);
-    let loading = super::replay::rules(args, settings, &catalogue, &sources, false)?;
+    let loading = super::prepare::rules(args, settings, &catalogue, &sources, false)?;
     let Some(loading) = loading else {
         return Ok(1);
     };

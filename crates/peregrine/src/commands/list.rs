@@ -15,14 +15,15 @@ pub(crate) fn run(args: &List) -> Result<u8> {
         (_, true) => Form::Markdown,
         _ => Form::Text,
     };
-    let Some(loaded) = super::replay::load(&args.rules, Vec::new())? else {
+    let Some(loaded) = super::prepare::load(&args.rules, Vec::new())? else {
         return Ok(1);
     };
     let catalogue = Catalogue::new(loaded.settings.static_fields.iter().cloned());
-    let sources = Sources::new(&catalogue, true);
+    let sources = Sources::of(&catalogue, &loaded.settings, true)?;
     let key = match args.what {
         Listed::Fields => {
-            output::print(&listing::fields(&catalogue, form))?;
+            let all = crate::sources::listing::fields(&catalogue, &sources, None, form, false);
+            output::print(&all)?;
             return Ok(0);
         }
         Listed::Events => {
@@ -34,7 +35,7 @@ pub(crate) fn run(args: &List) -> Result<u8> {
         Listed::Lists => "lists",
     };
     let Some(loading) =
-        super::replay::rules(&args.rules, &loaded.settings, &catalogue, &sources, false)?
+        super::prepare::rules(&args.rules, &loaded.settings, &catalogue, &sources, false)?
     else {
         return Ok(1);
     };

@@ -1,14 +1,16 @@
 //! `peregrine record`: what happens, into a capture file.
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use capture::Compression;
-use config::Override;
+use config::{Override, Settings};
 use fields::{Catalogue, Environment};
 use filter::Filter;
 use jiff::tz::TimeZone;
+use probe::Losses;
 use state::State;
 
 use super::read::condition;
@@ -16,8 +18,11 @@ use crate::cli::{self, Packing};
 use crate::event_loop::{self, LoopEnd, Pace};
 use crate::hostname::hostname;
 use crate::machine::state_options;
+use crate::pipeline::beside::Main;
 use crate::pipeline::summary;
 use crate::recording::{Form, Recorder};
+use crate::source::Source;
+use crate::sources::{self, Injecting, Running, SYSCALL, Sources};
 use crate::stop::Signals;
 use crate::supervised::{Child, Deeds, Supervised};
 use crate::watch::{Machine, Wanted};
@@ -31,7 +36,12 @@ pub(crate) fn run(args: &cli::Record) -> Result<u8> {
     for option in &args.option {
         overrides.push(Override::parse(option)?);
     }
-    let loaded = match crate::configuration::load(None, &overrides) {
+    if args.source == audit::SOURCE {
+        // Its server is our own here.
+        overrides.push(Override::set("webserver.enabled", "false"));
+    }
+    let config = args.config.as_deref().map(Path::new);
+    let loaded = match crate::configuration::load(config, &overrides) {
         Ok(loaded) => loaded,
         Err(rejected) => {
             crate::configuration::show(&rejected.findings, &rejected.sources);
@@ -46,10 +56,64 @@ pub(crate) fn run(args: &cli::Record) -> Result<u8> {
         text => Some(condition(text, &catalogue)?),
     };
     let form = form(args)?;
+    let sources = Sources::of(&catalogue, settings, args.source == audit::SOURCE)?;
+    if !sources.has(&args.source) {
+        let all: Vec<&str> = sources.names().collect();
+        bail!(
+            "there is no event source '{}'; there are: {}",
+            args.source,
+            all.join(", ")
+        );
+    }
     let signals = Signals::catch().context("cannot catch signals")?;
     let mut state = State::new(state_options(settings));
-    let mut machine = Machine::open(settings, &Wanted::everything(), &mut state)?;
-    let recorder = begin(form, filter, &mut machine, &mut state)?;
+    if args.source == SYSCALL {
+        let running = sources.plugins().start(SYSCALL, true)?;
+        let mut machine = Machine::open(settings, &Wanted::everything(), &mut state)?;
+        // What waited while `/proc` was read belongs to what stands.
+        machine.catch_up(&mut state)?;
+        let source = Injecting::prepare(&running).around(machine);
+        let recorder = begin(form, filter, &state, &running)?;
+        return drive(
+            args, settings, &catalogue, &signals, source, state, recorder,
+        );
+    }
+    if !args.command.is_empty() {
+        bail!("a command can be recorded by system calls only");
+    }
+    let mut company = sources::open(settings, &sources, std::slice::from_ref(&args.source))?;
+    let beside = company.beside.pop().context("the source does not open")?;
+    let recorder = begin(form, filter, &state, &beside.running)?;
+    let source = Main(beside.stream);
+    drive(
+        args, settings, &catalogue, &signals, source, state, recorder,
+    )
+}
+
+/// Begins the file with what stands, and with what plugins know.
+fn begin(
+    form: Form,
+    filter: Option<Filter>,
+    state: &State,
+    running: &[Running],
+) -> Result<Recorder> {
+    let env = Environment {
+        hostname: hostname(),
+        zone: TimeZone::system(),
+        ..Environment::default()
+    };
+    Recorder::begin(form, filter, env, state, Running::dump_states(running))
+}
+
+fn drive<S: Source>(
+    args: &cli::Record,
+    settings: &Settings,
+    catalogue: &Catalogue,
+    signals: &Signals,
+    mut source: S,
+    mut state: State,
+    recorder: Recorder,
+) -> Result<u8> {
     let started = Instant::now();
     let pace = Pace::new(settings, args.seconds);
     if !args.quiet {
@@ -57,40 +121,26 @@ pub(crate) fn run(args: &cli::Record) -> Result<u8> {
     }
     let (end, recorder, code) = if args.command.is_empty() {
         let mut recorder = recorder;
-        let end = event_loop::drive(&mut machine, &mut state, &mut recorder, &signals, pace);
+        let end = event_loop::drive(&mut source, &mut state, &mut recorder, signals, pace);
         (end, recorder, 0)
     } else {
         let child = Child::start(&args.command)?;
-        let mut work = Supervised::new(recorder, child, Deeds::new(&catalogue));
-        let end = event_loop::drive(&mut machine, &mut state, &mut work, &signals, pace);
+        let mut work = Supervised::new(recorder, child, Deeds::new(catalogue));
+        let end = event_loop::drive(&mut source, &mut state, &mut work, signals, pace);
         let code = work.exit_code();
         (end, work.inner, code)
     };
-    finish(args, recorder, end, &machine, started)?;
+    source.finish();
+    let lost = source.losses().map(|meter| meter.lost());
+    finish(args, recorder, end, &lost.unwrap_or_default(), started)?;
     Ok(code)
-}
-
-/// Takes in what waited while `/proc` was read, then begins the file with what stands.
-fn begin(
-    form: Form,
-    filter: Option<Filter>,
-    machine: &mut Machine,
-    state: &mut State,
-) -> Result<Recorder> {
-    machine.catch_up(state)?;
-    let env = Environment {
-        hostname: hostname(),
-        zone: TimeZone::system(),
-        ..Environment::default()
-    };
-    Recorder::begin(form, filter, env, state)
 }
 
 fn finish(
     args: &cli::Record,
     mut recorder: Recorder,
     end: LoopEnd,
-    machine: &Machine,
+    lost: &Losses,
     started: Instant,
 ) -> Result<()> {
     recorder.finish()?;
@@ -107,7 +157,7 @@ fn finish(
             files,
             summary::plural(files),
         );
-        summary::print_losses(&machine.lost());
+        summary::print_losses(lost);
     }
     Ok(())
 }

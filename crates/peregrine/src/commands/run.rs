@@ -2,18 +2,17 @@
 
 use std::io::IsTerminal;
 
-use anyhow::{Context as _, Result, bail};
-use config::Override;
-use rules::select::OldSwitches;
+use anyhow::{Context as _, Result};
+use config::{Override, Settings};
+use fields::Catalogue;
 use state::State;
 
-use super::replay::{load, rules};
+use super::prepare::Prepared;
 use crate::cli;
 use crate::event_loop::{self, Pace};
 use crate::machine::state_options;
 use crate::pipeline::beside::Company;
 use crate::pipeline::{self, Alerting, Ending, Plan, summary};
-use crate::ruleset;
 use crate::sources::Sources;
 use crate::stop::Signals;
 use crate::supervised::{Child, Deeds, Supervised};
@@ -21,42 +20,14 @@ use crate::watch::{Machine, Wanted};
 
 /// Watches.
 pub(crate) fn run(args: &cli::Run) -> Result<u8> {
-    let mut overrides = vec![Override::set("engine.kind", "modern_ebpf")];
-    if args.json {
-        overrides.push(Override::set("json_output", "true"));
-    }
-    if args.all {
-        overrides.push(Override::set("rule_matching", "all"));
-    }
-    let Some(loaded) = load(&args.rules, overrides)? else {
+    let overrides = vec![Override::set("engine.kind", "modern_ebpf")];
+    let sources = |catalogue: &Catalogue, _: &Settings| Ok(Sources::new(catalogue, true));
+    let prepared = Prepared::read(&args.rules, &args.alerts, overrides, sources, false)?;
+    let Some(prepared) = prepared else {
         return Ok(1);
     };
-    let settings = &loaded.settings;
-    if !settings.outputs.any() {
-        bail!("no output is enabled in the configuration; set stdout_output.enabled=true");
-    }
-    let catalogue = crate::containers::catalogue(settings);
-    let sources = Sources::new(&catalogue, true);
-    let Some(loading) = rules(&args.rules, settings, &catalogue, &sources, false)? else {
-        return Ok(1);
-    };
-    let mut rules = loading.into_set();
-    let order = ruleset::select(&mut rules, settings, &OldSwitches::default())?;
-    let plan = Plan {
-        settings,
-        catalogue: &catalogue,
-        sources: &sources,
-        rules: &rules,
-        order: &order,
-        seconds: args.seconds,
-        ending: if args.quiet {
-            Ending::Nothing
-        } else {
-            Ending::Summary
-        },
-        origins: Default::default(),
-    };
-    let wanted = Wanted::of(&rules, &order, settings);
+    let plan = prepared.plan(&args.alerts, args.seconds);
+    let wanted = Wanted::of(plan.rules, plan.order, plan.settings);
     if !wanted.blind.is_empty() {
         let calls = wanted.blind.join(", ");
         eprintln!(
@@ -66,11 +37,11 @@ pub(crate) fn run(args: &cli::Run) -> Result<u8> {
     if !args.command.is_empty() {
         return command(args, &plan, wanted);
     }
-    if !args.quiet {
-        greet(order.len());
+    if !args.alerts.quiet {
+        greet(plan.order.len());
     }
     let ended = pipeline::run(&plan, Company::default(), |state| {
-        Machine::open(settings, &wanted, state)
+        Machine::open(plan.settings, &wanted, state)
     })?;
     match ended.fault {
         Some(fault) => Err(fault),
@@ -108,6 +79,7 @@ fn command(args: &cli::Run, plan: &Plan<'_>, wanted: Wanted) -> Result<u8> {
         eprintln!("\n{} ended with code {code}", args.command.join(" "));
         eprint!("{}", work.deeds.text());
         summary::print_alerts(&work.inner.statistics);
+        summary::print_lookups(&work.inner.lookups());
         summary::print_losses(&work.inner.losses());
     }
     match end.fault {

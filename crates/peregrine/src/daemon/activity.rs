@@ -74,9 +74,14 @@ impl Activity {
         }
     }
 
-    /// What was counted since the last time, as rates; counting begins anew.
+    /// What was counted since the last time, as rates; counting begins anew. Besides, for each rule that was asked, how
+    /// often and for how many nanoseconds since the start.
     #[allow(clippy::cast_precision_loss, reason = "rates need no more digits")]
-    pub(crate) fn tell(&mut self, state: &State) -> Value {
+    pub(crate) fn tell<'n>(
+        &mut self,
+        state: &State,
+        costs: impl Iterator<Item = (&'n str, (u64, u64))>,
+    ) -> Value {
         let old = std::mem::take(self);
         let span = old.since.elapsed().as_secs_f64().max(0.001);
         let rate = |count: u64| (count as f64 / span * 10.0).round() / 10.0;
@@ -115,7 +120,11 @@ impl Activity {
                 .unwrap_or_default();
             json!({"id": text(id), "name": name, "image": image, "rate": rate(*count)})
         });
-        json!({"seconds": span, "rate": rate(old.events), "types": types, "processes": processes, "containers": containers, "others": rate(old.others)})
+        let costs: Vec<Value> = costs
+            .filter(|(_, (asked, _))| *asked > 0)
+            .map(|(rule, (asked, nanos))| json!({"rule": rule, "asked": asked, "nanoseconds": nanos}))
+            .collect();
+        json!({"seconds": span, "rate": rate(old.events), "types": types, "processes": processes, "containers": containers, "others": rate(old.others), "costs": costs})
     }
 }
 

@@ -234,7 +234,7 @@ mod tests {
             report("fails", Some(long), None),
             report("hangs", None, Some(long)),
         ];
-        board.tell(Vec::new(), outputs);
+        board.tell(Vec::new(), outputs, serde_json::Value::Null);
         let troubles = board.troubles();
         assert_eq!(
             troubles,
@@ -243,7 +243,7 @@ mod tests {
                 "output hangs has hung for 31 s"
             ]
         );
-        board.tell(Vec::new(), Vec::new());
+        board.tell(Vec::new(), Vec::new(), serde_json::Value::Null);
         board.source(Some("the kernel is silent".to_owned()));
         board.ended("plugin x broke".to_owned());
         assert_eq!(board.troubles(), ["the kernel is silent", "plugin x broke"]);

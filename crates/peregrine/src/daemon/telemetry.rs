@@ -1,9 +1,12 @@
 //! Everything that is counted, put together at one moment.
 
+mod asking;
+
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use config::settings::Metrics;
+use live::LookupCounters;
 use metrics::host::{Host, Usage, percent};
 use metrics::{Metric, Unit, internal};
 use outputs::{Report, Statistics};
@@ -13,6 +16,8 @@ use state::State;
 use crate::pipeline::{Costs, Origin, RuleSubject};
 use crate::version;
 
+use asking::asking;
+
 /// What the event loop knows at that moment.
 pub(crate) struct Look<'a> {
     pub(crate) events: u64,
@@ -20,6 +25,11 @@ pub(crate) struct Look<'a> {
     pub(crate) statistics: &'a Statistics,
     pub(crate) subjects: &'a [RuleSubject],
     pub(crate) meter: Option<&'a LossMeter>,
+    pub(crate) lookups: LookupCounters,
+    /// What runtimes were asked, where any are.
+    pub(crate) asking: Option<containers::Counters>,
+    /// Events that wait for a container's metadata, that did so in vain, and that could not.
+    pub(crate) waits: (u64, u64, u64),
     pub(crate) state: &'a State,
     pub(crate) outputs: &'a [Report],
     pub(crate) queue_drops: u64,
@@ -30,6 +40,8 @@ pub(crate) struct Look<'a> {
     pub(crate) by_cpu: &'a [u64],
     /// Alerts that the store could not keep.
     pub(crate) not_kept: u64,
+    /// What plugins count.
+    pub(crate) plugins: Vec<Metric>,
 }
 
 /// What rates are reckoned from.
@@ -144,7 +156,7 @@ impl Telemetry {
             resources(&usage, &before.usage, span, self.clock.elapsed(), &mut out);
         }
         if self.settings.state_counters {
-            state_counters(look.state, &mut out);
+            state_counters(look, &mut out);
         }
         if self.settings.kernel_event_counters {
             kernel(look, &losses, &before, span, &mut out);
@@ -166,6 +178,9 @@ impl Telemetry {
                     out.push(metric.label("cpu", &cpu.to_string()));
                 }
             }
+        }
+        if self.settings.plugins_metrics {
+            out.extend_from_slice(&look.plugins);
         }
         ours(look, &mut out);
         if interval {
@@ -386,7 +401,8 @@ fn resources(usage: &Usage, before: &Usage, span: f64, running: Duration, out: &
     ]);
 }
 
-fn state_counters(state: &State, out: &mut Vec<Metric>) {
+fn state_counters(look: &Look<'_>, out: &mut Vec<Metric>) {
+    let (state, asked) = (look.state, look.lookups);
     let counters = state.counters();
     let (threads_added, threads_removed) = state.thread_turnover();
     let files: usize = state
@@ -413,6 +429,18 @@ fn state_counters(state: &State, out: &mut Vec<Metric>) {
         counter("n_drops_full_threadtable", counters.threads_dropped),
         counter("n_stored_evts", counters.enters_kept),
         counter("n_store_evts_drops", counters.enters_dropped),
+        // What was asked of /proc, which Falco does not tell.
+        counter(
+            "n_proc_thread_lookups",
+            asked.threads_found + asked.threads_gone,
+        ),
+        counter("n_proc_thread_lookups_gone", asked.threads_gone),
+        counter(
+            "n_proc_fd_lookups",
+            asked.descriptors_found + asked.descriptors_gone,
+        ),
+        counter("n_proc_fd_lookups_gone", asked.descriptors_gone),
+        counter("n_proc_lookups_refused", asked.refused),
         counter("n_retrieved_evts", counters.enters_met),
         counter("n_added_threads", threads_added),
         counter("n_removed_threads", threads_removed),
@@ -500,6 +528,24 @@ fn ours(look: &Look<'_>, out: &mut Vec<Metric>) {
             look.state.containers().count() as u64,
             "Containers known.",
         ),
+        Metric::own(
+            "alerts_waiting",
+            false,
+            look.waits.0,
+            "Events that wait for a container's metadata.",
+        ),
+        Metric::own(
+            "alerts_pending",
+            true,
+            look.waits.1,
+            "Events that waited for a container's metadata in vain.",
+        ),
+        Metric::own(
+            "alerts_crowded",
+            true,
+            look.waits.2,
+            "Events that could not wait for a container's metadata, as too many did.",
+        ),
         Metric::own("reloads", true, look.reloads.0, "Reloads that took effect."),
         Metric::own(
             "reload_failures",
@@ -514,6 +560,7 @@ fn ours(look: &Look<'_>, out: &mut Vec<Metric>) {
             "Alerts that the store on this machine could not keep.",
         ),
     ]);
+    out.extend(look.asking.iter().flat_map(asking));
     let names = look.subjects.iter().map(|subject| subject.rule.as_str());
     look.costs.metrics(names, out);
     for output in look.outputs {

@@ -10,17 +10,30 @@ Usage:
   peregrine [OPTION...]         as falco [OPTION...], for which it stands in
 
 Commands:
+  run [-- COMMAND]              Watch this machine, or one command and what it starts (root).
+  record FILE [-- COMMAND]      Write what happens to a capture file (root).
+  doctor                        Tell what can be watched here, and which rules lose by what cannot.
   replay FILE                   Match the rules against the events of a capture file.
   read FILE [FILTER]            Print the events of a capture file.
-  check FILE...                 Check rule files and configuration files.
+  top                           Show the running daemon on a terminal.
+  config [FILE]                 Print the effective configuration and the origin of each value.
   list WHAT                     List fields, events, rules, macros or lists.
-  explain CODE                  Explain an error or warning by its code.
+
+  check FILE...                 Check rule files and configuration files; --fix makes safe edits.
+  explain WHAT                  Explain a code, a rule, or why a rule did or did not fire.
+  test FILE...                  Run the tests of rules.
+  fmt FILE...                   Lay rule files out.
+  diff BEFORE AFTER             Say what changes between two sets of rule files.
+  lsp                           Serve an editor that edits rule files.
+  profile FILE                  Measure what each rule and comparison costs and brings.
+  suppress ALERTS               Write an exception that covers an alert.
 
   `peregrine COMMAND --help` tells more about each.
 
 Options:
   -h, --help                    Print this text.
-  -c <path>                     Read the configuration from here instead of /etc/falco/falco.yaml.
+  -c <path>                     Read the configuration from here instead of /etc/falco/falco.yaml
+                                or /etc/peregrine/peregrine.yaml.
   -r <path>                     Load rules from this file or directory instead of those the
                                 configuration names. May be repeated; the order counts. In a
                                 directory, files ending in .yaml or .yml are taken.

@@ -13,6 +13,8 @@ use super::flags::{FlagError, Takes, number};
 pub(crate) struct Past {
     /// `-e FILE`
     pub(crate) capture: Option<String>,
+    /// `-w FILE`
+    pub(crate) record: Option<String>,
     /// `-D TEXT`
     pub(crate) disabled_rules: Vec<String>,
     /// `-T TAG`
@@ -48,7 +50,7 @@ pub(super) fn takes(name: &str) -> Option<Takes> {
         "A" | "b" | "d" | "daemon" | "print-base64" | "F" | "modern-bpf" | "nodriver"
         | "disable-cri-async" => Takes::Nothing,
         "e" | "D" | "T" | "t" | "S" | "snaplen" | "s" | "stats-interval" | "stats_interval"
-        | "k" | "k8s-api" | "K" | "k8s-api-cert" | "k8s-node" | "m" | "mesos-api" | "cri" => {
+        | "k" | "k8s-api" | "K" | "k8s-api-cert" | "k8s-node" | "m" | "mesos-api" | "cri" | "w" => {
             Takes::Value
         }
         _ => return None,
@@ -58,7 +60,6 @@ pub(super) fn takes(name: &str) -> Option<Takes> {
 /// Why a flag of the past is refused.
 pub(super) fn refused(name: &str) -> Option<&'static str> {
     Some(match name {
-        "w" => "recording a capture is a command of its own",
         "u" | "userspace" => "the user space engine (pdig) has gone",
         "g" | "gvisor-config" | "gvisor-generate-config" | "gvisor-root" => {
             "gVisor's engine has gone"
@@ -71,6 +72,7 @@ impl Past {
     pub(super) fn set(&mut self, name: &str, value: String) -> Result<(), FlagError> {
         match name {
             "e" => self.capture = Some(value),
+            "w" => self.record = Some(value),
             "D" => self.disabled_rules.push(value),
             "T" => self.disabled_tags.push(value),
             "t" => self.tags.push(value),

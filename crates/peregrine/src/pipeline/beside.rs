@@ -26,6 +26,11 @@ pub(crate) trait Stream: Send {
     /// When the source broke; what came before was good.
     fn next(&mut self) -> Result<Next<'_>>;
 
+    /// The program was asked to end: nothing new is taken. True: what was taken already still comes, and then the end.
+    fn stop(&mut self) -> bool {
+        false
+    }
+
     /// Nothing more will be asked of it.
     fn finish(&mut self) {}
 }
@@ -60,10 +65,10 @@ impl Company {
     /// When a plugin does not start.
     pub(crate) fn of_capture(sources: &Sources) -> Result<Self> {
         let names = sources.names().filter(|name| *name != SYSCALL);
-        let mixed = names.map(|name| Ok((name.to_owned(), sources.plugins().start(name)?)));
+        let mixed = names.map(|name| Ok((name.to_owned(), sources.plugins().start(name, false)?)));
         Ok(Self {
             mixed: mixed.collect::<Result<_>>()?,
-            running: sources.plugins().start(SYSCALL)?,
+            running: sources.plugins().start(SYSCALL, false)?,
             ..Self::default()
         })
     }
@@ -77,6 +82,17 @@ impl Source for Main {
 
     fn next(&mut self) -> Result<Next<'_>> {
         self.0.next()
+    }
+
+    fn now(&self) -> Option<u64> {
+        None
+    }
+
+    /// No event of another source shows a container.
+    fn sighted(&mut self, _containers: Vec<state::Sighting>) {}
+
+    fn stop(&mut self) -> bool {
+        self.0.stop()
     }
 
     fn finish(&mut self) {
@@ -106,7 +122,9 @@ impl Worker<'_> {
     pub(super) fn run(mut self) -> Done {
         let mut events = 0;
         let mut state = State::new(state::Options::default());
+        self.judge.listen(true, &mut state);
         let error = self.events(&mut state, &mut events).err();
+        self.judge.listen(false, &mut state);
         self.beside.stream.finish();
         if let Some(error) = &error {
             log::error(&format!("{error:#}; the other sources go on"));
@@ -119,9 +137,17 @@ impl Worker<'_> {
 
     fn events(&mut self, state: &mut State, events: &mut u64) -> Result<()> {
         let failed = format!("event source '{}' failed", self.beside.name);
-        while !self.signals.stop() && !self.end.load(Ordering::Relaxed) {
+        let mut stopping = false;
+        loop {
+            if !stopping && (self.signals.stop() || self.end.load(Ordering::Relaxed)) {
+                stopping = true;
+                if !self.beside.stream.stop() {
+                    break;
+                }
+            }
             let item = match self.beside.stream.next().with_context(|| failed.clone())? {
                 Next::Item(item) => item,
+                Next::Idle(_) if stopping => break,
                 Next::Idle(_) => {
                     self.judge.look_for_rules();
                     continue;
@@ -131,7 +157,8 @@ impl Worker<'_> {
             let Some(record) = absorb(state, item) else {
                 continue;
             };
-            let context = state.process(&record);
+            let mut context = state.process(&record);
+            self.judge.show(&record, state, &mut context);
             *events += 1;
             if events.is_multiple_of(256) {
                 self.judge.look_for_rules();

@@ -14,7 +14,7 @@ use super::Plan;
 use super::compiled::{Compiled, RuleSubject};
 use super::keeper::{Keeper, Kept};
 use super::throttle::Throttle;
-use crate::sources::plugin::Values;
+use crate::sources::running::{self, Values};
 use crate::sources::{Running, Sessions, SourceView};
 
 /// The rules of one source, compiled, with what their alerts need. A reload makes new ones.
@@ -26,6 +26,7 @@ pub(super) struct Rulings {
     subjects: Vec<RuleSubject>,
     kept: Option<Arc<Kept>>,
     throttle: Throttle,
+    plugins: Vec<config::settings::Plugin>,
 }
 
 impl Rulings {
@@ -46,6 +47,7 @@ impl Rulings {
             subjects: compiled.subjects.clone(),
             kept: compiled.kept.clone(),
             throttle: Throttle::new(compiled.settings.outputs.throttle),
+            plugins: compiled.settings.plugins.clone(),
         })
     }
 }
@@ -130,6 +132,9 @@ impl Judge {
         if let (Some(keeper), Some(kept)) = (&mut self.keeper, &rulings.kept) {
             *keeper = keeper.with(Arc::clone(kept));
         }
+        self.running
+            .iter()
+            .for_each(|running| running.adopt(&rulings.plugins));
         self.rulings = rulings;
         self.routes = None;
     }
@@ -144,6 +149,23 @@ impl Judge {
         if let Some(rulings) = new {
             self.adopt(rulings);
         }
+    }
+
+    /// Shows an event to the plugins that see this source's, before its rules do.
+    pub(super) fn show(&self, record: &Record<'_>, state: &mut State, context: &mut Context) {
+        running::show(&self.running, &self.name, record, state, context);
+    }
+
+    /// Whether plugins have to do with its events.
+    pub(super) fn has_plugins(&self) -> bool {
+        !self.running.is_empty()
+    }
+
+    /// Tells plugins that a capture begins or ends.
+    pub(super) fn listen(&self, begins: bool, state: &mut State) {
+        self.running
+            .iter()
+            .for_each(|running| running.listen(begins, state));
     }
 
     /// False when nobody reads the alerts any more.
@@ -169,9 +191,6 @@ impl Judge {
             bytes: record.bytes(),
         };
         let code = record.code.number();
-        self.running
-            .iter()
-            .for_each(|running| running.see(&event, code));
         let concerned = rulings.engine.concerns(record.code);
         if !concerned && self.sessions.is_none() {
             return true;
@@ -182,10 +201,12 @@ impl Judge {
             .then(|| Body::of_event(payload, record.ts, &self.limits).ok())
             .flatten();
         let audited = body.as_ref().and_then(|body| body.events().next());
-        if let (Some(sessions), Some(event)) = (&self.sessions, audited)
-            && let Some(session) = Session::of(event.node, event.time)
-        {
-            sessions.begin(session);
+        if let (Some(sessions), Some(event)) = (&self.sessions, audited) {
+            if let Some(session) = Session::of(event.node, event.time) {
+                sessions.begin(session);
+            } else if let Some(request) = Session::ended(event.node) {
+                sessions.end(&request, event.time);
+            }
         }
         if !concerned {
             return true;
@@ -194,7 +215,7 @@ impl Judge {
             base: EventView::new(record, state, context, &rulings.env),
             audit: audited.map(|e| audit::View::new(e.node, e.time).with_zone(&rulings.env.zone)),
             plugin: &self.plugin,
-            values: Values::new(&self.running, event, code),
+            values: Values::new(&self.running, event, code, state),
             session: None,
         };
         let routes = routes.get_or_insert_with(|| {

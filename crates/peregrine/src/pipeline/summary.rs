@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use live::LookupCounters;
 use outputs::Statistics;
 use probe::{Class, Losses};
 
@@ -45,6 +46,28 @@ fn print_rules(statistics: &Statistics) {
     for (rule, count) in rules {
         eprintln!("{:>10}  {rule}", grouped(count));
     }
+}
+
+/// Writes how often `/proc` was asked about what no event had told, if it was.
+pub(crate) fn print_lookups(asked: &LookupCounters) {
+    let threads = asked.threads_found + asked.threads_gone;
+    let descriptors = asked.descriptors_found + asked.descriptors_gone;
+    if threads + descriptors + asked.refused == 0 {
+        return;
+    }
+    let mut line = format!(
+        "looked up in /proc: {} thread{} ({} gone), {} descriptor{} ({} gone)",
+        grouped(threads),
+        plural(threads),
+        grouped(asked.threads_gone),
+        grouped(descriptors),
+        plural(descriptors),
+        grouped(asked.descriptors_gone),
+    );
+    if asked.refused > 0 {
+        line += &format!("; {} too many were not asked", grouped(asked.refused));
+    }
+    eprintln!("{line}");
 }
 
 /// Writes how many calls were left out that succeeded and that failed, if any were.

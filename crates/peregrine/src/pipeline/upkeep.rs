@@ -127,6 +127,9 @@ impl Alerting {
             statistics: &statistics,
             subjects: &self.compiled.subjects,
             meter: self.meter.as_ref(),
+            lookups: self.lookups(),
+            asking: self.asking.as_ref().map(containers::Meter::read),
+            waits: self.waiting.counts(),
             state,
             outputs: &outputs,
             queue_drops: self.outputs.read().dropped(),
@@ -135,12 +138,16 @@ impl Alerting {
             costs: &self.costs,
             by_cpu: &self.by_cpu,
             not_kept: self.keeper.as_ref().map_or(0, Keeper::missed),
+            plugins: self.guests.metrics(),
         };
         let telemetry = &mut self.upkeep.telemetry;
         let told = asked.then(|| telemetry.collect(&look, false));
         let fields = due.then(|| telemetry.snapshot(&look));
         if let (Some(board), Some(metrics)) = (&self.upkeep.board, told) {
-            let activity = self.activity.as_mut().map(|activity| activity.tell(state));
+            let names = self.compiled.subjects.iter().map(|s| s.rule.as_str());
+            let costs = self.costs.by_rule().iter().copied();
+            let activity = self.activity.as_mut();
+            let activity = activity.map(|activity| activity.tell(state, names.zip(costs)));
             board.tell(metrics, outputs, activity.unwrap_or_default());
         }
         if let Some(fields) = fields {

@@ -50,6 +50,11 @@ impl WaitingEvents {
         self.queue.is_empty()
     }
 
+    /// Events that wait now, that went without an answer in time, and for want of room.
+    pub(super) fn counts(&self) -> (u64, u64, u64) {
+        (self.queue.len() as u64, self.late, self.crowded)
+    }
+
     /// When the first of them has waited long enough.
     pub(super) fn due(&self) -> u64 {
         self.queue.front().map_or(u64::MAX, |first| first.until)

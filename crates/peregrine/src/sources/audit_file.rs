@@ -8,20 +8,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context as _, Result, bail};
-use audit::split::{Piece, lines};
-use audit::{Body, Limits, Splitter};
+use audit::Limits;
 use capture::Item;
-use event::{EventCode, Record, RecordBuilder, RecordFlags, codes};
+use event::{Record, RecordFlags};
+
+use super::documents::Documents;
 
 use crate::log;
+use crate::pipeline::beside::Stream;
 use crate::progress::Progress;
 use crate::source::{Next, Source};
 
 /// Bytes taken from the file at once.
 const CHUNK: usize = 64 << 10;
-
-/// Faults that are told one by one; further ones are counted.
-const TOLD: u64 = 20;
 
 /// Whether a file holds JSON rather than a capture: its first byte that is no blank decides. A capture begins with 0x0A
 /// 0x0D 0x0D 0x0A or with the mark of a compressed file.
@@ -61,11 +60,10 @@ pub(crate) fn looks_like_json(path: &str) -> bool {
 /// An open file, or the files of a directory one after the other.
 pub(crate) struct AuditFile {
     files: VecDeque<(String, File)>,
-    splitter: Splitter,
-    limits: Limits,
-    ready: VecDeque<Vec<u8>>,
+    documents: Documents,
+    /// The first of the files has begun.
+    begun: bool,
     current: Vec<u8>,
-    faults: u64,
     position: Arc<AtomicU64>,
     progress: Progress,
 }
@@ -109,108 +107,48 @@ impl AuditFile {
         let position = Arc::new(AtomicU64::new(0));
         Ok(Self {
             files,
-            splitter: Splitter::new(limits.body),
+            documents: Documents::new(limits),
+            begun: false,
             progress: Progress::new(Some(size), &position),
-            limits,
-            ready: VecDeque::new(),
             current: Vec::new(),
-            faults: 0,
             position,
         })
-    }
-
-    fn fault(&mut self, line: u64, what: &str) {
-        self.faults += 1;
-        let name = self.files.front().map_or("", |(name, _)| name);
-        if self.faults <= TOLD {
-            log::error(&format!(
-                "{name}:{line}: {what}; the events of this line are left out"
-            ));
-        } else if self.faults == TOLD + 1 {
-            log::error(&format!("{name}: further faults are counted and not told"));
-        }
-    }
-
-    /// A piece of several lines that makes no sense is taken line by line.
-    fn piece(&mut self, piece: &Piece) {
-        match piece {
-            Piece::TooLarge(line) => {
-                let limit = self.limits.body;
-                self.fault(*line, &format!("a document of more than {limit} bytes"));
-            }
-            Piece::Document(line, text) => {
-                if text.contains(&b'\n') && Body::parse(text, &self.limits).is_err() {
-                    for (line, text) in lines(*line, text) {
-                        self.document(line, text);
-                    }
-                } else {
-                    self.document(*line, text);
-                }
-            }
-        }
-    }
-
-    fn document(&mut self, line: u64, text: &[u8]) {
-        match Body::parse(text, &self.limits) {
-            Ok(body) => {
-                self.ready.extend(records(&body));
-                for skipped in body.skipped() {
-                    self.fault(line, &skipped.to_string());
-                }
-            }
-            Err(refusal) => self.fault(line, &refusal.to_string()),
-        }
     }
 
     /// Reads until an event is ready; false at the end.
     fn fill(&mut self) -> Result<bool> {
         let mut chunk = vec![0; CHUNK];
-        while self.ready.is_empty() {
-            while let Some(piece) = self.splitter.next_piece() {
-                self.piece(&piece);
-            }
-            if !self.ready.is_empty() {
-                break;
-            }
+        while self.documents.is_empty() {
             let Some((name, file)) = self.files.front_mut() else {
                 return Ok(false);
             };
+            if !std::mem::replace(&mut self.begun, true) {
+                self.documents.begin(name);
+            }
             let read = match file.read(&mut chunk) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 read => read.with_context(|| format!("cannot read {name}"))?,
             };
             self.position.fetch_add(read as u64, Ordering::Relaxed);
-            self.splitter.push(&chunk[..read]);
+            self.documents.push(&chunk[..read]);
             if read == 0 {
-                while let Some(piece) = self.splitter.finish() {
-                    self.piece(&piece);
-                }
+                self.documents.finish();
                 self.files.pop_front();
-                self.splitter = Splitter::new(self.limits.body);
+                self.begun = false;
             }
         }
         Ok(true)
     }
 }
 
-/// Records of the events in a body, as captures hold them.
-pub(crate) fn records(body: &Body) -> impl Iterator<Item = Vec<u8>> {
-    body.events().map(|event| {
-        RecordBuilder::new(EventCode::new(codes::PLUGINEVENT_E), event.time, -1)
-            .u32(audit::PLUGIN_ID)
-            .bytes(event.node.json())
-            .finish()
-    })
-}
-
 impl Source for AuditFile {
     const LIVE: bool = false;
 
     fn next(&mut self) -> Result<Next<'_>> {
-        if self.ready.is_empty() && !self.fill()? {
+        if self.documents.is_empty() && !self.fill()? {
             return Ok(Next::End);
         }
-        let Some(record) = self.ready.pop_front() else {
+        let Some(record) = self.documents.next() else {
             return Ok(Next::End);
         };
         self.current = record;
@@ -218,18 +156,35 @@ impl Source for AuditFile {
         Ok(Next::Item(Item::Event(record)))
     }
 
+    fn now(&self) -> Option<u64> {
+        None
+    }
+
+    /// No event of this source shows a container.
+    fn sighted(&mut self, _containers: Vec<state::Sighting>) {}
+
     fn progress(&mut self) {
         self.progress.update();
     }
 
     fn finish(&mut self) {
         self.progress.finish();
-        if self.faults > TOLD {
+        let faults = self.documents.faults();
+        if faults > 1 {
             log::error(&format!(
-                "{} lines of audit events were left out in all",
-                self.faults
+                "{faults} lines of audit events were left out in all"
             ));
         }
+    }
+}
+
+impl Stream for AuditFile {
+    fn next(&mut self) -> Result<Next<'_>> {
+        Source::next(self)
+    }
+
+    fn finish(&mut self) {
+        Source::finish(self);
     }
 }
 
@@ -270,10 +225,10 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let mut file = AuditFile::open(&path.display().to_string(), Limits::default()).unwrap();
         let mut times = Vec::new();
-        while let Next::Item(Item::Event(record)) = file.next().unwrap() {
+        while let Next::Item(Item::Event(record)) = Source::next(&mut file).unwrap() {
             times.push(record.ts / 1_000_000_000);
         }
         assert_eq!(times, [1, 2, 3, 4, 5]);
-        assert_eq!(file.faults, 3);
+        assert_eq!(file.documents.faults(), 3);
     }
 }

@@ -49,6 +49,9 @@ pub(crate) fn fields(
     if source == Some(audit::SOURCE) || (source.is_none() && sources.has(audit::SOURCE)) {
         classes.push(audit_events());
     }
+    if syscall && sources.has(audit::SOURCE) {
+        classes.push(sessions());
+    }
     for plugin in sources.plugins().configured() {
         let fitting = sources
             .names()
@@ -157,6 +160,32 @@ fn audit_events() -> FieldClass {
                 },
             })
             .collect(),
+    }
+}
+
+/// What audit events say about the events of system calls.
+fn sessions() -> FieldClass {
+    let field = |name: &str, list, text: &str| Field {
+        name: name.to_owned(),
+        kind: "CHARBUF",
+        list,
+        text: text.to_owned(),
+        required: false,
+        takes: Vec::new(),
+    };
+    FieldClass {
+        name: "k8s_user".to_owned(),
+        text: "Who works in a pod by way of the API server: known where audit events are taken beside system calls."
+            .to_owned(),
+        sources: vec![SYSCALL.to_owned()],
+        fields: vec![
+            field(
+                "k8s.user.name",
+                false,
+                "User whose request to exec or attach the process goes back to.",
+            ),
+            field("k8s.user.groups", true, "That user's groups."),
+        ],
     }
 }
 

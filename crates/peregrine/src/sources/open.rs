@@ -9,7 +9,7 @@ use web::{Options, Router, Server, Tls};
 
 use super::plugin::PluginStream;
 use super::webhook::{Inbox, Webhook};
-use super::{Injecting, SYSCALL, Sources, audit_plugin};
+use super::{AuditFile, FollowedFile, Injecting, SYSCALL, Sources, audit_plugin};
 use crate::log;
 use crate::pipeline::beside::{Beside, Company, Stream};
 
@@ -20,10 +20,10 @@ use crate::pipeline::beside::{Beside, Company, Stream};
 pub(crate) fn open(settings: &Settings, sources: &Sources, chosen: &[String]) -> Result<Company> {
     let mut company = Company::default();
     for name in chosen.iter().filter(|name| *name != SYSCALL) {
-        let running = sources.plugins().start(name)?;
+        let running = sources.plugins().start(name, true)?;
         let stream: Box<dyn Stream> = match sources.plugins().source(name) {
             Some(plugin) => Box::new(PluginStream::open(plugin, &running)?),
-            None if name == audit::SOURCE => Box::new(audit_events(settings, &mut company.router)?),
+            None if name == audit::SOURCE => audit_events(settings, &mut company.router)?,
             None => bail!("nothing brings events of source '{name}'"),
         };
         company.beside.push(Beside {
@@ -36,9 +36,21 @@ pub(crate) fn open(settings: &Settings, sources: &Sources, chosen: &[String]) ->
 }
 
 /// Audit events: where the plugin's settings say, else at the web server's endpoint.
-fn audit_events(settings: &Settings, router: &mut Router) -> Result<Webhook> {
+fn audit_events(settings: &Settings, router: &mut Router) -> Result<Box<dyn Stream>> {
     let (inbox, server) = match audit_plugin(settings) {
         Some(plugin) if !plugin.open_params.trim().is_empty() => {
+            let params = plugin.open_params.trim();
+            let (_, limits) = keys(plugin)?;
+            if let Some(path) = params.strip_prefix("file://") {
+                log::info(&format!(
+                    "Kubernetes audit events are read as they come to {path}"
+                ));
+                return Ok(Box::new(FollowedFile::new(path, limits)));
+            }
+            if !params.contains("://") {
+                log::info(&format!("Kubernetes audit events are read from {params}"));
+                return Ok(Box::new(AuditFile::open(params, limits)?));
+            }
             let listen = Listen::parse(plugin)?;
             let inbox = Inbox::new(listen.limits);
             let server = serve(&inbox, listen.address, &listen.path, listen.tls)?;
@@ -50,7 +62,15 @@ fn audit_events(settings: &Settings, router: &mut Router) -> Result<Webhook> {
             let path = web.k8s_audit_endpoint.as_deref().unwrap_or("/k8s-audit");
             if web.enabled {
                 inbox.route(path, router);
-                return Ok(Webhook::new(inbox, None));
+                let secure = if web.ssl_enabled { "https" } else { "http" };
+                let address = SocketAddr::new(
+                    web.listen_address,
+                    u16::try_from(web.listen_port).context("webserver.listen_port")?,
+                );
+                log::info(&format!(
+                    "Kubernetes audit events are taken at {secure}://{address}{path}"
+                ));
+                return Ok(Box::new(Webhook::new(inbox, None)));
             }
             let port = u16::try_from(web.listen_port).context("webserver.listen_port")?;
             let tls = web.ssl_enabled.then(|| Tls {
@@ -62,7 +82,7 @@ fn audit_events(settings: &Settings, router: &mut Router) -> Result<Webhook> {
             (inbox, server)
         }
     };
-    Ok(Webhook::new(inbox, Some(server)))
+    Ok(Box::new(Webhook::new(inbox, Some(server))))
 }
 
 fn serve(inbox: &Inbox, address: SocketAddr, path: &str, tls: Option<Tls>) -> Result<Server> {
@@ -96,8 +116,8 @@ impl Listen {
         let (scheme, rest) = params.split_once("://").unwrap_or(("", params));
         if !matches!(scheme, "http" | "https") {
             bail!(
-                "open_params '{params}' of plugin '{}': live audit events come to http://HOST:PORT/PATH \
-                 or https://HOST:PORT/PATH; read a file with `peregrine replay FILE`",
+                "open_params '{params}' of plugin '{}': scheme \"{scheme}\" is not supported; audit events come to \
+                 http://HOST:PORT/PATH or https://HOST:PORT/PATH, from file://PATH as it grows, or once from a path",
                 plugin.name
             );
         }
@@ -120,19 +140,7 @@ impl Listen {
                 plugin.name
             )
         })?;
-        let keys = if plugin.init_config.trim().is_empty() {
-            serde_json::Value::Null
-        } else {
-            config::Node::parse(&plugin.init_config, None)
-                .ok()
-                .with_context(|| format!("init_config of plugin '{}' is no map", plugin.name))?
-                .to_json()
-        };
-        let number = |key: &str, default: usize| {
-            let value = keys[key].as_u64().and_then(|n| usize::try_from(n).ok());
-            value.filter(|n| *n > 0).unwrap_or(default)
-        };
-        let defaults = Limits::default();
+        let (keys, limits) = keys(plugin)?;
         let text = |key: &str| keys[key].as_str().map(str::to_owned);
         Ok(Self {
             address: (ip, port).into(),
@@ -143,13 +151,32 @@ impl Listen {
                     .into(),
                 client_ca: text("sslClientCA").map(Into::into),
             }),
-            limits: Limits {
-                body: number("webhookMaxBatchSize", defaults.body),
-                event: number("maxEventSize", defaults.event),
-                ..defaults
-            },
+            limits,
         })
     }
+}
+
+/// The plugin's own settings, and the limits among them.
+fn keys(plugin: &config::settings::Plugin) -> Result<(serde_json::Value, Limits)> {
+    let keys = if plugin.init_config.trim().is_empty() {
+        serde_json::Value::Null
+    } else {
+        config::Node::parse(&plugin.init_config, None)
+            .ok()
+            .with_context(|| format!("init_config of plugin '{}' is no map", plugin.name))?
+            .to_json()
+    };
+    let number = |key: &str, default: usize| {
+        let value = keys[key].as_u64().and_then(|n| usize::try_from(n).ok());
+        value.filter(|n| *n > 0).unwrap_or(default)
+    };
+    let defaults = Limits::default();
+    let limits = Limits {
+        body: number("webhookMaxBatchSize", defaults.body),
+        event: number("maxEventSize", defaults.event),
+        ..defaults
+    };
+    Ok((keys, limits))
 }
 
 #[cfg(test)]

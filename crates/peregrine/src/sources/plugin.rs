@@ -1,20 +1,18 @@
 //! Plugins of the configuration: loaded once to learn what they are, and started for each source that needs them.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::path::{Component, Path};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use bumpalo::Bump;
 use capture::Item;
 use config::Settings;
 use event::{Record, RecordFlags};
-use filter::{Argument, Value};
-use plugins::{BatchEnd, Capability, Datum, Event, Fields, Info, Plugin, Report, Spec, Wanted};
+use plugins::{BatchEnd, Capability, Fields, Info, Plugin, Registry, Report, Spec};
 use rules::Priority;
 
+use super::running::Running;
 use super::{built_in, wanted};
 use crate::log;
 use crate::pipeline::beside::Stream;
@@ -25,22 +23,24 @@ use crate::watch::Wanted as Watched;
 const FOLDER: &str = "/usr/share/falco/plugins";
 
 /// A plugin that one thread uses at a time.
-type Shared = Arc<Mutex<Plugin>>;
+pub(super) type Shared = Arc<Mutex<Plugin>>;
 
-fn lock(plugin: &Shared) -> MutexGuard<'_, Plugin> {
+pub(super) fn lock(plugin: &Shared) -> MutexGuard<'_, Plugin> {
     plugin.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A plugin of the configuration.
 pub(crate) struct Configured {
-    spec: Spec,
+    /// Its name in the configuration.
+    pub(super) title: String,
+    pub(super) spec: Spec,
     /// What it says of itself.
     pub(crate) info: Info,
     /// Its fields.
     pub(crate) fields: Fields,
     /// Number of the first of them.
     pub(crate) first: u16,
-    config: String,
+    pub(super) config: String,
     open_params: String,
 }
 
@@ -100,6 +100,7 @@ impl Plugins {
                 .checked_add(count)
                 .context("the plugins have too many fields")?;
             all.push(Configured {
+                title: plugin.name.clone(),
                 spec,
                 info,
                 fields,
@@ -136,12 +137,14 @@ impl Plugins {
         sourcing.map(|info| info.source.as_str())
     }
 
-    /// Starts those that have to do with events of a source; its own plugin is among them.
+    /// Starts those that have to do with events of a source; its own plugin is among them. They share tables. Events that
+    /// they put in themselves are wanted of a `live` source only: a capture brings them along.
     ///
     /// # Errors
     /// When one does not start.
-    pub(crate) fn start(&self, source: &str) -> Result<Vec<Running>> {
+    pub(crate) fn start(&self, source: &str, live: bool) -> Result<Vec<Running>> {
         let mut running = Vec::new();
+        let registry = Arc::new(Registry::default());
         for plugin in &self.all {
             let info = &plugin.info;
             let own = info.can(Capability::Sourcing) && info.source == source;
@@ -154,7 +157,7 @@ impl Plugins {
             {
                 continue;
             }
-            running.push(Running::start(plugin, source)?);
+            running.push(Running::start(plugin, source, &registry, live)?);
         }
         Ok(running)
     }
@@ -227,150 +230,6 @@ fn spec(path: &str, in_process: bool) -> Result<Spec> {
     })
 }
 
-/// A plugin at work on the events of one source.
-pub(crate) struct Running {
-    plugin: Shared,
-    info: Info,
-    first: u16,
-    extracts: bool,
-    parses: bool,
-    injects: bool,
-    /// The plugin is the source itself.
-    own: bool,
-    /// Fields that rules have asked for: they are taken from an event at once.
-    learned: RefCell<Vec<Wanted>>,
-}
-
-impl Running {
-    fn start(configured: &Configured, source: &str) -> Result<Self> {
-        let mut plugin = configured.started()?;
-        let info = plugin.info().clone();
-        if info.can(Capability::Listening) {
-            plugin
-                .listen(true)
-                .with_context(|| format!("capture_open error for plugin '{}'", info.name))?;
-        }
-        let injects = info.injects_into(source);
-        if injects {
-            plugin.start_async().with_context(|| {
-                format!("can't set async event handler for plugin '{}'", info.name)
-            })?;
-        }
-        Ok(Self {
-            plugin: Arc::new(Mutex::new(plugin)),
-            first: configured.first,
-            extracts: info.extracts_from(source),
-            parses: info.parses(source),
-            injects,
-            own: info.can(Capability::Sourcing) && info.source == source,
-            info,
-            learned: RefCell::default(),
-        })
-    }
-
-    fn fields(&self) -> std::ops::Range<u16> {
-        self.first..self.first + self.info.fields.len() as u16
-    }
-
-    /// Shows it an event, if it is for it.
-    pub(crate) fn see(&self, event: &Event<'_>, code: u16) {
-        if self.parses
-            && self
-                .info
-                .takes(&self.info.parse_types, &self.info.parse_sources, code)
-        {
-            lock(&self.plugin).parse(event);
-        }
-    }
-}
-
-/// Values of plugins' fields for one event.
-pub(crate) struct Values<'a> {
-    running: &'a [Running],
-    event: Event<'a>,
-    code: u16,
-    /// By plugin, in the order of what it has learned.
-    taken: RefCell<Vec<Vec<Option<Vec<Datum>>>>>,
-}
-
-impl<'a> Values<'a> {
-    /// Nothing taken yet.
-    pub(crate) fn new(running: &'a [Running], event: Event<'a>, code: u16) -> Self {
-        Self {
-            running,
-            event,
-            code,
-            taken: RefCell::new(vec![Vec::new(); running.len()]),
-        }
-    }
-
-    /// The value of the field with this number.
-    pub(crate) fn value<'s>(
-        &self,
-        number: u16,
-        arg: &Argument,
-        scratch: &'s Bump,
-    ) -> Option<Value<'s>> {
-        let at = self
-            .running
-            .iter()
-            .position(|running| running.fields().contains(&number))?;
-        let running = &self.running[at];
-        let info = &running.info;
-        if !running.extracts || !info.takes(&info.extract_types, &info.extract_sources, self.code) {
-            return None;
-        }
-        let field = number - running.first;
-        let argument = match arg {
-            Argument::None => None,
-            Argument::Index(index) => Some(index.to_string()),
-            Argument::Key(key) => Some(key.to_string()),
-        };
-        let wanted = Wanted {
-            field: field.into(),
-            argument,
-        };
-        let mut learned = running.learned.borrow_mut();
-        let place = learned
-            .iter()
-            .position(|w| *w == wanted)
-            .unwrap_or_else(|| {
-                learned.push(wanted);
-                learned.len() - 1
-            });
-        let mut taken = self.taken.borrow_mut();
-        if taken[at].len() <= place {
-            taken[at] = lock(&running.plugin).extract(&self.event, &learned);
-        }
-        let data = taken[at].get(place)?.as_ref()?;
-        if info.fields.get(usize::from(field))?.list {
-            let all = data.iter().map(|datum| datum.value(scratch));
-            return Some(Value::List(
-                scratch.alloc_slice_fill_iter(all.collect::<Vec<_>>()),
-            ));
-        }
-        data.first().map(|datum| datum.value(scratch))
-    }
-
-    /// The event in the words of its plugin, or its first bytes.
-    pub(crate) fn describe<'s>(&self, payload: &[u8], scratch: &'s Bump) -> &'s [u8] {
-        let own = self.running.iter().find(|running| running.own);
-        if let Some(text) = own.and_then(|running| lock(&running.plugin).describe(&self.event)) {
-            return scratch.alloc_slice_copy(text.as_bytes());
-        }
-        let start = &payload[..payload.len().min(50)];
-        let printable = start.iter().all(|b| b.is_ascii_graphic() || *b == b' ');
-        let shown = if printable {
-            String::from_utf8_lossy(start)
-        } else {
-            "<binary>".into()
-        };
-        scratch
-            .alloc_str(&format!("datalen={} data={shown}...", payload.len()))
-            .as_bytes()
-    }
-}
-
 /// The time now in nanoseconds since the epoch.
 fn now() -> u64 {
     let now = SystemTime::now()
@@ -385,6 +244,8 @@ pub(crate) struct PluginStream {
     ready: VecDeque<Vec<u8>>,
     end: Option<Option<String>>,
     current: Vec<u8>,
+    /// Nothing more is taken from the plugin.
+    stopped: bool,
 }
 
 impl PluginStream {
@@ -406,12 +267,21 @@ impl PluginStream {
             ready: VecDeque::new(),
             end: None,
             current: Vec::new(),
+            stopped: false,
         })
     }
 }
 
 impl Stream for PluginStream {
+    fn stop(&mut self) -> bool {
+        self.stopped = true;
+        true
+    }
+
     fn next(&mut self) -> Result<Next<'_>> {
+        if self.ready.is_empty() && self.stopped {
+            return Ok(Next::End);
+        }
         if self.ready.is_empty() {
             match self.end.take() {
                 Some(None) => {
@@ -484,7 +354,7 @@ impl<S> Injecting<S> {
         let Some(mut event) = self
             .plugins
             .iter()
-            .find_map(|plugin| lock(plugin).injected())
+            .find_map(|plugin| lock(plugin).injected(now()))
         else {
             return false;
         };
@@ -506,6 +376,10 @@ impl<S> Injecting<S> {
 }
 
 impl Stream for Injecting<Box<dyn Stream>> {
+    fn stop(&mut self) -> bool {
+        self.inner.stop()
+    }
+
     fn next(&mut self) -> Result<Next<'_>> {
         if !self.plugins.is_empty() && self.injected() {
             return self.record();
@@ -536,6 +410,14 @@ impl<S: Source> Source for Injecting<S> {
         self.inner.losses()
     }
 
+    fn asking(&self) -> Option<containers::Meter> {
+        self.inner.asking()
+    }
+
+    fn lookups(&self) -> Option<live::LookupMeter> {
+        self.inner.lookups()
+    }
+
     fn now(&self) -> Option<u64> {
         self.inner.now()
     }
@@ -554,6 +436,10 @@ impl<S: Source> Source for Injecting<S> {
 
     fn progress(&mut self) {
         self.inner.progress();
+    }
+
+    fn stop(&mut self) -> bool {
+        self.inner.stop()
     }
 
     fn finish(&mut self) {

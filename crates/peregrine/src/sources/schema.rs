@@ -24,6 +24,8 @@ pub(crate) const AUDIT_END: u16 = 0x9FF0;
 pub(crate) const SESSION_USER: u16 = 0x9FF0;
 /// `k8s.user.groups`: their groups.
 pub(crate) const SESSION_GROUPS: u16 = 0x9FF1;
+/// The fields of sessions.
+const SESSION_FIELDS: [&str; 2] = ["k8s.user.name", "k8s.user.groups"];
 /// First number of plugins' fields.
 pub(crate) const PLUGINS: u16 = 0xA000;
 
@@ -39,6 +41,8 @@ pub(crate) struct SourceSchema {
     audit: Option<audit::Catalogue>,
     /// Plugins' fields, with the number of each plugin's first.
     plugins: Vec<(u16, plugins::Fields)>,
+    /// Names of the events that plugins put into streams.
+    injected: Vec<String>,
 }
 
 impl SourceSchema {
@@ -49,6 +53,7 @@ impl SourceSchema {
             whole: true,
             audit: None,
             plugins: Vec::new(),
+            injected: Vec::new(),
         }
     }
 
@@ -59,12 +64,26 @@ impl SourceSchema {
             whole: false,
             audit,
             plugins: Vec::new(),
+            injected: Vec::new(),
+        }
+    }
+
+    /// All of the catalogue, and what audit events have: for events of any source.
+    pub(crate) fn everything(catalogue: &Catalogue) -> Self {
+        Self {
+            audit: Some(audit::Catalogue::new()),
+            ..Self::syscall(catalogue)
         }
     }
 
     /// Adds the fields of a plugin.
     pub(crate) fn add(&mut self, first: u16, fields: &plugins::Fields) {
         self.plugins.push((first, fields.clone()));
+    }
+
+    /// Adds names of events: `evt.type` may be compared with them.
+    pub(crate) fn announce(&mut self, names: &[String]) {
+        self.injected.extend_from_slice(names);
     }
 
     /// Fields of plugins that alerts show by default.
@@ -126,7 +145,7 @@ impl Schema for SourceSchema {
                 Err(error) => return Err(error),
             }
         }
-        if self.whole && matches!(text, "k8s.user.name" | "k8s.user.groups") {
+        if self.whole && SESSION_FIELDS.contains(&text) {
             return Ok(session_field(text));
         }
         for (first, fields) in &self.plugins {
@@ -151,15 +170,21 @@ impl Schema for SourceSchema {
                     .resolve(name)
                     .is_ok_and(|def| self.holds(&def))
         });
+        let sessions: &[&str] = if self.whole { &SESSION_FIELDS } else { &[] };
         let audit = self.audit.iter().flat_map(|audit| audit.names());
         let plugins = self.plugins.iter().flat_map(|(_, fields)| fields.infos());
-        own.chain(audit)
+        own.chain(sessions.iter().copied())
+            .chain(audit)
             .chain(plugins.map(|info| info.name.as_str()))
             .collect()
     }
 
     fn check_constant(&self, field: &FieldDef, value: &[u8]) -> Result<(), String> {
         if field.field.id >= AUDIT {
+            return Ok(());
+        }
+        let injected = || self.injected.iter().any(|name| name.as_bytes() == value);
+        if field.field.id == Id::EvtType as u16 && injected() {
             return Ok(());
         }
         self.catalogue.check_constant(field, value)

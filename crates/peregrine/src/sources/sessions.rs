@@ -4,6 +4,10 @@
 //! container that no process of the container has started. Where all of this agrees, the process and everything that it
 //! starts belong to the user's session. The two may come in either order and from two threads, so starts without a request are
 //! remembered for a while, and so are requests without a start.
+//!
+//! A request to attach starts nothing: the user types into what runs already. So the container's first process and what it
+//! has started belong to the session from the request until the connection's end is told. What others run in the
+//! container by exec does not.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +25,8 @@ const AFTER: u64 = 10_000_000_000;
 const BEFORE: u64 = 3_000_000_000;
 /// Requests and starts that are remembered.
 const REMEMBERED: usize = 256;
+/// Attached users at one time.
+const ATTACHED: usize = 64;
 /// Processes that belong to sessions.
 const PROCESSES: usize = 1 << 16;
 
@@ -34,8 +40,16 @@ struct Start {
     command: Vec<u8>,
 }
 
+/// A user who is attached to what runs in a container.
+struct Attached {
+    session: Arc<Session>,
+    /// Time of the connection's end.
+    end: u64,
+}
+
 #[derive(Default)]
 struct Known {
+    attached: VecDeque<Attached>,
     requests: VecDeque<Arc<Session>>,
     starts: VecDeque<Start>,
     processes: HashMap<i64, Arc<Session>>,
@@ -82,6 +96,11 @@ impl Sessions {
     pub(crate) fn begin(&self, session: Session) {
         let session = Arc::new(session);
         let mut known = self.known();
+        if session.attach {
+            known.attach(session);
+            self.any.store(true, Ordering::Release);
+            return;
+        }
         let at = known.starts.iter().position(|start| fits(start, &session));
         if let Some(start) = at.and_then(|at| known.starts.remove(at)) {
             known.belongs(start.tid, &session);
@@ -92,6 +111,15 @@ impl Sessions {
             known.requests.pop_front();
         }
         known.requests.push_back(session);
+    }
+
+    /// Notes that the connection of a request is closed.
+    pub(crate) fn end(&self, request: &[u8], time: u64) {
+        let mut known = self.known();
+        let open = known.attached.iter_mut();
+        for attached in open.filter(|attached| attached.session.id == request) {
+            attached.end = attached.end.min(time);
+        }
     }
 
     /// Whether events of this type may belong to one, or make one: most of the time there is none.
@@ -120,7 +148,7 @@ impl Sessions {
                 known.processes.get(&process).cloned()
             };
         }
-        if known.processes.is_empty() && !starts {
+        if known.processes.is_empty() && known.attached.is_empty() && !starts {
             return None;
         }
         let scratch = Bump::new();
@@ -131,6 +159,11 @@ impl Sessions {
         let parent = number(view, self.parent.as_ref(), &scratch);
         if let Some(session) = parent.and_then(|parent| known.processes.get(&parent).cloned()) {
             known.belongs(process, &session);
+            return Some(session);
+        }
+        if !known.attached.is_empty()
+            && let Some(session) = self.attached(view, &known, &scratch)
+        {
             return Some(session);
         }
         if !starts || view.record.result().is_some_and(|result| result < 0) {
@@ -151,6 +184,30 @@ impl Sessions {
         }
         known.starts.push_back(start);
         None
+    }
+
+    /// The session of who is attached to the process of an event, the latest of several.
+    fn attached(
+        &self,
+        view: &EventView<'_>,
+        known: &Known,
+        scratch: &Bump,
+    ) -> Option<Arc<Session>> {
+        let own = |field: &Option<FieldRef>| text(view, field.as_ref(), scratch);
+        let pod = own(&self.pod)?;
+        let (namespace, container) = (own(&self.namespace), own(&self.container));
+        let same = |own: &Option<Vec<u8>>, asked: &[u8]| {
+            asked.is_empty() || own.as_ref().is_none_or(|own| own == asked)
+        };
+        let time = view.record.ts;
+        let found = known.attached.iter().rev().find(|attached| {
+            let session = &attached.session;
+            (session.time..=attached.end).contains(&time)
+                && session.pod == pod
+                && same(&namespace, &session.namespace)
+                && same(&container, &session.container)
+        })?;
+        descends_from_first(view).then(|| Arc::clone(&found.session))
     }
 
     /// A process that begins in a pod and whose parent is outside of it.
@@ -174,6 +231,21 @@ impl Sessions {
     }
 }
 
+/// Whether the process of an event is the first of its container, or was started by it.
+fn descends_from_first(view: &EventView<'_>) -> bool {
+    let state = view.state;
+    let Some(ix) = view.context.thread else {
+        return false;
+    };
+    let main = state.main_thread(ix).unwrap_or(ix);
+    let container = state.thread(main).container_id();
+    std::iter::once(main)
+        .chain(state.ancestors(main))
+        .map(|ix| state.thread(ix))
+        .take_while(|thread| thread.container_id() == container)
+        .any(|thread| thread.vpid == 1)
+}
+
 /// Whether a program begins with events of this type.
 fn starts(code: EventCode) -> bool {
     matches!(
@@ -183,6 +255,18 @@ fn starts(code: EventCode) -> bool {
 }
 
 impl Known {
+    fn attach(&mut self, session: Arc<Session>) {
+        if self.attached.len() >= ATTACHED {
+            // Those whose end is told go first.
+            let over = self.attached.iter().position(|a| a.end != u64::MAX);
+            self.attached.remove(over.unwrap_or(0));
+        }
+        self.attached.push_back(Attached {
+            session,
+            end: u64::MAX,
+        });
+    }
+
     fn belongs(&mut self, process: i64, session: &Arc<Session>) {
         if self.order.len() >= PROCESSES
             && let Some(oldest) = self.order.pop_front()
@@ -236,6 +320,7 @@ mod tests {
 
     fn session(command: &[&str], time: u64) -> Session {
         Session {
+            id: Vec::new(),
             user: b"eve".to_vec(),
             groups: Vec::new(),
             namespace: b"shop".to_vec(),

@@ -6,7 +6,7 @@ use fields::EventView;
 use fields::catalogue::Id;
 use filter::{FieldRef, FieldSource, Keep, Purpose, Value};
 
-use super::plugin::Values;
+use super::running::Values;
 use super::schema::{AUDIT, AUDIT_END, PLUGINS, SESSION_GROUPS, SESSION_USER};
 
 /// An event with what its source knows of it.

@@ -23,7 +23,7 @@ use capture::Item;
 use event::{Record, RecordFlags};
 use web::{Request, Response, Router};
 
-use super::audit_file::records;
+use super::documents::records;
 use crate::log;
 use crate::pipeline::beside::Stream;
 use crate::source::Next;
@@ -33,6 +33,9 @@ const WAITING: usize = 64 << 20;
 
 /// How long a sender waits for room in the queue.
 const ROOM: Duration = Duration::from_secs(10);
+
+/// How long what is in the queue may take when the program ends.
+const REST: Duration = Duration::from_secs(10);
 
 /// Longest silence before the reader's loop looks at other things.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -198,7 +201,7 @@ impl Inbox {
     fn next_record(&self) -> Option<Vec<u8>> {
         let shared = &*self.shared;
         let mut state = shared.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.records.is_empty() {
+        if state.records.is_empty() && !state.closed {
             let waited = shared.changed.wait_timeout(state, PATIENCE);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -220,6 +223,11 @@ impl Inbox {
         state.closed = true;
         self.shared.changed.notify_all();
     }
+
+    fn waiting(&self) -> usize {
+        let state = self.shared.state.lock();
+        state.unwrap_or_else(PoisonError::into_inner).records.len()
+    }
 }
 
 /// The webhook as a stream of events.
@@ -228,6 +236,8 @@ pub(crate) struct Webhook {
     current: Vec<u8>,
     /// Keeps the server that fills the inbox, where it is our own.
     server: Option<web::Server>,
+    /// The program ends; until then the queue may be emptied.
+    until: Option<Instant>,
 }
 
 impl Webhook {
@@ -237,13 +247,26 @@ impl Webhook {
             inbox,
             current: Vec::new(),
             server,
+            until: None,
         }
     }
 }
 
 impl Stream for Webhook {
     fn next(&mut self) -> Result<Next<'_>> {
+        if self.until.is_some_and(|until| Instant::now() >= until) {
+            let left = self.inbox.waiting();
+            if left > 0 {
+                log::error(&format!(
+                    "k8s_audit: {left} events were taken and are not looked at: they take too long"
+                ));
+            }
+            return Ok(Next::End);
+        }
         let Some(record) = self.inbox.next_record() else {
+            if self.until.is_some() {
+                return Ok(Next::End);
+            }
             let now = SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .unwrap_or_default();
@@ -254,6 +277,13 @@ impl Stream for Webhook {
         self.current = record;
         let record = Record::parse(&self.current, 0, RecordFlags::default())?;
         Ok(Next::Item(Item::Event(record)))
+    }
+
+    /// Nothing is answered with 200 any more; what was is in the queue.
+    fn stop(&mut self) -> bool {
+        self.inbox.close();
+        self.until.get_or_insert_with(|| Instant::now() + REST);
+        true
     }
 
     fn finish(&mut self) {
@@ -309,5 +339,21 @@ mod tests {
         assert_eq!(events, 4);
         stream.finish();
         assert_eq!(stream.inbox.take(json, EVENT.as_bytes()).status, 503);
+    }
+
+    #[test]
+    fn what_was_taken_still_comes_at_the_end() {
+        let inbox = Inbox::new(Limits::default());
+        let json = Some("application/json");
+        for _ in 0..3 {
+            assert_eq!(inbox.take(json, EVENT.as_bytes()).status, 200);
+        }
+        let mut stream = Webhook::new(inbox, None);
+        assert!(stream.stop());
+        assert_eq!(stream.inbox.take(json, EVENT.as_bytes()).status, 503);
+        for _ in 0..3 {
+            assert!(matches!(stream.next().unwrap(), Next::Item(_)));
+        }
+        assert!(matches!(stream.next().unwrap(), Next::End));
     }
 }

@@ -446,3 +446,81 @@ fn processes_that_end_at_once() {
         assert_eq!(field(alert, "proc.ppid"), std::process::id().to_string());
     }
 }
+
+/// Nanoseconds since the epoch, and since the machine began.
+fn clocks() -> (i128, i128) {
+    let nanoseconds = |id| {
+        let time = rustix::time::clock_gettime(id);
+        i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec)
+    };
+    (
+        nanoseconds(rustix::time::ClockId::Realtime),
+        nanoseconds(rustix::time::ClockId::Boottime),
+    )
+}
+
+/// Sets the time of day; false where we may not.
+fn set_clock(nanoseconds: i128) -> bool {
+    let time = rustix::time::Timespec {
+        tv_sec: i64::try_from(nanoseconds / 1_000_000_000).unwrap(),
+        tv_nsec: i64::try_from(nanoseconds % 1_000_000_000).unwrap(),
+    };
+    rustix::time::clock_settime(rustix::time::ClockId::Realtime, time).is_ok()
+}
+
+/// The time of day is set forth and back while it watches: events keep their order and their
+/// distances, for their clock is the machine's own. (A few seconds for some milliseconds: others
+/// live here too.)
+#[test]
+fn steps_of_the_clock() {
+    const STEP: i128 = 4_000_000_000;
+    // How far the two clocks may be apart: they are read one after the other, and one is slewed.
+    const SLACK: i128 = 500_000_000;
+    let Some(_one) = live() else { return };
+    let place = Place::new();
+    let rules = format!(
+        r#"
+- rule: Touched
+  desc: A file of the test.
+  condition: evt.type in (open, openat, openat2) and fd.name contains "{}/touched"
+  output: "%evt.rawtime %fd.name %proc.name %proc.duration"
+  priority: INFO
+"#,
+        place.mark()
+    );
+    let files: Vec<PathBuf> = (0..30)
+        .map(|n| place.write(&format!("touched-{n:02}"), b""))
+        .collect();
+    let watch = Watch::start(&place, &rules, &[]);
+    let (day, boot) = clocks();
+    let offset = day - boot;
+    let mut times = Vec::new();
+    for (n, file) in files.iter().enumerate() {
+        // Ahead, behind, and as it should be, by turns.
+        let step = [STEP, -STEP, 0][n % 3];
+        if !set_clock(offset + clocks().1 + step) {
+            eprintln!("left out: the clock cannot be set here");
+            return;
+        }
+        let before = clocks().1 + offset;
+        std::fs::read(file).unwrap();
+        times.push((before, clocks().1 + offset));
+        set_clock(offset + clocks().1);
+    }
+    let alerts = end(watch);
+    let touched = of(&alerts, "Touched");
+    assert_eq!(touched.len(), files.len(), "{alerts:#?}");
+    for ((alert, file), (before, after)) in touched.iter().zip(&files).zip(times) {
+        assert_eq!(field(alert, "fd.name"), file.display().to_string());
+        let time: i128 = field(alert, "evt.rawtime").parse().unwrap();
+        assert!(
+            (before - SLACK..after + SLACK).contains(&time),
+            "{time} is not between {before} and {after}"
+        );
+    }
+    let order: Vec<i128> = touched
+        .iter()
+        .map(|alert| field(alert, "evt.rawtime").parse().unwrap())
+        .collect();
+    assert!(order.is_sorted(), "{order:?}");
+}

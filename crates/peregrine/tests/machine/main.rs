@@ -11,5 +11,6 @@ mod alerts;
 mod ending;
 mod filters;
 mod hostile;
+mod recording;
 mod storm;
 mod watch;

@@ -1,5 +1,10 @@
 //! A client of the language server: it opens a file, changes it, and asks.
 
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "what is sent is made where it is sent"
+)]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 

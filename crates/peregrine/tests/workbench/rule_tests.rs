@@ -12,8 +12,10 @@ fn root() -> std::path::PathBuf {
 }
 
 /// Rules that can raise no alert as they ship: lists and macros that users fill.
-const SILENT: [&str; 8] = [
+const SILENT: [&str; 10] = [
     "Create Disallowed Pod",
+    "Untrusted Node Successfully Joined the Cluster",
+    "Untrusted Node Unsuccessfully Tried to Join the Cluster",
     "All K8s Audit Events",
     "Launch Disallowed Container",
     "Detect outbound connections to common miner pool ports",
@@ -109,10 +111,18 @@ fn tests_inside_of_a_rule() {
         &["ok    mine.yaml:7 somebody sits there", "2 tests, 0 failed"],
         &[],
     );
+    place
+        .run(&["test", "mine.yaml", "--only", "host"])
+        .check(0, &["1 tests, 0 failed"], &[]);
+    place
+        .run(&["test", "mine.yaml", "--only", "nobody"])
+        .check(1, &[], &["\"nobody\""]);
     // Loading it says nothing of them.
     place
         .run(&["check", "mine.yaml", "--strict", "--no-lints"])
         .check(0, &[], &["mine.yaml: ok"]);
+    let falco = place.run(&["-c", "falco.yaml", "-V", "mine.yaml"]);
+    falco.check(0, &["mine.yaml: Ok"], &["schema validation: ok"]);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The view of the running daemon, in a terminal of `script`.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use crate::support::Place;
 
@@ -96,4 +96,93 @@ fn a_terminal_session_that_ends_with_q() {
         seen.contains("PROCESSES") && seen.contains("evil\u{fffd}[2J"),
         "{seen:?}"
     );
+}
+
+/// A daemon that watches nothing, ended when it is dropped.
+struct Daemon {
+    child: Child,
+    address: String,
+}
+
+impl Daemon {
+    fn start(place: &Place) -> Self {
+        place.write(
+            "service.yaml",
+            b"rules_files: [rules.yaml]\nengine: {kind: nodriver}\nlog_stderr: true\nlog_syslog: false\n\
+              stdout_output: {enabled: false}\nfile_output: {enabled: true, filename: alerts}\n\
+              webserver: {enabled: true, listen_address: 127.0.0.1, listen_port: 0, k8s_audit_endpoint: /k8s-audit}\n",
+        );
+        let mut child = Command::new(env!("CARGO_BIN_EXE_peregrine"))
+            .args(["-c", "service.yaml"])
+            .env("FALCO_HOSTNAME", "here")
+            .current_dir(place.path("."))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let address = lines
+            .by_ref()
+            .map(Result::unwrap)
+            .find_map(|line| {
+                Some(
+                    line.split_once("web server listens on http://")?
+                        .1
+                        .trim()
+                        .to_owned(),
+                )
+            })
+            .unwrap();
+        // What it says later has a reader.
+        std::thread::spawn(move || lines.count());
+        Self { child, address }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn the_daemon_itself_answers() {
+    let place = Place::new();
+    let daemon = Daemon::start(&place);
+    place
+        .run(&[
+            "top",
+            "--once",
+            "--interval",
+            "200",
+            "--address",
+            &daemon.address,
+        ])
+        .check(
+            0,
+            &[
+                "peregrine on here",
+                "nodriver",
+                "no alert so far",
+                "none was busy",
+            ],
+            &[],
+        );
+    place
+        .run(&["profile", "--daemon", "--address", &daemon.address])
+        .check(
+            0,
+            &["Rules since the daemon's start", "0 rules were asked"],
+            &[],
+        );
+    let configured = place.run(&[
+        "top",
+        "--once",
+        "-c",
+        "falco.yaml",
+        "-o",
+        "webserver.enabled=false",
+    ]);
+    configured.check(1, &[], &["webserver.enabled"]);
 }

@@ -178,3 +178,43 @@ fn an_alert_becomes_the_narrowest_exception() {
             &[],
         );
 }
+
+#[test]
+fn an_alert_of_the_local_store_becomes_one_too() {
+    let place = Place::new();
+    let file = place.path("alerts.sqlite");
+    let mut store = store::Store::open(&file, store::Limits::default()).unwrap();
+    let alert = |name: &str| store::Alert {
+        time: 1_700_000_000_000_000_000,
+        rule: "File opened".into(),
+        fields: [
+            ("proc.name".to_owned(), name.into()),
+            ("fd.num".to_owned(), 3.into()),
+        ]
+        .into_iter()
+        .collect(),
+        ..store::Alert::default()
+    };
+    store
+        .add(&[alert("cat"), alert("a b, \"c\" (d)"), alert("cat")])
+        .unwrap();
+    drop(store);
+    let suppress = |more: &[&str]| {
+        let mut args = vec!["suppress", "alerts.sqlite", "-r", "rules.yaml"];
+        args.extend(["--owner", "o", "--reason", "r", "--expires", "2999-01-01"]);
+        args.extend(more);
+        place.run(&args)
+    };
+    suppress(&[]).check(
+        0,
+        &["fields: [proc.name]", "- [cat]"],
+        &["it would have silenced 1 besides"],
+    );
+    // A name that looks like a condition stays a name.
+    suppress(&["--line", "2"]).check(
+        0,
+        &["- ['\"a b, \\\"c\\\" (d)\"']"],
+        &["it would have silenced 0 besides"],
+    );
+    suppress(&["--line", "9"]).check(1, &[], &["line 9 of alerts.sqlite is no alert"]);
+}

@@ -101,10 +101,11 @@ impl Family {
         Some(match self {
             Self::Lxc => 1,
             Self::LibvirtLxc => 2,
+            Self::Mesos => 3,
             Self::Bpm => 9,
             Self::Fixed => 10,
             Self::Nspawn => 12,
-            Self::Runtime | Self::Namespaced | Self::Mesos | Self::Unknown => return None,
+            Self::Runtime | Self::Namespaced | Self::Unknown => return None,
         })
     }
 }

@@ -203,7 +203,9 @@ fn port(port: &Value) -> Option<PortMapping> {
 pub(crate) fn parse(json: &[u8]) -> Option<Container> {
     let json = json.split(|&b| b == 0).next()?;
     let value: Value = serde_json::from_slice(json).ok()?;
-    let object = value.get("container")?.as_object()?;
+    // The oldest events had four parameters, of which reading makes an object without the key around it.
+    let bare = || Some(&value).filter(|value| value["id"].is_string());
+    let object = value.get("container").or_else(bare)?.as_object()?;
     let mut container = Container {
         id: text(object, "id"),
         full_id: text(object, "full_id"),
@@ -292,6 +294,12 @@ mod tests {
             assert_eq!(parse(json.as_bytes()), None, "{json}");
         }
         assert_eq!(parse(b"{\"container\":{}}").unwrap().kind, UNKNOWN);
+        let oldest = br#"{"id":"3ad7b26ded6d","type":0,"name":"web","image":"nginx:1"}"#;
+        let oldest = parse(oldest).unwrap();
+        assert_eq!(
+            (oldest.kind_name(), &oldest.name[..]),
+            ("docker", &b"web"[..])
+        );
         let deep = [b"[".repeat(100_000), b"]".repeat(100_000)].concat();
         assert_eq!(parse(&deep), None);
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::metadata::{labels, list, text};
+use super::metadata::{Container, labels, list, text};
 
 /// A named thing of an orchestrator.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -127,6 +127,15 @@ fn named(name: &[u8], id: &[u8]) -> Object {
         name: name.to_vec(),
         id: id.to_vec(),
         labels: BTreeMap::new(),
+    }
+}
+
+impl Container {
+    /// Takes what Mesos and Marathon left in the environment and the labels.
+    pub fn find_mesos(&mut self) {
+        let mut found = self.mesos.take().map(|found| *found).unwrap_or_default();
+        found.complete(b"", &self.env, &self.labels);
+        self.mesos = (found != Mesos::default()).then(|| Box::new(found));
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Sighting {
     pub is_known: bool,
     /// Whether the process runs a program of the container's: then its root is the container's too.
     pub runs: bool,
+    /// Whether nobody lives in it any more.
+    pub ended: bool,
     /// The record, where the path itself says all that there is.
     pub own: Option<Arc<Container>>,
 }
@@ -126,13 +128,42 @@ impl Sightings {
             pid,
             is_known: true,
             runs: true,
+            ended: false,
             own: None,
         });
+    }
+
+    /// Notes a container without processes. If it comes to life again, it is noted anew.
+    pub(crate) fn note_end(&mut self, sighting: Sighting) {
+        if self.queue.len() < QUEUE_MAX {
+            self.seen.remove(&sighting.identity.id);
+            self.ran.remove(&sighting.identity.id);
+            self.queue.push(sighting);
+        }
+    }
+
+    /// Notes that more is known of a container whose record is our own.
+    pub(crate) fn note_more(&mut self, sighting: Sighting) {
+        if self.awaited && self.queue.len() < QUEUE_MAX {
+            self.queue.push(sighting);
+        }
+    }
+
+    /// Containers of which anything is remembered here.
+    pub(crate) fn seen(&self) -> impl Iterator<Item = &Box<[u8]>> {
+        let all = self.seen.iter().chain(self.phases.keys());
+        all.chain(self.ran.keys())
     }
 
     /// Whether a container's accounts are being read.
     pub(crate) fn is_read(&self, id: &[u8]) -> bool {
         self.ran.get(id).is_some_and(|reading| reading.underway)
+    }
+
+    /// Containers whose accounts are being read.
+    pub(crate) fn being_read(&self) -> impl Iterator<Item = &[u8]> {
+        let underway = self.ran.iter().filter(|(_, reading)| reading.underway);
+        underway.map(|(id, _)| &**id)
     }
 
     /// A container's accounts have been read, as far as it has any.

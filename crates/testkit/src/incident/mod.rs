@@ -46,13 +46,28 @@ pub fn capture_file() -> io::Result<Vec<u8>> {
         boot_time: BOOT,
         flags: 0,
     })?;
-    writer.interfaces(&[Interface {
-        name: b"eth0".to_vec(),
-        address: [198, 18, 0, 10].into(),
-        netmask: [255, 255, 255, 0].into(),
-        broadcast: [198, 18, 0, 255].into(),
-        link_speed: None,
-    }])?;
+    let interface =
+        |name: &str, address: [u8; 4], netmask: [u8; 4], broadcast: [u8; 4]| Interface {
+            name: name.into(),
+            address: address.into(),
+            netmask: netmask.into(),
+            broadcast: broadcast.into(),
+            link_speed: None,
+        };
+    writer.interfaces(&[
+        interface(
+            "eth0",
+            [198, 18, 0, 10],
+            [255, 255, 255, 0],
+            [198, 18, 0, 255],
+        ),
+        interface(
+            "docker0",
+            [172, 17, 0, 1],
+            [255, 255, 0, 0],
+            [172, 17, 255, 255],
+        ),
+    ])?;
     writer.users(&accounts())?;
     let cast = Cast::new();
     for actor in cast.at_start() {
@@ -91,7 +106,7 @@ fn accounts() -> UserList {
     }
 }
 
-/// What happens, from an ordinary customer to the removed history.
+/// What happens, from an ordinary customer to the removed history, and to the administrator who comes to look.
 fn tell(cast: &Cast) -> Vec<(u16, Vec<u8>)> {
     let mut story = Story::default();
     let s = &mut story;
@@ -184,5 +199,21 @@ fn tell(cast: &Cast) -> Vec<(u16, Vec<u8>)> {
     s.exit(&dropped);
     s.exit(&sh);
     s.close(worker, 11);
+
+    // Somebody who was called because of it looks around in the container.
+    s.pause(94_000);
+    let look = Actor {
+        vpid: 61,
+        session: 2301,
+        tty: TERMINAL,
+        inside: true,
+        ..cast.shim.child(2301, "/bin/bash", &[])
+    };
+    s.run(&cast.shim, &look);
+    let ls = look.child(2302, "/bin/ls", &["-la", "/tmp"]);
+    s.run(&look, &ls);
+    s.exit(&ls);
+    s.pause(3_200);
+    s.exit(&look);
     story.records
 }

@@ -74,7 +74,6 @@ impl<'t> Writer<'t> {
         }
         match &self.tree.node(root).kind {
             Kind::Sequence(items) if self.is_block(root) => {
-                self.columns = vec![(self.column(start).saturating_sub(2), 0)];
                 for &item in items {
                     self.item(item)?;
                 }
@@ -342,7 +341,7 @@ impl<'t> Writer<'t> {
             }
             Kind::Sequence(all) if self.is_block(id) => {
                 self.end_line(self.last + 1);
-                self.sequence(id, all, indent + 2)
+                self.sequence(all, indent + 2)
             }
             Kind::Mapping(all) if self.is_block(id) => {
                 self.end_line(self.last + 1);
@@ -368,18 +367,18 @@ impl<'t> Writer<'t> {
         }
     }
 
-    fn sequence(&mut self, id: NodeId, all: &[NodeId], indent: usize) -> Written {
-        let start = self.tree.node(id).start;
-        let column = self.column(start).saturating_sub(2);
-        self.columns.push((column, indent));
-        for &element in all {
+    fn sequence(&mut self, all: &[NodeId], indent: usize) -> Written {
+        for (number, &element) in all.iter().enumerate() {
             let node = self.tree.node(element);
             if !self.is_after(node.start) || matches!(node.kind, Kind::Null) {
                 return Err(Rare);
             }
             let dash = self.text[self.last..node.start].rfind('-').ok_or(Rare)? + self.last;
             let said = self.comments_before(dash, self.column(dash), indent, false);
-            if !said && self.blank_before(dash) && element != all[0] {
+            if number == 0 {
+                self.columns.push((self.column(dash), indent));
+            }
+            if !said && self.blank_before(dash) && number > 0 {
                 self.blank_line(true);
             }
             self.key_comment(node.start)?;

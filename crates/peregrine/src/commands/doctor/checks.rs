@@ -1,5 +1,6 @@
 //! What is looked at.
 
+use std::path::Path;
 use std::time::Duration;
 
 use config::Settings;
@@ -131,39 +132,115 @@ fn lockdown() -> Check {
 /// Whether the processes of others show what they are.
 fn proc_is_readable() -> Check {
     let root = std::env::var_os("HOST_ROOT").filter(|root| !root.is_empty());
-    let of_init = |file: &str| {
-        let mut path = root
-            .clone()
-            .map_or_else(|| "/".into(), std::path::PathBuf::from);
-        path.push(format!("proc/1/{file}"));
-        path
+    let proc = root
+        .map_or_else(|| "/".into(), std::path::PathBuf::from)
+        .join("proc");
+    let namespace = |of: &Path| std::fs::read_link(of).ok();
+    // Of a process that keeps it to itself, nothing can be said.
+    let own_namespace = match (
+        namespace(Path::new("/proc/self/ns/pid")),
+        namespace(&proc.join("1/ns/pid")),
+    ) {
+        (Some(ours), Some(theirs)) => ours == theirs,
+        _ => true,
     };
-    let environment = std::fs::read(of_init("environ")).is_ok();
-    let descriptors = std::fs::read_dir(of_init("fd")).is_ok();
-    let own_namespace =
-        std::fs::read_link("/proc/self/ns/pid").ok() == std::fs::read_link(of_init("ns/pid")).ok();
-    let (health, found, remedy) = if !environment || !descriptors {
+    let (mut all, mut closed) = (0_usize, Vec::new());
+    for entry in std::fs::read_dir(&proc).into_iter().flatten().flatten() {
+        let pid = entry.file_name();
+        let dir = entry.path();
+        // Threads of the kernel, and processes that have just ended, have no program.
+        if !pid.as_encoded_bytes().iter().all(u8::is_ascii_digit)
+            || std::fs::read(dir.join("cmdline")).is_ok_and(|line| line.is_empty())
+        {
+            continue;
+        }
+        all += 1;
+        let refused = |result: std::io::Result<()>| {
+            result.is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
+        };
+        if refused(std::fs::read(dir.join("environ")).map(drop))
+            || refused(std::fs::read_dir(dir.join("fd")).map(drop))
+        {
+            closed.push(pid.to_string_lossy().into_owned());
+        }
+    }
+    let of_all = format!(
+        "{} of {all} processes keep environment and descriptors to themselves",
+        closed.len()
+    );
+    let (health, found, remedy) = if all == 0 {
         (
             Health::Degraded,
-            "environments and descriptors of other processes cannot be read: what ran before the \
-             start is known by name only",
-            "give CAP_SYS_PTRACE; look at the mount option hidepid of /proc",
+            "no process of others is shown".to_owned(),
+            "look at the mount option hidepid of /proc, or name the host's tree with HOST_ROOT",
         )
     } else if !own_namespace {
         (
             Health::Degraded,
-            "/proc shows another pid namespace than ours",
+            "/proc shows another pid namespace than ours".to_owned(),
             "run in the host's pid namespace (docker run --pid=host)",
         )
+    } else if closed.len() * 10 > all {
+        (
+            Health::Degraded,
+            format!("{of_all}: what they had open before the start is not known"),
+            "give CAP_SYS_PTRACE; look at the mount option hidepid of /proc",
+        )
+    } else if closed.is_empty() {
+        (
+            Health::Good,
+            "processes of all users can be read".to_owned(),
+            "",
+        )
     } else {
-        (Health::Good, "processes of all users can be read", "")
+        (
+            Health::Good,
+            format!("{of_all} (guarded by the kernel): {}", closed.join(", ")),
+            "",
+        )
     };
     Check {
         name: "/proc",
         health,
-        found: found.to_owned(),
+        found,
         remedy: remedy.to_owned(),
     }
+}
+
+/// What this kernel shows less of than others do.
+fn features(support: &Support) -> Vec<Check> {
+    let disabled = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled")
+        .is_ok_and(|value| value.trim() == "2");
+    let check = |name, there: bool, found: &str, lacking: &str, remedy: &str| Check {
+        name,
+        health: if there {
+            Health::Good
+        } else {
+            Health::Degraded
+        },
+        found: if there { found } else { lacking }.to_owned(),
+        remedy: if there { "" } else { remedy }.to_owned(),
+    };
+    vec![
+        check(
+            "io_uring",
+            support.io_uring || disabled,
+            if disabled {
+                "nobody may use it here (kernel.io_uring_disabled)"
+            } else {
+                "what it opens, connects, renames and removes is seen"
+            },
+            "what programs do through it is not seen",
+            "boot Linux 6.0 or later, or forbid it: sysctl kernel.io_uring_disabled=2",
+        ),
+        check(
+            "messages",
+            support.loops,
+            "all messages of sendmmsg and recvmmsg are seen",
+            "of sendmmsg and recvmmsg only the first message is seen",
+            "boot Linux 5.17 or later",
+        ),
+    ]
 }
 
 /// How watching went.
@@ -194,6 +271,7 @@ pub(super) fn of_watch(machine: &Machine, support: &Support, ready: Duration) ->
         ),
         backend(machine.backend(), support),
     ];
+    checks.extend(features(support));
     let entries = machine.entries();
     checks.push(if entries == 0 {
         Check {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use event::syscalls::{SYSCALL_NAMES, X86_64_SYSCALLS};
+use probe::Support;
 use rules::{CodeSet, RuleSet};
 
 use super::Loss;
@@ -17,7 +18,9 @@ pub(super) fn losses(
     order: &[usize],
     wanted: &Wanted,
     machine: &Machine,
+    support: &Support,
 ) -> Vec<Loss> {
+    let unseen = unseen(support, machine);
     let attached: BTreeSet<&str> = machine.attached().collect();
     let mut losses = Vec::new();
     for rule in order.iter().map(|&at| &rules.rules[at]) {
@@ -44,8 +47,47 @@ pub(super) fn losses(
                 because: "this kernel lacks them",
             });
         }
+        let asked = names(&of_here);
+        for (calls, because) in &unseen {
+            let events: Vec<&'static str> = asked
+                .iter()
+                .copied()
+                .filter(|name| calls.contains(name))
+                .collect();
+            if !events.is_empty() {
+                losses.push(Loss {
+                    rule: rule.name.clone(),
+                    events,
+                    because,
+                });
+            }
+        }
     }
     losses
+}
+
+/// Calls of which this kernel does not show all, and what that is.
+fn unseen(support: &Support, machine: &Machine) -> Vec<(Vec<&'static str>, &'static str)> {
+    let mut unseen = Vec::new();
+    if !support.io_uring {
+        unseen.push((
+            probe::io_uring_syscalls(),
+            "where io_uring does it, this kernel does not show it",
+        ));
+    }
+    if !support.loops {
+        unseen.push((
+            vec!["sendmmsg", "recvmmsg"],
+            "only the first message: this kernel has no loops in BPF programs",
+        ));
+    }
+    if machine.entries() == 0 {
+        unseen.push((
+            vec!["open", "openat2", "creat", "connect"],
+            "as the call began: a race can show another path or address",
+        ));
+    }
+    unseen
 }
 
 /// All rules of the kernel's events: none of them can be watched.

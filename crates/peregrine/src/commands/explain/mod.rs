@@ -23,7 +23,7 @@ use rules::select::OldSwitches;
 use rules::{Rule, RuleSet};
 use state::{Context, State};
 
-use super::replay::{load, rules as load_rules};
+use super::prepare::{load, rules as load_rules};
 use crate::cli::Explain;
 use crate::event_loop::{self, Pace, Work};
 use crate::hostname::hostname;

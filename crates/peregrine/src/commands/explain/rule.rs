@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use filter::{ExprKind, Lifetime, Operator, Schema};
+use filter::{ExprKind, Graph, Lifetime, Node, Operator, Schema, Template};
 use rules::{Change, Rule};
 
 use super::code::wrapped;
@@ -48,6 +48,14 @@ pub(super) fn text(subject: &Subject<'_>, schema: &dyn Schema, runs: bool) -> St
     }
     let _ = writeln!(out, "\nOutput\n  {}", rule.output);
     let _ = writeln!(out, "\nEvents\n  {}", events(rule));
+    let (compared, shown) = fields(rule, schema);
+    out.push_str("\nFields\n");
+    for (what, names) in [("compared", compared), ("shown", shown)] {
+        for (number, line) in wrapped(&names.join(", ")).lines().enumerate() {
+            let what = if number == 0 { what } else { "" };
+            let _ = writeln!(out, "  {what:<8}  {line}");
+        }
+    }
     let _ = writeln!(out, "\nCost\n  {}", cost(rule, schema));
     out
 }
@@ -98,6 +106,30 @@ pub(super) fn events(rule: &Rule) -> String {
         n if n > MOST => format!("{n} types of events"),
         _ => names.join(", "),
     }
+}
+
+/// The fields that the condition compares, and those that the output shows.
+fn fields(rule: &Rule, schema: &dyn Schema) -> (Vec<String>, Vec<String>) {
+    let mut graph = Graph::new();
+    let mut compared: Vec<String> = Vec::new();
+    if graph.add(&rule.ast, schema).is_ok() {
+        for (_, node) in graph.nodes() {
+            if let Node::Check(predicate) = node {
+                compared.extend(predicate.fields.iter().map(|field| field.name.clone()));
+            }
+        }
+    }
+    let mut shown: Vec<String> = Template::parse(&rule.output_template, schema)
+        .map(|template| {
+            let fields = template.fields().iter();
+            fields.map(|field| field.name.clone()).collect()
+        })
+        .unwrap_or_default();
+    for names in [&mut compared, &mut shown] {
+        names.sort_unstable();
+        names.dedup();
+    }
+    (compared, shown)
 }
 
 /// How much work the condition is on an event of its types.

@@ -3,6 +3,7 @@
 //! The measuring evaluator stands beside the one that watches and shares the graph of conditions with nobody, so watching
 //! pays nothing for it. `measure` counts and times, `report` tells.
 
+mod daemon;
 mod measure;
 mod report;
 
@@ -12,7 +13,7 @@ use fields::Catalogue;
 use rules::select::OldSwitches;
 use state::State;
 
-use super::replay::{load, rules as load_rules};
+use super::prepare::{load, rules as load_rules};
 use crate::cli::{CheckForm, Profile};
 use crate::event_loop::{self, Pace};
 use crate::machine::state_options;
@@ -25,6 +26,9 @@ use measure::Meter;
 
 /// Measures.
 pub(crate) fn run(args: &Profile) -> Result<u8> {
+    if args.daemon {
+        return daemon::run(args);
+    }
     let Some(loaded) = load(&args.rules, Vec::new())? else {
         return Ok(1);
     };

@@ -16,7 +16,8 @@ use fields::{Environment, EventView};
 use state::{Context, State};
 
 use crate::items::absorb;
-use crate::source;
+use crate::source::{self, Next, Source};
+use crate::sources::AuditFile;
 
 /// Events that wait in front of the next one; the conversion keeps the order, so few are needed.
 const LOOK_AHEAD: usize = 64;
@@ -79,6 +80,40 @@ impl<R: Read> Events for Converted<R> {
             }
             let view = EventView::new(&record, &self.state, &context, env);
             if !visit(&view) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Audit events of a JSON file.
+pub(crate) struct Audited {
+    file: AuditFile,
+    state: State,
+}
+
+impl Audited {
+    /// Events of an open file.
+    pub(crate) fn new(file: AuditFile) -> Self {
+        Self {
+            file,
+            state: State::new(state::Options::default()),
+        }
+    }
+}
+
+impl Events for Audited {
+    fn each(
+        &mut self,
+        env: &mut Environment,
+        visit: &mut dyn FnMut(&EventView<'_>) -> bool,
+    ) -> Result<()> {
+        env.source = audit::SOURCE.to_owned();
+        while let Next::Item(Item::Event(record)) = Source::next(&mut self.file)? {
+            let context = self.state.process(&record);
+            env.see(&record);
+            if !visit(&EventView::new(&record, &self.state, &context, env)) {
                 break;
             }
         }

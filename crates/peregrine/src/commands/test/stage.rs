@@ -16,7 +16,7 @@ use super::coverage::Coverage;
 use super::files::{Found, Loaded};
 use crate::event_loop::{self, Pace, Work};
 use crate::source;
-use crate::sources::plugin::Values;
+use crate::sources::running::Values;
 use crate::sources::{SYSCALL, SourceView};
 use crate::stop::Signals;
 
@@ -343,7 +343,7 @@ fn view<'v>(
         base: EventView::new(record, state, context, env),
         audit,
         plugin: "",
-        values: Values::new(&[], event, code),
+        values: Values::new(&[], event, code, state),
         session: None,
     }
 }

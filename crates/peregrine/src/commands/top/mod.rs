@@ -14,8 +14,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use serde_json::Value;
 
-use super::replay::load;
-use crate::cli::Top;
+use super::prepare::load;
+use crate::cli::{Rules, Top};
 use crate::stop::Signals;
 use crate::{output, terminal};
 
@@ -28,24 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Shows until a key or a signal ends it.
 pub(crate) fn run(args: &Top) -> Result<u8> {
-    let address = match &args.address {
-        Some(address) => address.parse().with_context(|| {
-            format!("{address} is no address with a port, such as 127.0.0.1:8765")
-        })?,
-        None => {
-            let Some(loaded) = load(&args.rules, Vec::new())? else {
-                return Ok(1);
-            };
-            let server = &loaded.settings.webserver;
-            if !server.enabled {
-                bail!(
-                    "the configuration has no web server (webserver.enabled), which the daemon would answer with"
-                );
-            }
-            let port =
-                u16::try_from(server.listen_port).context("webserver.listen_port is no port")?;
-            SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
-        }
+    let Some(address) = address(args.address.as_deref(), &args.rules)? else {
+        return Ok(1);
     };
     let interval = Duration::from_millis(args.interval.clamp(200, 60_000));
     // The first answer only makes the daemon begin to count.
@@ -58,14 +42,12 @@ pub(crate) fn run(args: &Top) -> Result<u8> {
             now: &now,
             seconds: before.0.elapsed().as_secs_f64(),
         };
-        output::print(&screen::draw(
-            &look,
-            Frame {
-                width: 100,
-                height: 40,
-                colour: false,
-            },
-        ))?;
+        let frame = Frame {
+            width: 100,
+            height: 40,
+            colour: false,
+        };
+        output::print(&format!("{}\n", screen::draw(&look, frame)))?;
         return Ok(0);
     }
     let signals = Signals::catch().context("cannot catch signals")?;
@@ -179,8 +161,32 @@ impl Drop for Screen {
     }
 }
 
+/// Where the daemon answers: the address that was given, or what the configuration says of it. `None`: the configuration
+/// is refused, which was shown.
+pub(super) fn address(given: Option<&str>, rules: &Rules) -> Result<Option<SocketAddr>> {
+    Ok(Some(match given {
+        Some(address) => address.parse().with_context(|| {
+            format!("{address} is no address with a port, such as 127.0.0.1:8765")
+        })?,
+        None => {
+            let Some(loaded) = load(rules, Vec::new())? else {
+                return Ok(None);
+            };
+            let server = &loaded.settings.webserver;
+            if !server.enabled {
+                bail!(
+                    "the configuration has no web server (webserver.enabled), which the daemon would answer with"
+                );
+            }
+            let port =
+                u16::try_from(server.listen_port).context("webserver.listen_port is no port")?;
+            SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+        }
+    }))
+}
+
 /// What the daemon tells.
-fn ask(address: SocketAddr) -> Result<Value> {
+pub(super) fn ask(address: SocketAddr) -> Result<Value> {
     let cannot =
         || format!("no daemon answers at {address}; is it running, with webserver.enabled?");
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE).with_context(cannot)?;

@@ -1,0 +1,104 @@
+//! Runtimes that are slow, go, and come back: other alerts go on, and nothing is silently missing.
+
+use std::process::Command;
+use std::time::Duration;
+
+use crate::runtimes::Bench;
+use crate::servers::Between;
+use crate::watching::{Asked, RULES, Watch};
+use crate::{alone, live};
+
+const HOST: &str = "
+- rule: On the host
+  desc: A program runs beside the containers.
+  condition: evt.type in (execve, execveat) and proc.args contains beside-
+  output: host %proc.args %container.metadata
+  priority: NOTICE
+";
+
+/// Runs a program on the host, and waits for its alert.
+fn beside(watch: &Watch, word: &str) {
+    assert!(
+        Command::new("/bin/true")
+            .arg(word)
+            .status()
+            .unwrap()
+            .success()
+    );
+    watch.until(word, |alerts| {
+        alerts
+            .iter()
+            .find(|alert| alert.field("proc.args") == word)
+            .map(|_| ())
+    });
+}
+
+#[test]
+fn a_runtime_that_is_slow_and_one_that_goes() {
+    let _alone = alone();
+    if !live() {
+        return;
+    }
+    let bench = Bench::new();
+    let Some(docker) = bench.docker() else {
+        return;
+    };
+    let socket = bench.path("between.sock");
+    let between = Between::new(&socket, &docker.socket);
+    let asked = Asked {
+        engines: &["docker"],
+        socket: &socket,
+        more: "container_metadata: {wait_ms: 3000}\n",
+    };
+    let watch = Watch::start(&bench, &asked, &format!("{RULES}{HOST}"));
+    docker.done(&["run", "-d", "--name", "known", "bb:test", "sleep", "3001"]);
+    watch.ran_with("3001").is_whole("docker", "known");
+
+    // An answer takes longer than an alert waits. That alert waits alone.
+    between.delay(Duration::from_secs(3600));
+    docker.done(&["run", "-d", "--name", "slow", "bb:test", "sleep", "3002"]);
+    beside(&watch, "beside-slow");
+    docker.done(&["exec", "known", "echo", "in-known"]);
+    watch.ran_with("in-known").is_whole("docker", "known");
+    let alert = watch.ran_with("3002");
+    assert_eq!(
+        alert.field("container.metadata"),
+        "pending",
+        "{}",
+        alert.line
+    );
+    assert_eq!(alert.field("container.id"), docker.id("slow")[..12]);
+    assert_eq!(alert.field("container.name"), "<NA>");
+    let order: Vec<String> = watch
+        .alerts()
+        .iter()
+        .map(|a| a.field("proc.args"))
+        .collect();
+    let at = |word: &str| order.iter().position(|args| args == word);
+    assert!(at("beside-slow") < at("3002"), "{order:?}");
+
+    // Once it answers again, all is known.
+    between.delay(Duration::ZERO);
+    between.cut();
+    watch.told("container", "slow");
+    docker.done(&["exec", "slow", "echo", "in-slow"]);
+    watch.ran_with("in-slow").is_whole("docker", "slow");
+
+    // Nobody answers.
+    between.close();
+    docker.done(&["run", "-d", "--name", "away", "bb:test", "sleep", "3003"]);
+    beside(&watch, "beside-away");
+    let alert = watch.ran_with("3003");
+    assert_eq!(
+        alert.field("container.metadata"),
+        "unknown",
+        "{}",
+        alert.line
+    );
+    assert_eq!(alert.field("container.id"), docker.id("away")[..12]);
+    between.open();
+    watch.told("container", "away");
+    docker.done(&["exec", "away", "echo", "in-away"]);
+    watch.ran_with("in-away").is_whole("docker", "away");
+    docker.done(&["rm", "-f", "known", "slow", "away"]);
+}
