@@ -163,11 +163,11 @@ fn act(dir: &Path, seed: u64, turns: u64) {
             }
             _ => {}
         }
-        if turn % 1000 == 0 {
+        if turn.is_multiple_of(1000) {
             become_user(0);
             become_user([12345, 23456, 0][((turn / 1000 + seed) % 3) as usize]);
         }
-        if turn % 256 == 0 {
+        if turn.is_multiple_of(256) {
             // What is known of images is told between events.
             std::thread::sleep(Duration::from_millis(5));
         }
