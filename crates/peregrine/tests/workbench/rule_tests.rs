@@ -111,6 +111,12 @@ fn tests_inside_of_a_rule() {
         &["ok    mine.yaml:7 somebody sits there", "2 tests, 0 failed"],
         &[],
     );
+    place
+        .run(&["test", "mine.yaml", "--only", "host"])
+        .check(0, &["1 tests, 0 failed"], &[]);
+    place
+        .run(&["test", "mine.yaml", "--only", "nobody"])
+        .check(1, &[], &["\"nobody\""]);
     // Loading it says nothing of them.
     place
         .run(&["check", "mine.yaml", "--strict", "--no-lints"])
