@@ -40,6 +40,8 @@ const LISTS: Duration = Duration::from_secs(2);
 const LISTEN: u8 = 16;
 /// How often users and addresses of the machine are read anew.
 const FACTS: Duration = Duration::from_secs(5);
+/// How often it is asked whether the programs are still in the kernel.
+const LOOK: Duration = Duration::from_secs(5);
 /// A silence after which no older event can come any more.
 const SETTLED: Duration = Duration::from_millis(1);
 
@@ -61,6 +63,9 @@ pub(crate) struct Machine {
     /// Events that the kernel sent.
     came: u64,
     heartbeat: Heartbeat,
+    /// What was not in place at the last look, and when that was.
+    damage: Option<String>,
+    looked: Instant,
     facts: Facts,
     facts_read: Instant,
     changes: Vec<Change>,
@@ -111,6 +116,8 @@ impl Machine {
             shapes: Shapes::default(),
             came: 0,
             heartbeat: Heartbeat::new(Instant::now()),
+            damage: None,
+            looked: Instant::now(),
         })
     }
 
@@ -280,12 +287,20 @@ impl Source for Machine {
     }
 
     fn trouble(&mut self) -> Option<String> {
+        let now = Instant::now();
         let ask = heartbeat::end_a_thread;
-        let silence = self.heartbeat.look(Instant::now(), self.came, ask)?;
-        Some(format!(
-            "the kernel has sent no event for {} s, not even that of a thread of our own that ended",
-            silence.as_secs()
-        ))
+        let silence = self.heartbeat.look(now, self.came, ask);
+        if now.duration_since(self.looked) >= LOOK {
+            self.looked = now;
+            self.damage = self.live.intact().err().map(|damage| damage.to_string());
+        }
+        let silent = |silence: Duration| {
+            format!(
+                "the kernel has sent no event for {} s, not even that of a thread of our own that ended",
+                silence.as_secs()
+            )
+        };
+        self.damage.clone().or_else(|| silence.map(silent))
     }
 
     fn losses(&self) -> Option<LossMeter> {
