@@ -24,14 +24,19 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     let arch = env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets it");
     let libbpf = env::var_os("DEP_BPF_INCLUDE").expect("libbpf-sys says where its headers are");
+    // For the test that compiles for the other architecture.
+    println!(
+        "cargo::rustc-env=LIBBPF_INCLUDE={}",
+        Path::new(&libbpf).display()
+    );
     println!("cargo::rerun-if-changed=bpf");
     println!("cargo::rerun-if-env-changed=CLANG");
     fs::write(out.join("events.gen.h"), numbers()).expect("OUT_DIR is writable");
 
     let clang = env::var("CLANG").unwrap_or_else(|_| "clang".into());
-    let (target, triplet) = match arch.as_str() {
-        "x86_64" => ("x86", "x86_64-linux-gnu"),
-        "aarch64" => ("arm64", "aarch64-linux-gnu"),
+    let target = match arch.as_str() {
+        "x86_64" => "x86",
+        "aarch64" => "arm64",
         other => panic!("the kernel programs know no {other}"),
     };
     let children =
@@ -46,8 +51,6 @@ fn main() {
             .arg(&out)
             .arg("-I")
             .arg(&libbpf)
-            .arg("-I")
-            .arg(format!("/usr/include/{triplet}"))
             .args(["-c", "bpf/probe.bpf.c", "-o"])
             .arg(&object)
             .spawn()

@@ -164,6 +164,12 @@ impl Engine {
                 let folded = graph.fold(&whole, |graph, id, predicate| {
                     crate::plan::by_type(graph, id, predicate, code)
                 });
+                // A condition that does not compile under this schema may be true.
+                let unknown = plan.entries.iter().filter_map(|entry| {
+                    roots[entry.rule as usize]
+                        .is_none()
+                        .then_some((entry.rule, None))
+                });
                 let left: Vec<(RuleIndex, Option<NodeId>)> = rules_of
                     .into_iter()
                     .zip(folded)
@@ -172,6 +178,7 @@ impl Engine {
                         Folded::Always => Some((rule, None)),
                         Folded::Node(node) => Some((rule, Some(node))),
                     })
+                    .chain(unknown)
                     .collect();
                 Some(need(&mut graph, rules, schema, code, effect, &left))
             })

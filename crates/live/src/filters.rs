@@ -2,7 +2,7 @@
 
 use engine::needs::{Access, Filter, Need};
 use event::EventCode;
-use event::syscalls::X86_64_SYSCALLS;
+use event::syscalls::SYSCALLS;
 use probe::{Filters, IMAGE_BITS, Kind, Syscalls, Unread};
 
 /// What may be left out, and what must be known of images for it.
@@ -109,7 +109,7 @@ impl Shortcuts {
 /// filtered.
 fn calls(need: &Need) -> impl Iterator<Item = &'static event::info::Syscall> {
     let code = need.code.number();
-    X86_64_SYSCALLS
+    SYSCALLS
         .iter()
         .filter(move |call| call.exit == code && code > event::codes::GENERIC_X)
 }

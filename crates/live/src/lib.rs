@@ -175,6 +175,20 @@ impl Live {
         self.probe.backend()
     }
 
+    /// Why they sit there, and what was measured for it.
+    #[must_use]
+    pub fn choice(&self) -> &probe::Choice {
+        self.probe.choice()
+    }
+
+    /// Whether the programs are still in place: see [`Probe::intact`].
+    ///
+    /// # Errors
+    /// What is not in place.
+    pub fn intact(&self) -> Result<(), probe::Damage> {
+        self.probe.intact()
+    }
+
     /// What was received and what was lost.
     #[must_use]
     pub fn counters(&self) -> Counters {

@@ -432,7 +432,8 @@ pub(crate) struct Profile {
 /// `peregrine suppress`
 #[derive(Debug, Args)]
 pub(crate) struct Suppress {
-    /// File of alerts as JSON lines, such as the file output writes, or the local store; - is standard input
+    /// File of alerts as JSON lines, such as the file output writes, or a store; - is standard input. Without it the
+    /// machine's own store is taken
     pub(crate) alerts: Option<String>,
     /// The alert in this line, or of this number in the store; without it the last one
     #[arg(long, value_name = "N")]

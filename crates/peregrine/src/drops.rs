@@ -167,7 +167,7 @@ impl DropMonitor {
             ("n_drops_buffer_proc_exit", of(Class::ProcExit)),
             (
                 "n_drops_buffer_total",
-                number(lost.buffer_full() + lost.no_buffer + simulated),
+                number(lost.buffer_full() + lost.no_buffer + lost.passed_over + simulated),
             ),
             ("n_drops_bug", number(0)),
             ("n_drops_page_faults", number(0)),

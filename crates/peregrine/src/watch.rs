@@ -175,9 +175,9 @@ impl Machine {
             .count()
     }
 
-    /// How the programs sit on their calls.
-    pub(crate) fn backend(&self) -> probe::Backend {
-        self.live.backend()
+    /// How the programs sit on their calls, and why.
+    pub(crate) fn choice(&self) -> &probe::Choice {
+        self.live.choice()
     }
 }
 
@@ -328,11 +328,22 @@ fn options(settings: &Settings, wanted: &Wanted) -> Result<Options> {
             drop_failed: engine.drop_failed_exit,
             buffer,
             cpus_per_buffer: u16::try_from(cpus_per_buffer)?,
+            backend: way_of_attaching()?,
             ..defaults
         },
         root: root.map_or_else(|| "/".into(), Into::into),
         scan_limit: None,
     })
+}
+
+/// The way of attaching that `PEREGRINE_ATTACH` forces; chosen by cost without it.
+fn way_of_attaching() -> Result<probe::Backend> {
+    match std::env::var("PEREGRINE_ATTACH") {
+        Ok(way) if !way.is_empty() => way
+            .parse()
+            .map_err(|error: String| anyhow::anyhow!("PEREGRINE_ATTACH: {error}")),
+        _ => Ok(probe::Backend::Auto),
+    }
 }
 
 /// What is watched, at level debug, as Falco lists its system calls.
@@ -348,12 +359,18 @@ fn log_attached(live: &Live) {
         names(&|how| !matches!(how, Attachment::TypedTracepoint | Attachment::RawTracepoint));
     let points =
         names(&|how| matches!(how, Attachment::TypedTracepoint | Attachment::RawTracepoint));
+    let choice = live.choice();
     let text = format!(
         "({}) syscalls selected in total (by {:?}): {}; tracepoints: {}",
         calls.len(),
-        live.backend(),
+        choice.backend,
         calls.join(", "),
         points.join(", ")
     );
+    log::info(&format!(
+        "way of attaching: {}, for {}",
+        choice.backend.name(),
+        choice.reason
+    ));
     log::log(Priority::Debug, &text);
 }

@@ -17,6 +17,7 @@
 #include "syscalls/signal.bpf.c"
 
 #include "tracepoints/dispatch.bpf.c"
+#include "tracepoints/function.bpf.c"
 #include "tracepoints/enter.bpf.c"
 #include "tracepoints/exec.bpf.c"
 #include "tracepoints/exit.bpf.c"

@@ -2,14 +2,20 @@
 //!
 //! Made for `tests/kernels/run`, which boots kernels in an emulator: needs nothing but the C library,
 //! libelf and zlib, and a `/bin/true`. A line for each way of attaching, and a last line `PASS` or
-//! `FAIL`. Costs are relative: the same loop, watched against unwatched.
+//! `FAIL`. `kernel costs` says what calls cost, watched against unwatched: in an emulator whose clock
+//! counts instructions, that is what it prints. `kernel hotplug` takes the second CPU away and gives it
+//! back: not for machines that are in use.
 
 #![allow(unsafe_code, reason = "raw system calls")]
 
 use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
-use probe::{Backend, Options, Probe, Syscalls, Tracepoints};
+use probe::{Backend, Choice, Options, Probe, Syscalls, Tracepoints};
+
+#[allow(dead_code, reason = "shared with the tests of events")]
+#[path = "../tests/events/elf.rs"]
+mod elf;
 
 /// A call that the child makes and the event that must come of it: event, whether it succeeds, a
 /// parameter and bytes it must have.
@@ -68,6 +74,61 @@ fn write_vector() {
         let fd = libc::open(c"/dev/null".as_ptr(), libc::O_WRONLY);
         libc::writev(fd, vector.as_ptr(), 2);
         libc::close(fd);
+    }
+}
+
+/// A call that a filter answers, so that the kernel's function never runs.
+fn refused() {
+    let step = |code: u32, jt, jf, k| libc::sock_filter {
+        code: code as u16,
+        jt,
+        jf,
+        k,
+    };
+    let filter = [
+        step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
+        step(libc::BPF_JMP | libc::BPF_JEQ, 0, 1, libc::SYS_rmdir as u32),
+        step(libc::BPF_RET, 0, 0, libc::SECCOMP_RET_ERRNO | 1),
+        step(libc::BPF_RET, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog {
+        len: filter.len() as u16,
+        filter: filter.as_ptr().cast_mut(),
+    };
+    // SAFETY: the child filters itself, makes a call, ends.
+    unsafe {
+        let child = libc::fork();
+        if child == 0 {
+            libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+            libc::prctl(
+                libc::PR_SET_SECCOMP,
+                libc::SECCOMP_MODE_FILTER,
+                &raw const program,
+            );
+            let path = c"/kernel-check-refused";
+            // The kernel does not look at the path: nobody else has brought it into memory.
+            std::ptr::read_volatile(path.as_ptr());
+            libc::rmdir(path.as_ptr());
+            libc::_exit(0);
+        }
+        libc::waitpid(child, std::ptr::null_mut(), 0);
+    }
+}
+
+/// What a 32-bit program does: by numbers of its own, and by socketcall(2).
+fn narrow() {
+    let mut program = elf::Program32::new();
+    let path = program.data(b"/kernel-check-32\0");
+    let socket = program.data(&[2u32, 2, 99].map(u32::to_le_bytes).concat());
+    program.call(10, &[path]);
+    program.call(102, &[1, socket]);
+    program.call(65, &[]);
+    program.call(252, &[0]);
+    let file = c"/tmp/kernel-check-program32";
+    let name = file.to_str().expect("ASCII");
+    if std::fs::write(name, program.file()).is_ok() {
+        path_call(libc::SYS_chmod, file, 0o755, 0);
+        spawn(file);
     }
 }
 
@@ -160,6 +221,34 @@ const CASES: &[Case] = &[
         bytes: &3u64.to_le_bytes(),
     },
     Case {
+        make: refused,
+        event: "rmdir",
+        succeeds: false,
+        param: "path",
+        bytes: b"/kernel-check-refused\0",
+    },
+    Case {
+        make: narrow,
+        event: "unlink",
+        succeeds: false,
+        param: "path",
+        bytes: b"/kernel-check-32\0",
+    },
+    Case {
+        make: || (),
+        event: "socket",
+        succeeds: false,
+        param: "proto",
+        bytes: &99u32.to_le_bytes(),
+    },
+    Case {
+        make: || (),
+        event: "syscall",
+        succeeds: true,
+        param: "nativeID",
+        bytes: &(libc::SYS_getpgrp as u16).to_le_bytes(),
+    },
+    Case {
         // SAFETY: no arguments, no effect.
         make: || unsafe {
             libc::syscall(libc::SYS_getppid);
@@ -221,6 +310,7 @@ fn options(backend: Backend) -> Options {
             "accept4",
             "bind",
             "quotactl",
+            "getpgrp",
         ])
         .expect("names of system calls"),
         tracepoints: Tracepoints {
@@ -228,6 +318,7 @@ fn options(backend: Backend) -> Options {
             switch: false,
             page_fault: false,
         },
+        cpus_per_buffer: 0,
         backend,
         ..Options::default()
     }
@@ -312,21 +403,97 @@ fn time(turn: fn(), turns: u32) -> f64 {
     best
 }
 
-/// A call nobody asked for, and one that is: watched against unwatched.
-fn costs(backend: Backend) -> Result<(f64, f64), probe::Error> {
-    let off = (time(turn_getppid, 20_000), time(turn_open_close, 3_000));
+/// A call nobody asked for, and one that is: unwatched, and watched.
+fn costs(backend: Backend) -> Result<[(f64, f64); 2], probe::Error> {
+    let turns = || (time(turn_getppid, 20_000), time(turn_open_close, 3_000));
+    let off = turns();
     let _probe = Probe::open(&Options {
         syscalls: Syscalls::from_names(["openat", "close"]).expect("names of system calls"),
         enter_events: false,
+        io_uring: false,
         ..options(backend)
     })?;
-    let on = (time(turn_getppid, 20_000), time(turn_open_close, 3_000));
-    Ok((on.0 / off.0, on.1 / off.1))
+    Ok([off, turns()])
+}
+
+fn print_costs() {
+    // Once for nothing: what has just started is still busy with itself.
+    time(turn_getppid, 20_000);
+    time(turn_open_close, 3_000);
+    for backend in BACKENDS {
+        match costs(backend) {
+            Ok([(other, asked), (other_on, asked_on)]) => println!(
+                "COSTS {}: getppid {other:.0} -> {other_on:.0} ({:+.1} %), open and close {asked:.0} -> \
+                 {asked_on:.0} ({:+.0} %)",
+                backend.name(),
+                (other_on / other - 1.0) * 100.0,
+                (asked_on / asked - 1.0) * 100.0
+            ),
+            Err(error) => println!("COSTS {}: {error}", backend.name()),
+        }
+    }
+}
+
+const BACKENDS: [Backend; 3] = [Backend::Dispatch, Backend::Tracepoint, Backend::Fexit];
+
+/// A CPU that comes while events are read has a place for them from its first one on.
+fn hotplug(backend: Backend) -> Result<String, String> {
+    const SWITCH: &str = "/sys/devices/system/cpu/cpu1/online";
+    let switch = |to: &str| std::fs::write(SWITCH, to).map_err(|e| format!("{SWITCH}: {e}"));
+    switch("0")?;
+    let mut probe = Probe::open(&options(backend)).map_err(|e| e.to_string())?;
+    switch("1")?;
+    in_child(|| {
+        // SAFETY: a set of CPUs with one in it; a call without arguments.
+        unsafe {
+            let mut set: libc::cpu_set_t = std::mem::zeroed();
+            libc::CPU_SET(1, &mut set);
+            assert_eq!(
+                libc::sched_setaffinity(0, size_of_val(&set), &raw const set),
+                0
+            );
+            (0..1000).for_each(|_| {
+                libc::syscall(libc::SYS_getppid);
+            });
+        }
+    });
+    let until = probe.now();
+    let mut seen = 0;
+    'all: loop {
+        while let Some(event) = probe.next() {
+            if event.record.ts > until {
+                break 'all;
+            }
+            seen += u32::from(event.record.cpu == 1 && event.record.info.name == "syscall");
+        }
+        if !probe
+            .wait(Duration::from_millis(500))
+            .map_err(|e| e.to_string())?
+        {
+            break;
+        }
+    }
+    // Away again, while watched: nothing of it may hang or fail.
+    switch("0")?;
+    probe.intact().map_err(|e| format!("CPU gone: {e}"))?;
+    switch("1")?;
+    let lost = probe.counters().lost().total();
+    match seen {
+        1000 if lost == 0 => Ok(format!("{seen} events of a CPU that came later")),
+        _ => Err(format!(
+            "{seen} of 1000 events of a CPU that came later, {lost} lost"
+        )),
+    }
 }
 
 /// Locked-down kernels refuse the one, old ones both.
 fn may_be_missing(backend: Backend, support: &probe::Support) -> bool {
-    backend == Backend::Fexit || (backend == Backend::Tracepoint && !support.loops)
+    match backend {
+        // Debian's kernels offer it wherever the programs can run at all.
+        Backend::Fexit => !support.loops || std::env::var_os("PEREGRINE_LOCKED_DOWN").is_some(),
+        Backend::Tracepoint => !support.loops,
+        Backend::Auto | Backend::Dispatch => false,
+    }
 }
 
 /// Which programs the kernel refuses, and why.
@@ -344,22 +511,31 @@ fn explain(backend: Backend) {
 }
 
 fn main() {
+    match std::env::args().nth(1).as_deref() {
+        Some("costs") => return print_costs(),
+        Some("hotplug") => {
+            for backend in BACKENDS {
+                match hotplug(backend) {
+                    Ok(text) => println!("HOTPLUG {}: {text}", backend.name()),
+                    Err(text) => println!("HOTPLUG {} FAILED: {text}", backend.name()),
+                }
+            }
+            return;
+        }
+        _ => {}
+    }
     let support = probe::support();
     println!("{support:?}");
     let mut works = 0;
     let mut faults = 0;
-    for backend in [Backend::Dispatch, Backend::Tracepoint, Backend::Fexit] {
+    for backend in BACKENDS {
         match missing(backend) {
             Ok((missing, opened)) if missing.is_empty() => {
                 works += 1;
-                print!(
+                println!(
                     "{backend:?}: all {} events, opened in {opened:.0?}",
                     CASES.len()
                 );
-                match costs(backend) {
-                    Ok((other, asked)) => println!(", getppid x{other:.2}, open+close x{asked:.2}"),
-                    Err(error) => println!(", costs: {error}"),
-                }
             }
             Ok((missing, _)) => {
                 faults += 1;
@@ -375,6 +551,9 @@ fn main() {
             }
         }
     }
+    let choice = Choice::of(&Options::default());
+    println!("chosen: {} ({})", choice.backend.name(), choice.reason);
+    let begun = Instant::now();
     match Probe::open(&Options::default()) {
         Ok(probe) => {
             let uring = probe
@@ -383,10 +562,15 @@ fn main() {
                 .any(|a| a.program == "t_uring_submit");
             let said = if uring { "told" } else { "not told" };
             println!(
-                "all of it: {} attached by {:?}, io_uring {said}",
+                "all of it: {} attached by {:?} in {:.0?}, io_uring {said}",
                 probe.attached().len(),
-                probe.backend()
+                probe.backend(),
+                begun.elapsed()
             );
+            if let Err(damage) = probe.intact() {
+                faults += 1;
+                println!("not intact: {damage}");
+            }
         }
         Err(error) => {
             faults += 1;

@@ -1,5 +1,5 @@
 //! What the running kernel's type information says: how many arguments tracepoints have, whether
-//! programs may loop.
+//! programs may loop, which functions there are.
 //!
 //! The kernel's type information has a function type `btf_trace_NAME` for each tracepoint. Reading it
 //! here, and not through libbpf, costs some milliseconds instead of some ten: only the heads of the
@@ -25,6 +25,7 @@ pub(crate) mod kind {
     pub(crate) const VOLATILE: u32 = 9;
     pub(crate) const CONST: u32 = 10;
     pub(crate) const RESTRICT: u32 = 11;
+    pub(crate) const FUNC: u32 = 12;
     pub(crate) const FUNC_PROTO: u32 = 13;
     pub(crate) const VAR: u32 = 14;
     pub(crate) const DATASEC: u32 = 15;
@@ -254,6 +255,23 @@ fn find(bytes: &[u8], names: &[&str]) -> Option<HashMap<String, usize>> {
     Some(found)
 }
 
+/// Functions of the running kernel whose name `wants` approves of: name and number of the type.
+pub(crate) fn functions(wants: impl Fn(&[u8]) -> bool) -> HashMap<String, u32> {
+    with_types(|bytes| find_functions(bytes, wants).unwrap_or_default())
+}
+
+fn find_functions(bytes: &[u8], wants: impl Fn(&[u8]) -> bool) -> Option<HashMap<String, u32>> {
+    let types = Types::parse(bytes)?;
+    let functions = (1..types.count()).filter(|id| types.kind(*id) == kind::FUNC);
+    let named = functions.filter_map(|id| Some((types.name(id)?, id)));
+    let found = named.filter(|(name, _)| wants(name));
+    Some(
+        found
+            .map(|(name, id)| (String::from_utf8_lossy(name).into_owned(), id))
+            .collect(),
+    )
+}
+
 /// Bytes behind a type's head.
 fn members(of: u32, count: usize) -> usize {
     match of {
@@ -276,6 +294,7 @@ mod tests {
             [1, kind::TYPEDEF << 24, 2].as_slice(),
             &[0, kind::PTR << 24, 3],
             &[0, kind::FUNC_PROTO << 24 | 3, 0, 0, 0, 0, 0, 0, 0],
+            &[11, kind::FUNC << 24, 3],
         ]
         .concat();
         let types: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
@@ -289,13 +308,23 @@ mod tests {
     }
 
     #[test]
+    fn functions_have_the_number_of_their_type() {
+        let found = find_functions(&sample(), |name| name == b"one").unwrap();
+        assert_eq!(found, HashMap::from([("one".to_owned(), 4)]));
+        let none = find_functions(&sample(), |name| name == b"two").unwrap();
+        assert!(none.is_empty());
+    }
+
+    #[test]
     fn damage_is_no_fault() {
         let bytes = sample();
         for cut in 0..bytes.len() {
             find(&bytes[..cut], &["one"]);
+            find_functions(&bytes[..cut], |_| true);
             let mut damaged = bytes.clone();
             damaged[cut] ^= 0xff;
             find(&damaged, &["one"]);
+            find_functions(&damaged, |_| true);
         }
         assert_eq!(find(&[], &["one"]), None);
     }

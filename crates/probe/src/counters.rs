@@ -75,15 +75,19 @@ pub struct Losses {
     pub full: [u64; CLASSES],
     /// Larger than an event may be.
     pub large: u64,
-    /// No buffer for the CPU.
+    /// No buffer for the CPU, or no room to put the event together.
     pub no_buffer: u64,
+    /// Programs that the kernel passed over, for they had been put aside half-way on that CPU. It
+    /// happens only where programs sit on functions, on kernels that put tasks aside anywhere; it
+    /// is known for all CPUs together only.
+    pub passed_over: u64,
 }
 
 impl Losses {
     /// All of them.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.buffer_full() + self.large + self.no_buffer
+        self.buffer_full() + self.large + self.no_buffer + self.passed_over
     }
 
     /// Those for want of room.
@@ -107,6 +111,7 @@ impl Losses {
         }
         delta.large = delta.large.saturating_sub(earlier.large);
         delta.no_buffer = delta.no_buffer.saturating_sub(earlier.no_buffer);
+        delta.passed_over = delta.passed_over.saturating_sub(earlier.passed_over);
         delta
     }
 
@@ -116,6 +121,7 @@ impl Losses {
         }
         self.large += other.large;
         self.no_buffer += other.no_buffer;
+        self.passed_over += other.passed_over;
     }
 }
 
@@ -158,6 +164,11 @@ impl LossMeter {
         for cpu in 0..self.cpus {
             sum.add(&self.of_cpu(cpu));
         }
+        sum.passed_over = self
+            .probes()
+            .iter()
+            .map(|shared| shared.passed_over())
+            .sum();
         sum
     }
 
@@ -169,6 +180,7 @@ impl LossMeter {
                 full,
                 large,
                 no_buffer,
+                passed_over: 0,
             });
         }
         sum
@@ -195,6 +207,8 @@ pub struct CpuCounters {
 pub struct Counters {
     /// By CPU number.
     pub cpus: Vec<CpuCounters>,
+    /// See [`Losses::passed_over`].
+    pub passed_over: u64,
 }
 
 impl Counters {
@@ -211,6 +225,7 @@ impl Counters {
         for cpu in &self.cpus {
             sum.add(&cpu.lost);
         }
+        sum.passed_over = self.passed_over;
         sum
     }
 

@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 
-use event::syscalls::X86_64_SYSCALLS;
+use event::syscalls::SYSCALLS;
 
 use crate::layout::{FILTER_PATH, RawFilter};
 use crate::options::Syscalls;
@@ -207,7 +207,7 @@ pub(crate) fn image_changes() -> Syscalls {
 }
 
 fn number(name: &str) -> Option<u16> {
-    let call = X86_64_SYSCALLS.iter().find(|call| call.name == name);
+    let call = SYSCALLS.iter().find(|call| call.name == name);
     call.map(|call| call.number)
 }
 

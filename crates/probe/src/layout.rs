@@ -36,7 +36,8 @@ pub(crate) struct Settings {
     pub drop_failed: u8,
     pub ia32: u8,
     pub uring_complete_members: u8,
-    pub pad: u8,
+    /// Which calls this copy of the programs is for.
+    pub part: u8,
     pub ia32_table: [i16; MAX_SYSCALLS],
     pub code_table: [u16; MAX_SYSCALLS],
     pub uring_table: [i16; MAX_OPERATIONS],
@@ -57,7 +58,7 @@ pub(crate) struct RawCounters {
     pub lost_large: u64,
     pub lost_other: u64,
     pub unread: [u64; 2],
-    pub pad: [u64; 16 - CLASSES - 4],
+    pub own_calls: u64,
 }
 
 /// What of a call nobody reads. Arguments and bits are counted from 1; 0: none.

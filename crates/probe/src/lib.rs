@@ -22,10 +22,15 @@
 //!
 //! - [`Options`]: what to watch and how much memory to use for it.
 //! - [`Probe`]: the loaded programs and the reader. [`Probe::attached`] says what was attached.
+//! - [`Choice`]: the way of attaching that is taken on this machine, why, and what was measured for it.
 //! - [`Counters`]: what was received and what was lost, by class of event and CPU.
+//! - [`Probe::intact`]: whether the programs are still where they were put and see calls. Cheap enough for
+//!   every health check: whoever reports health should ask it, for a probe that was taken apart is
+//!   silent otherwise.
 //!
 //! Lanes: events that build the process tree (clone, exec, exit) and those of credentials (set*id, ...)
-//! have buffers of their own, which a flood of I/O cannot fill. Order: the reader holds events back
+//! have buffers of their own, which a flood of I/O cannot fill; a process that floods that of credentials is
+//! sent to the bulk for a while. CPUs that come later share the buffers of others. Order: the reader holds events back
 //! for [`SETTLE`] and then merges all buffers by time, so an event that was being written on one CPU
 //! while a later one was already there on another still comes first.
 //!
@@ -37,15 +42,21 @@
     reason = "memory shared with the kernel; each block says why it is sound"
 )]
 
+mod attach;
 mod btf;
+mod choice;
 mod counters;
+mod damage;
 mod error;
 mod filtering;
 mod filters;
+mod functions;
+mod lanes;
 mod layout;
 mod loader;
 mod objects;
 mod options;
+mod plan;
 mod programs;
 mod reader;
 mod reduced;
@@ -56,7 +67,9 @@ mod tracefs;
 mod unread;
 mod uring;
 
+pub use choice::{CallCosts, Choice};
 pub use counters::{Class, Counters, CpuCounters, LossMeter, Losses};
+pub use damage::Damage;
 pub use error::Error;
 pub use filters::{Access, Filters, IMAGE_BITS, Kind};
 pub use loader::{Attached, Attachment};

@@ -1,24 +1,25 @@
 //! Loads the programs that the options need, and attaches them.
 
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 
-use event::syscalls::{self, IA32_TO_X86_64, X86_64_SYSCALLS};
-use libbpf_rs::{
-    Link, MapCore, MapFlags, MapHandle, MapType, OpenObject, PrintLevel, ProgramInput,
-};
+use event::syscalls::{IA32_TO_X86_64, SYSCALLS};
+use libbpf_rs::{MapCore, MapFlags, MapHandle, OpenObject, PrintLevel, ProgramInput};
 
+use crate::attach::Hold;
+use crate::choice::Choice;
 use crate::filtering::Filtering;
 use crate::filters::Filters;
+use crate::functions::Functions;
+use crate::lanes::{self, LANES};
 use crate::layout::{MAX_CPUS, MAX_SYSCALLS, Settings};
 use crate::objects::{self, Objects};
 use crate::options::{Options, SelfFilter};
+use crate::plan::{self, Copy, Part};
 use crate::ring::Ring;
 use crate::shared::{Shared, page_size};
 use crate::support::{self, Support};
-use crate::tracefs::Tracefs;
 use crate::{Backend, Error, programs, uring};
 
 /// What a program sits on.
@@ -54,13 +55,11 @@ pub(crate) struct Loaded {
     pub doorbell: OwnedFd,
     /// What filters look at, where they are heeded.
     pub filtering: Option<Filtering>,
-    pub attached: Vec<Attached>,
-    pub backend: Backend,
+    pub choice: Choice,
     pub boot_time: u64,
-    /// What the programs are attached by.
-    pub _links: Vec<Link>,
-    /// The dispatcher's table, which would be emptied if nobody held it.
-    pub _table: Option<OwnedFd>,
+    pub hold: Hold,
+    /// The tables of programs that call others: the kernel empties one that no descriptor is left of.
+    pub _tables: Vec<OwnedFd>,
 }
 
 static LOG: Mutex<String> = Mutex::new(String::new());
@@ -94,51 +93,61 @@ pub(crate) fn libbpf_log() -> String {
     text
 }
 
-/// Loads and attaches.
+/// Loads and attaches. Where the choice is ours, ends of functions that are refused after all are no
+/// reason to give up.
 pub(crate) fn load(options: &Options) -> Result<Loaded, Error> {
     let support = support::support();
     support.check()?;
     check_options(options)?;
-    if !support.loops && matches!(options.backend, Backend::Tracepoint | Backend::Fexit) {
-        return Err(Error::Kernel {
-            what: "it has no loops in BPF programs, which this way of attaching needs",
-            remedy: "leave the choice of the way to the monitor, or boot Linux 5.17 or later",
-        });
-    }
     keep_libbpf_log();
-    let backend = choose_backend(options, &support);
+    let mut choice = Choice::make(options, &support);
+    match load_as(options, &support, &choice) {
+        Err(error) if options.backend == Backend::Auto && choice.backend == Backend::Fexit => {
+            choice.backend = Backend::Dispatch;
+            choice.reason = format!("ends of functions would cost less, but: {error}");
+            load_as(options, &support, &choice)
+        }
+        loaded => loaded,
+    }
+}
+
+fn load_as(options: &Options, support: &Support, choice: &Choice) -> Result<Loaded, Error> {
+    let backend = choice.backend;
+    let functions = (backend == Backend::Fexit).then(Functions::of_kernel);
+    check_backend(backend, support, functions.as_ref())?;
     let uring = (support.io_uring && uring::is_wanted(options))
         .then(uring::Places::find)
         .flatten();
-    let groups = buffer_groups(options)?;
+    let groups = lanes::buffer_groups(options)?;
     let slots = support::cpus("possible")
         .last()
         .map_or(1, |last| last + 1)
         .min(MAX_CPUS);
+    let boot_time = boot_time();
+    let machine = Machine {
+        support,
+        uring,
+        boot_time,
+        slots,
+    };
 
     let bytes = programs::object(backend);
-    let mut open = objects::open(bytes)?;
-    let boot_time = boot_time();
-    write_settings(&mut open, options, &support, uring, boot_time)?;
-    size_maps(&mut open, slots as u32, page_size() as u32)?;
-    let plan = Plan::new(options, backend, uring, &programs::names(&open));
-    let table = make_table(slots)?;
-    open.maps_mut()
-        .find(|map| map.name() == OsStr::new("rings"))
-        .expect("the object was built with this map")
-        .reuse_fd(table.as_fd())
-        .map_err(|e| Error::load("hand over the table of rings", e))?;
-    let (rings, ring_slots) = make_rings(options, &groups)?;
+    let open = objects::open(bytes)?;
+    let available = programs::names(&open);
+    let first = Copy::first(options, backend, uring, functions.as_ref(), &available);
+    let mut open = machine.prepare(open, options, &first)?;
+    let table = lanes::make_table(slots)?;
+    let (rings, ring_slots) = lanes::make_rings(options, &groups)?;
+    reuse(&mut open, "rings", table.as_fd())?;
     let (objects, filled) = std::thread::scope(|scope| {
-        let filler = scope.spawn(|| fill_table(&table, &ring_slots));
-        let objects = Objects::load(bytes, open, &plan.programs);
+        let filler = scope.spawn(|| lanes::fill_table(&table, &ring_slots));
+        let objects = Objects::load(bytes, open, &first.programs, &first.functions());
         (objects, filler.join().expect("it does not panic"))
     });
     let objects = objects?;
     filled?;
 
     let shared = Arc::new(Shared::map(objects.map(".data.shared")?.as_fd())?);
-    fill_dispatch_table(&objects, &plan)?;
     let filtering = match (backend, objects.map("images")) {
         (Backend::Dispatch, Ok(images)) => Some(Filtering {
             prefixes: handle(&objects.map("prefixes")?)?,
@@ -152,18 +161,144 @@ pub(crate) fn load(options: &Options) -> Result<Loaded, Error> {
     };
     shared.set_wanted(&options.syscalls, &filters, 0);
     set_own(&objects, &shared, options.own_events)?;
-    let (links, attached) = attach(&objects, options, &plan, backend)?;
+    fill_dispatch_table(&objects, &first)?;
+    let mut hold = Hold::default();
+    hold.attach_first(&objects, &first, options, functions.as_ref())?;
+    let doorbell = objects.map_fd("doorbell")?;
+    let memory = [
+        ("drafts", objects.map_fd("drafts")?),
+        ("doorbell", objects.map_fd("doorbell")?),
+        (".data.shared", objects.map_fd(".data.shared")?),
+    ];
+    let mut tables = vec![objects.map_fd("exits")?];
+    // Links hold what is attached: the rest, descriptors above all, is not needed any more.
+    drop(objects);
+    let others = Copy::others(
+        options,
+        backend,
+        support,
+        functions.as_ref(),
+        programs::names_of,
+    );
+    for copy in others {
+        let bytes = programs::object(copy.backend);
+        let mut open = machine.prepare(objects::open(bytes)?, options, &copy)?;
+        reuse(&mut open, "rings", table.as_fd())?;
+        for (name, map) in &memory {
+            reuse(&mut open, name, map.as_fd())?;
+        }
+        let objects = Objects::load(bytes, open, &copy.programs, &copy.functions())?;
+        fill_dispatch_table(&objects, &copy)?;
+        hold.attach_other(&objects, &copy)?;
+        tables.push(objects.map_fd("exits")?);
+    }
+    hold.seal();
+    shared.watch_programs(std::mem::take(&mut hold.on_functions));
     Ok(Loaded {
         shared,
         rings,
-        doorbell: objects.map_fd("doorbell")?,
+        doorbell,
         filtering,
-        attached,
-        backend,
+        choice: choice.clone(),
         boot_time,
-        _links: links,
-        _table: objects.map_fd("exits").ok(),
+        hold,
+        _tables: tables,
     })
+}
+
+/// Hands a map over that exists already.
+fn reuse(open: &mut OpenObject, name: &str, map: BorrowedFd<'_>) -> Result<(), Error> {
+    open.maps_mut()
+        .find(|map| map.name() == OsStr::new(name))
+        .expect("the object was built with this map")
+        .reuse_fd(map)
+        .map_err(|e| Error::load(format!("hand over the map {name}"), e))
+}
+
+/// What every copy of the programs is told of the machine.
+struct Machine<'a> {
+    support: &'a Support,
+    uring: Option<uring::Places>,
+    boot_time: u64,
+    slots: usize,
+}
+
+impl Machine<'_> {
+    /// Sets what has to be set before a copy is loaded.
+    fn prepare(
+        &self,
+        mut open: OpenObject,
+        options: &Options,
+        copy: &Copy,
+    ) -> Result<OpenObject, Error> {
+        self.write_settings(&mut open, options, copy.part)?;
+        size_maps(
+            &mut open,
+            copy.backend,
+            self.slots as u32,
+            page_size() as u32,
+        )?;
+        Ok(open)
+    }
+
+    fn write_settings(
+        &self,
+        open: &mut OpenObject,
+        options: &Options,
+        part: Part,
+    ) -> Result<(), Error> {
+        let mut settings = Settings {
+            boot_time: self.boot_time,
+            snaplen: options.snaplen,
+            drop_failed: u8::from(options.drop_failed),
+            ia32: u8::from(self.support.ia32),
+            uring_complete_members: u8::from(
+                self.uring.is_some_and(|places| places.complete_members),
+            ),
+            part: part as u8,
+            ia32_table: [-1; MAX_SYSCALLS],
+            code_table: [0; MAX_SYSCALLS],
+            uring_table: uring::table(),
+        };
+        for &(narrow, native) in &IA32_TO_X86_64 {
+            if let Some(slot) = settings.ia32_table.get_mut(usize::from(narrow)) {
+                *slot = native;
+            }
+        }
+        for call in &SYSCALLS {
+            settings.code_table[usize::from(call.number)] = call.code;
+        }
+        let mut map = open
+            .maps_mut()
+            .find(|map| map.name() == OsStr::new(".rodata.settings"))
+            .expect("the object was built with this section");
+        map.set_initial_value(settings.bytes())
+            .map_err(|e| Error::load("write the settings", e))
+    }
+}
+
+/// What a way of attaching needs of the kernel.
+fn check_backend(
+    backend: Backend,
+    support: &Support,
+    functions: Option<&Functions>,
+) -> Result<(), Error> {
+    if !support.loops && matches!(backend, Backend::Tracepoint | Backend::Fexit) {
+        return Err(Error::Kernel {
+            what: "it has no loops in BPF programs, which this way of attaching needs",
+            remedy: "leave the choice of the way to the monitor, or boot Linux 5.17 or later",
+        });
+    }
+    let Some(functions) = functions else {
+        return Ok(());
+    };
+    if support.ia32 && !functions.has(crate::functions::NARROW) {
+        return Err(Error::Kernel {
+            what: "its 32-bit programs' calls do not go through one function",
+            remedy: "leave the choice of the way to the monitor, or boot Linux 6.9 or later",
+        });
+    }
+    functions.are_open().map(drop)
 }
 
 fn check_options(options: &Options) -> Result<(), Error> {
@@ -174,98 +309,6 @@ fn check_options(options: &Options) -> Result<(), Error> {
         )));
     }
     Ok(())
-}
-
-/// Per-call tracepoints spare all other calls the dispatcher, but do not see 32-bit programs, so
-/// they are chosen only where there can be none; and the kernel takes 50 ms to let go of each, so
-/// for a few calls only.
-fn choose_backend(options: &Options, support: &Support) -> Backend {
-    let few = options.syscalls.iter().count() <= 16;
-    match options.backend {
-        Backend::Auto if support.loops && few && support.syscall_tracepoints && !support.ia32 => {
-            Backend::Tracepoint
-        }
-        Backend::Auto => Backend::Dispatch,
-        chosen => chosen,
-    }
-}
-
-/// The programs to load, and the calls that have one of their own.
-struct Plan {
-    programs: BTreeSet<String>,
-    /// Wanted calls: number, name, program.
-    calls: Vec<(u16, &'static str, String)>,
-    /// Programs on raw tracepoints: program, tracepoint.
-    raw: Vec<(&'static str, &'static str)>,
-}
-
-impl Plan {
-    fn new(
-        options: &Options,
-        backend: Backend,
-        uring: Option<uring::Places>,
-        available: &BTreeSet<String>,
-    ) -> Self {
-        let mut programs = BTreeSet::new();
-        let mut calls = Vec::new();
-        programs.insert("t_whoami".to_owned());
-        if backend == Backend::Dispatch && !options.syscalls.is_empty() {
-            programs.insert("dispatch".to_owned());
-        }
-        for call in X86_64_SYSCALLS
-            .iter()
-            .filter(|call| options.syscalls.contains(call.number))
-        {
-            let own = programs::exit_program(call.name);
-            let program = match available.contains(&own) {
-                true => own,
-                false if backend == Backend::Dispatch => "dispatch".to_owned(),
-                false => "x_generic".to_owned(),
-            };
-            programs.insert(program.clone());
-            calls.push((call.number, call.name, program));
-        }
-        programs.extend(
-            programs::typed(options.tracepoints)
-                .iter()
-                .map(|(p, _)| (*p).to_owned()),
-        );
-        programs.extend(
-            programs::entries(options)
-                .iter()
-                .map(|name| format!("e_{name}")),
-        );
-        let raw = uring.map(uring::Places::programs).unwrap_or_default();
-        programs.extend(raw.iter().map(|(program, _)| (*program).to_owned()));
-        Self {
-            programs,
-            calls,
-            raw,
-        }
-    }
-}
-
-/// CPU numbers, grouped by the buffer they share.
-fn buffer_groups(options: &Options) -> Result<Vec<Vec<usize>>, Error> {
-    let cpus = support::cpus(if options.online_only {
-        "online"
-    } else {
-        "possible"
-    });
-    let per_buffer = match options.cpus_per_buffer {
-        0 => cpus.len(),
-        n => usize::from(n),
-    };
-    if per_buffer > cpus.len() {
-        return Err(Error::Options(format!(
-            "{per_buffer} CPUs cannot share a buffer: there are {}",
-            cpus.len()
-        )));
-    }
-    Ok(cpus
-        .chunks(per_buffer.max(1))
-        .map(<[usize]>::to_vec)
-        .collect())
 }
 
 /// The clock's time at which the boot clock was 0; taken once, so clock steps do not reorder.
@@ -284,46 +327,22 @@ pub(crate) fn clock(which: libc::clockid_t) -> u64 {
     (t.tv_sec as u64) * 1_000_000_000 + t.tv_nsec as u64
 }
 
-fn write_settings(
-    open: &mut OpenObject,
-    options: &Options,
-    support: &Support,
-    uring: Option<uring::Places>,
-    boot_time: u64,
-) -> Result<(), Error> {
-    let mut settings = Settings {
-        boot_time,
-        snaplen: options.snaplen,
-        drop_failed: u8::from(options.drop_failed),
-        ia32: u8::from(support.ia32),
-        uring_complete_members: u8::from(uring.is_some_and(|places| places.complete_members)),
-        pad: 0,
-        ia32_table: [-1; MAX_SYSCALLS],
-        code_table: [0; MAX_SYSCALLS],
-        uring_table: uring::table(),
-    };
-    for &(narrow, native) in &IA32_TO_X86_64 {
-        if let Some(slot) = settings.ia32_table.get_mut(usize::from(narrow)) {
-            *slot = native;
-        }
-    }
-    for call in &syscalls::X86_64_SYSCALLS {
-        settings.code_table[usize::from(call.number)] = call.code;
-    }
-    let mut map = open
-        .maps_mut()
-        .find(|map| map.name() == OsStr::new(".rodata.settings"))
-        .expect("the object was built with this section");
-    map.set_initial_value(settings.bytes())
-        .map_err(|e| Error::load("write the settings", e))
+/// Drafts of a CPU; as `DRAFTS` in `bpf/include/maps.bpf.h`.
+fn drafts(backend: Backend) -> u32 {
+    if backend == Backend::Fexit { 2 } else { 1 }
 }
 
 /// Sizes the maps for `cpus` CPU numbers.
-pub(crate) fn size_maps(open: &mut OpenObject, cpus: u32, page: u32) -> Result<(), Error> {
+pub(crate) fn size_maps(
+    open: &mut OpenObject,
+    backend: Backend,
+    cpus: u32,
+    page: u32,
+) -> Result<(), Error> {
     for mut map in open.maps_mut() {
         let entries = match map.name().to_str() {
             Some("rings") => LANES * cpus,
-            Some("drafts") => cpus,
+            Some("drafts") => drafts(backend) * cpus,
             Some("doorbell") => page,
             _ => continue,
         };
@@ -337,109 +356,19 @@ fn handle(map: &libbpf_rs::Map<'_>) -> Result<MapHandle, Error> {
     MapHandle::try_from(map).map_err(|e| Error::load("keep hold of a map", e))
 }
 
-/// Lanes, by the numbers of the programs: bulk, processes, credentials.
-const LANES: u32 = 3;
-
-/// Lanes and the sizes of their buffers, in the order of reading. Processes' are half the size of
-/// bulk's, for their events are few: at least 2 MiB. Credentials' are small.
-fn lanes(bulk: u32) -> [(u32, u32); LANES as usize] {
-    [(1, (bulk / 2).max(2 << 20)), (2, 1 << 20), (0, bulk)]
-}
-
-/// Place in the table of rings, and the ring's descriptor.
-type RingSlot = (u32, i32);
-
-/// The rings, those of processes first, and what the table of rings has to hold.
-fn make_rings(
-    options: &Options,
-    groups: &[Vec<usize>],
-) -> Result<(Vec<Ring>, Vec<RingSlot>), Error> {
-    let bulk = options.buffer.bytes();
-    let mut rings = Vec::new();
-    let mut slots = Vec::new();
-    for (lane, size) in lanes(bulk) {
-        for group in groups {
-            let ring = make_ring(size)?;
-            let fd = ring.fd().as_raw_fd();
-            slots.extend(group.iter().map(|&cpu| (LANES * cpu as u32 + lane, fd)));
-            rings.push(ring);
-        }
-    }
-    Ok((rings, slots))
-}
-
-/// Fills the table of rings: in one call where the kernel has it (5.13), for it waits after each
-/// until no program uses the old table any more, some 10 ms, which adds up over many CPUs.
-fn fill_table(table: &impl MapCore, slots: &[RingSlot]) -> Result<(), Error> {
-    let bytes = |of: fn(&RingSlot) -> [u8; 4]| slots.iter().flat_map(of).collect::<Vec<u8>>();
-    let keys = bytes(|slot| slot.0.to_ne_bytes());
-    let fds = bytes(|slot| slot.1.to_ne_bytes());
-    let count = slots.len() as u32;
-    if table
-        .update_batch(&keys, &fds, count, MapFlags::ANY, MapFlags::ANY)
-        .is_ok()
-    {
+/// Says which program is a call's, where one program calls the others.
+fn fill_dispatch_table(objects: &Objects, copy: &Copy) -> Result<(), Error> {
+    let entrance = plan::entrance(copy.backend);
+    if !copy.programs.contains(entrance) {
         return Ok(());
     }
-    for (slot, fd) in slots {
-        table
-            .update(&slot.to_ne_bytes(), &fd.to_ne_bytes(), MapFlags::ANY)
-            .map_err(|e| Error::load("hand over a ring buffer", e))?;
-    }
-    Ok(())
-}
-
-/// The table of rings. Made before the programs are loaded, so that it can be filled meanwhile.
-fn make_table(slots: usize) -> Result<MapHandle, Error> {
-    let template = make_map(MapType::RingBuf, 0, page_size() as u32, None)?;
-    make_map(
-        MapType::ArrayOfMaps,
-        4,
-        LANES * slots as u32,
-        Some(template.as_fd().as_raw_fd()),
-    )
-}
-
-fn make_map(
-    kind: MapType,
-    width: u32,
-    entries: u32,
-    inner: Option<i32>,
-) -> Result<MapHandle, Error> {
-    let options = libbpf_sys::bpf_map_create_opts {
-        sz: size_of::<libbpf_sys::bpf_map_create_opts>() as libbpf_sys::size_t,
-        inner_map_fd: inner.unwrap_or(0) as u32,
-        ..Default::default()
-    };
-    MapHandle::create(kind, Some("rings"), width, width, entries, &options)
-        .map_err(|e| Error::load(format!("make a map of {entries} bytes or entries"), e))
-}
-
-fn make_ring(size: u32) -> Result<Ring, Error> {
-    let map = make_map(MapType::RingBuf, 0, size, None)?;
-    let fd = map
-        .as_fd()
-        .try_clone_to_owned()
-        .map_err(|source| Error::System {
-            action: "duplicate a descriptor".into(),
-            source,
-        })?;
-    Ring::map(fd, size as usize)
-}
-
-fn fill_dispatch_table(objects: &Objects, plan: &Plan) -> Result<(), Error> {
-    let Ok(table) = objects.map("exits") else {
-        return Ok(());
-    };
-    if !plan.programs.contains("dispatch") {
-        return Ok(());
-    }
-    for (number, _, name) in plan.calls.iter().filter(|(_, _, name)| name != "dispatch") {
-        let program = objects.program(name)?;
+    let table = objects.map("exits")?;
+    for call in copy.calls.iter().filter(|call| call.program != entrance) {
+        let program = objects.program(&call.program)?;
         let fd = program.as_fd().as_raw_fd().to_ne_bytes();
         table
-            .update(&u32::from(*number).to_ne_bytes(), &fd, MapFlags::ANY)
-            .map_err(|e| Error::load(format!("register {name}"), e))?;
+            .update(&u32::from(call.number).to_ne_bytes(), &fd, MapFlags::ANY)
+            .map_err(|e| Error::load(format!("register {}", call.name), e))?;
     }
     Ok(())
 }
@@ -461,131 +390,4 @@ fn set_own(objects: &Objects, shared: &Shared, filter: SelfFilter) -> Result<(),
     );
     shared.set_own(id, is_thread);
     Ok(())
-}
-
-fn attach(
-    objects: &Objects,
-    options: &Options,
-    plan: &Plan,
-    backend: Backend,
-) -> Result<(Vec<Link>, Vec<Attached>), Error> {
-    let mut links = Vec::new();
-    let mut attached = Vec::new();
-    // Exits and executions first: whoever is seen to begin is then seen to end.
-    for (name, tracepoint) in programs::typed(options.tracepoints) {
-        let program = objects.program(name)?;
-        links.push(
-            program
-                .attach()
-                .map_err(|e| Error::load(format!("attach {name}"), e))?,
-        );
-        attached.push(Attached {
-            name: tracepoint.to_owned(),
-            program: name.to_owned(),
-            how: Attachment::TypedTracepoint,
-        });
-    }
-    for (name, tracepoint) in &plan.raw {
-        let program = objects.program(name)?;
-        links.push(
-            program
-                .attach_raw_tracepoint(tracepoint)
-                .map_err(|e| Error::load(format!("attach {name}"), e))?,
-        );
-        attached.push(Attached {
-            name: (*tracepoint).to_owned(),
-            program: (*name).to_owned(),
-            how: Attachment::RawTracepoint,
-        });
-    }
-    let how = match backend {
-        Backend::Auto | Backend::Dispatch => {
-            attach_dispatcher(objects, plan, &mut links)?;
-            Attachment::Dispatched
-        }
-        Backend::Tracepoint => Attachment::SyscallTracepoint,
-        Backend::Fexit => Attachment::Function,
-    };
-    let tracefs = Tracefs::open();
-    for (_, name, program_name) in &plan.calls {
-        match backend {
-            Backend::Auto | Backend::Dispatch => {}
-            Backend::Tracepoint => {
-                let tracefs = tracefs
-                    .as_ref()
-                    .map_err(|e| Error::Options(e.to_string()))?;
-                let event = format!("sys_exit_{}", kernel_name(name));
-                let Some(event) = tracefs.perf_event("syscalls", &event)? else {
-                    continue;
-                };
-                links.push(attach_perf(objects, program_name, event)?);
-            }
-            Backend::Fexit if program_name == "x_generic" => continue,
-            Backend::Fexit => {
-                let program = objects.program(program_name)?;
-                links.push(
-                    program
-                        .attach()
-                        .map_err(|e| Error::load(format!("attach {name}"), e))?,
-                );
-            }
-        }
-        attached.push(Attached {
-            name: (*name).to_owned(),
-            program: program_name.clone(),
-            how,
-        });
-    }
-    for name in programs::entries(options) {
-        let Ok(tracefs) = &tracefs else { break };
-        let Some(event) = tracefs.perf_event("syscalls", &format!("sys_enter_{name}"))? else {
-            continue;
-        };
-        let program = format!("e_{name}");
-        links.push(attach_perf(objects, &program, event)?);
-        attached.push(Attached {
-            name: format!("{name} (entry)"),
-            program,
-            how: Attachment::SyscallTracepoint,
-        });
-    }
-    Ok((links, attached))
-}
-
-fn attach_dispatcher(objects: &Objects, plan: &Plan, links: &mut Vec<Link>) -> Result<(), Error> {
-    if plan.programs.contains("dispatch") {
-        let program = objects.program("dispatch")?;
-        links.push(
-            program
-                .attach()
-                .map_err(|e| Error::load("attach to sys_exit", e))?,
-        );
-    }
-    Ok(())
-}
-
-fn attach_perf(objects: &Objects, program: &str, event: OwnedFd) -> Result<Link, Error> {
-    // The link closes the perf event, but only once there is a link.
-    let raw = event.into_raw_fd();
-    objects
-        .program(program)?
-        .attach_perf_event(raw)
-        .map_err(|e| {
-            // SAFETY: libbpf left the descriptor to us when it failed.
-            drop(unsafe { OwnedFd::from_raw_fd(raw) });
-            Error::load(format!("attach {program}"), e)
-        })
-}
-
-/// Name of the kernel's function where it is not the system call's.
-fn kernel_name(syscall: &str) -> &str {
-    match syscall {
-        "stat" => "newstat",
-        "lstat" => "newlstat",
-        "fstat" => "newfstat",
-        "uname" => "newuname",
-        "umount2" => "umount",
-        "sendfile" => "sendfile64",
-        other => other,
-    }
 }

@@ -48,11 +48,13 @@ fn open_with(bytes: &[u8], types: Option<&File>) -> Result<OpenObject, Error> {
 }
 
 impl Objects {
-    /// Makes the maps of `maps`, which [`open`] gave for the same bytes, and loads these programs.
+    /// Makes the maps of `maps`, which [`open`] gave for the same bytes, and loads these programs; those that
+    /// sit on a function of the kernel's for the one that is named here.
     pub(crate) fn load(
         bytes: &[u8],
         maps: OpenObject,
         wanted: &BTreeSet<String>,
+        functions: &BTreeMap<String, String>,
     ) -> Result<Self, Error> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let places = shares(&maps, wanted, threads.min(MOST_THREADS));
@@ -63,7 +65,7 @@ impl Objects {
             let loads: Vec<_> = (0..count)
                 .map(|share| {
                     let (maps, places, types) = (&maps, &places, types.as_ref());
-                    scope.spawn(move || load_share(bytes, types, maps, places, share))
+                    scope.spawn(move || load_share(bytes, types, maps, places, share, functions))
                 })
                 .collect();
             let join = loads
@@ -132,6 +134,7 @@ fn load_share(
     maps: &Object,
     places: &BTreeMap<String, usize>,
     share: usize,
+    functions: &BTreeMap<String, String>,
 ) -> Result<Object, Error> {
     let mut open = open_with(bytes, types)?;
     // The same file has its maps in the same order.
@@ -141,7 +144,13 @@ fn load_share(
     }
     for mut program in open.progs_mut() {
         let name = program.name().to_string_lossy().into_owned();
-        program.set_autoload(places.get(&name) == Some(&share));
+        let is_ours = places.get(&name) == Some(&share);
+        program.set_autoload(is_ours);
+        if let Some(function) = functions.get(&name).filter(|_| is_ours) {
+            program
+                .set_attach_target(0, Some(function.clone()))
+                .map_err(|e| Error::load(format!("find {function}"), e))?;
+        }
     }
     open.load().map_err(|e| Error::load("load the programs", e))
 }

@@ -18,7 +18,7 @@ impl Syscalls {
     /// Every system call that the portable table knows.
     #[must_use]
     pub fn all() -> Self {
-        syscalls::X86_64_SYSCALLS
+        syscalls::SYSCALLS
             .iter()
             .fold(Self::none(), |set, call| set.with(call.number))
     }
@@ -28,10 +28,7 @@ impl Syscalls {
     pub fn from_codes(codes: impl IntoIterator<Item = u16>) -> Self {
         let mut set = Self::none();
         for code in codes {
-            for call in syscalls::X86_64_SYSCALLS
-                .iter()
-                .filter(|call| call.code == code)
-            {
+            for call in syscalls::SYSCALLS.iter().filter(|call| call.code == code) {
                 set.insert(call.number);
             }
         }
@@ -45,9 +42,7 @@ impl Syscalls {
     pub fn from_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, &'a str> {
         let mut set = Self::none();
         for name in names {
-            let call = syscalls::X86_64_SYSCALLS
-                .iter()
-                .find(|call| call.name == name);
+            let call = syscalls::SYSCALLS.iter().find(|call| call.name == name);
             set.insert(call.ok_or(name)?.number);
         }
         Ok(set)
@@ -104,10 +99,41 @@ pub enum Backend {
     Auto,
     /// One program on raw `sys_exit` that calls the others.
     Dispatch,
-    /// The tracepoint of each call. Blind for 32-bit programs.
+    /// The tracepoint of each call; where 32-bit programs can run, with the dispatcher for these.
     Tracepoint,
     /// The end of each call's function. Not on kernels that are locked down.
     Fexit,
+}
+
+impl Backend {
+    /// All, with the names that people use.
+    pub const NAMES: [(&'static str, Self); 4] = [
+        ("auto", Self::Auto),
+        ("dispatch", Self::Dispatch),
+        ("tracepoint", Self::Tracepoint),
+        ("function", Self::Fexit),
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        let mut names = Self::NAMES.iter();
+        names
+            .find(|(_, way)| *way == self)
+            .map_or("", |(name, _)| name)
+    }
+}
+
+impl std::str::FromStr for Backend {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::NAMES.iter().find(|(name, _)| *name == text);
+        found.map(|(_, way)| *way).ok_or_else(|| {
+            let names = Self::NAMES.map(|(name, _)| name).join(", ");
+            format!("`{text}` is no way of attaching; there are {names}")
+        })
+    }
 }
 
 /// Size of one buffer for bulk events, as Falco's presets 1 to 10: 1 MiB to 512 MiB.
@@ -217,10 +243,17 @@ mod tests {
         assert_eq!(set.iter().collect::<Vec<_>>(), [0, 437]);
         assert_eq!(Syscalls::from_names(["read", "nonsense"]), Err("nonsense"));
         assert!(!Syscalls::none().with(5000).contains(5000));
-        assert_eq!(
-            Syscalls::all().iter().count(),
-            syscalls::X86_64_SYSCALLS.len()
-        );
+        assert_eq!(Syscalls::all().iter().count(), syscalls::SYSCALLS.len());
+    }
+
+    #[test]
+    fn ways_have_names() {
+        for (name, way) in Backend::NAMES {
+            assert_eq!(name.parse(), Ok(way));
+            assert_eq!(way.name(), name);
+        }
+        let refused = "kprobe".parse::<Backend>().unwrap_err();
+        assert!(refused.contains("kprobe") && refused.contains("dispatch"));
     }
 
     #[test]

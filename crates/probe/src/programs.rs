@@ -1,11 +1,12 @@
 //! The compiled programs, and which of them a set of options needs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 
-use event::syscalls;
+use event::syscalls::SYSCALLS;
 use libbpf_rs::ObjectBuilder;
 
+use crate::functions::Functions;
 use crate::options::{Options, Tracepoints};
 use crate::{Backend, Error, btf};
 
@@ -74,9 +75,7 @@ pub(crate) fn entries(options: &Options) -> Vec<&'static str> {
         names.push("openat");
     }
     names.retain(|name| {
-        let call = syscalls::X86_64_SYSCALLS
-            .iter()
-            .find(|call| call.name == *name);
+        let call = SYSCALLS.iter().find(|call| call.name == *name);
         call.is_some_and(|call| options.syscalls.contains(call.number))
     });
     names
@@ -93,6 +92,21 @@ pub struct ProgramCost {
     pub verified: u32,
 }
 
+/// Puts a program that sits on a function where this kernel has the call's; `false` if it has none.
+fn place(program: &mut libbpf_rs::OpenProgramMut<'_>, functions: Option<&Functions>) -> bool {
+    let Some(functions) = functions else {
+        return true;
+    };
+    let section = program.section().to_string_lossy().into_owned();
+    if !section.contains("fexit/") {
+        return true;
+    }
+    let name = program.name().to_string_lossy().into_owned();
+    let call = name.strip_prefix("x_").unwrap_or("getpriority");
+    let function = functions.of(call).or_else(|| functions.of("getpriority"));
+    function.is_some() && program.set_attach_target(0, function).is_ok()
+}
+
 /// Loads every program of a way of attaching, without attaching any, and tells their costs.
 ///
 /// # Errors
@@ -102,15 +116,17 @@ pub fn verifier_costs(backend: Backend) -> Result<Vec<ProgramCost>, Error> {
     let mut open = ObjectBuilder::default()
         .open_memory(object(backend))
         .map_err(|e| Error::load("open the programs", e))?;
+    let functions = (backend == Backend::Fexit).then(Functions::of_kernel);
     let mut sizes = BTreeMap::new();
     for mut program in open.progs_mut() {
-        program.set_autoload(true);
+        let placed = place(&mut program, functions.as_ref());
+        program.set_autoload(placed);
         sizes.insert(
             program.name().to_string_lossy().into_owned(),
             program.insn_cnt(),
         );
     }
-    crate::loader::size_maps(&mut open, 1, 4096)?;
+    crate::loader::size_maps(&mut open, backend, 1, 4096)?;
     let loaded = open
         .load()
         .map_err(|e| Error::load("load the programs", e))?;
@@ -119,7 +135,8 @@ pub fn verifier_costs(backend: Backend) -> Result<Vec<ProgramCost>, Error> {
         let name = program.name().to_string_lossy().into_owned();
         costs.push(ProgramCost {
             instructions: sizes.get(&name).copied().unwrap_or(0),
-            verified: verified_instructions(program.as_fd().as_raw_fd()),
+            verified: crate::functions::program_info(program.as_fd())
+                .map_or(0, |info| info.verified_insns),
             name,
         });
     }
@@ -133,6 +150,7 @@ pub fn verifier_costs(backend: Backend) -> Result<Vec<ProgramCost>, Error> {
 /// The kernel refused something else than a program.
 pub fn refused_programs(backend: Backend) -> Result<Vec<(String, String)>, Error> {
     crate::loader::keep_libbpf_log();
+    let functions = (backend == Backend::Fexit).then(Functions::of_kernel);
     let mut refused: Vec<(String, String)> = Vec::new();
     loop {
         let mut open = ObjectBuilder::default()
@@ -140,9 +158,10 @@ pub fn refused_programs(backend: Backend) -> Result<Vec<(String, String)>, Error
             .map_err(|e| Error::load("open the programs", e))?;
         for mut program in open.progs_mut() {
             let name = program.name().to_string_lossy().into_owned();
-            program.set_autoload(refused.iter().all(|(known, _)| *known != name));
+            let placed = place(&mut program, functions.as_ref());
+            program.set_autoload(placed && refused.iter().all(|(known, _)| *known != name));
         }
-        crate::loader::size_maps(&mut open, 1, 4096)?;
+        crate::loader::size_maps(&mut open, backend, 1, 4096)?;
         let Err(error) = open.load() else {
             return Ok(refused);
         };
@@ -160,13 +179,12 @@ pub fn refused_programs(backend: Backend) -> Result<Vec<(String, String)>, Error
     }
 }
 
-fn verified_instructions(fd: i32) -> u32 {
-    let mut info = libbpf_sys::bpf_prog_info::default();
-    let mut len = size_of_val(&info) as u32;
-    // SAFETY: `info` is as long as `len` says, zeroed, and all its pointers are null.
-    let failed =
-        unsafe { libbpf_sys::bpf_obj_get_info_by_fd(fd, (&raw mut info).cast(), &raw mut len) };
-    if failed == 0 { info.verified_insns } else { 0 }
+/// Programs of the object for a way of attaching, by name.
+pub(crate) fn names_of(backend: Backend) -> BTreeSet<String> {
+    ObjectBuilder::default()
+        .open_memory(object(backend))
+        .map(|open| names(&open))
+        .unwrap_or_default()
 }
 
 /// Programs of the object, by name.

@@ -19,13 +19,14 @@ use std::time::{Duration, Instant};
 
 use event::Record;
 
+use crate::choice::Choice;
 use crate::counters::{Counters, CpuCounters, LossMeter, Losses};
 use crate::filters::Filters;
 use crate::layout::{CLASSES, FLAG_IO_URING, MAX_CPUS};
 use crate::loader::{self, Attached, Loaded, clock};
 use crate::options::{Backend, Options, Syscalls};
 use crate::ring::{Head, Ring, entry};
-use crate::{Error, support};
+use crate::{Damage, Error, support};
 
 /// How old an event is before it is handed out.
 pub const SETTLE: Duration = Duration::from_micros(100);
@@ -131,13 +132,40 @@ impl Probe {
     /// What is watched, and by which program.
     #[must_use]
     pub fn attached(&self) -> &[Attached] {
-        &self.loaded.attached
+        &self.loaded.hold.attached
     }
 
     /// The way of attaching that was chosen.
     #[must_use]
     pub fn backend(&self) -> Backend {
-        self.loaded.backend
+        self.loaded.choice.backend
+    }
+
+    /// Why that way was chosen, and what was measured for it.
+    #[must_use]
+    pub fn choice(&self) -> &Choice {
+        &self.loaded.choice
+    }
+
+    /// Whether everything is still in place, for who reports the monitor's health. Cheap: a look at
+    /// each link, some microseconds for all, and a system call that must be noticed.
+    ///
+    /// # Errors
+    /// What is not in place.
+    pub fn intact(&self) -> Result<(), Damage> {
+        match self.loaded.hold.missing() {
+            0 => {}
+            links => return Err(Damage::Detached { links }),
+        }
+        if self
+            .loaded
+            .shared
+            .notices_own_call(&self.loaded.hold.attached)
+        {
+            Ok(())
+        } else {
+            Err(Damage::Silent)
+        }
     }
 
     /// The time at which the boot clock was 0, in nanoseconds since the epoch. All events' times
@@ -206,11 +234,15 @@ impl Probe {
                         full,
                         large,
                         no_buffer,
+                        passed_over: 0,
                     },
                 }
             })
             .collect();
-        Counters { cpus }
+        Counters {
+            cpus,
+            passed_over: self.loaded.shared.passed_over(),
+        }
     }
 
     /// Calls that were left out as [`Options::filters`] says: those that succeeded, those that failed.

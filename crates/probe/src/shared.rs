@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 
 use event::syscalls::IA32_TO_X86_64;
@@ -17,6 +18,8 @@ use crate::{Error, Syscalls};
 pub(crate) struct Shared {
     memory: NonNull<SharedMemory>,
     len: usize,
+    /// Numbers of programs that the kernel may pass over.
+    programs: OnceLock<Vec<u32>>,
 }
 
 // SAFETY: the mapping belongs to this value alone, and everything in it is accessed atomically.
@@ -43,7 +46,11 @@ impl Shared {
             return Err(Error::last_os("map the programs' shared memory"));
         }
         let memory = NonNull::new(memory.cast()).expect("mmap gives no null but in failure");
-        Ok(Self { memory, len })
+        Ok(Self {
+            memory,
+            len,
+            programs: OnceLock::new(),
+        })
     }
 
     fn u32_at(&self, field: *const u32) -> &AtomicU32 {
@@ -158,6 +165,52 @@ impl Shared {
 }
 
 impl Shared {
+    /// Calls of our own that the programs saw and left out.
+    pub(crate) fn own_calls(&self) -> u64 {
+        (0..MAX_CPUS)
+            .map(|cpu| {
+                // SAFETY: in bounds; an aligned 64-bit load of memory that the kernel adds to.
+                unsafe {
+                    let at = &raw const (*self.raw()).counters[cpu].own_calls;
+                    (*at.cast::<AtomicU64>()).load(Ordering::Relaxed)
+                }
+            })
+            .sum()
+    }
+
+    /// Whether calls of our whole process are left out.
+    pub(crate) fn leaves_out_process(&self) -> bool {
+        // SAFETY: raw field projections only, no access.
+        let (own, kind) = unsafe {
+            (
+                &raw const (*self.raw()).own_id,
+                &raw const (*self.raw()).own_is_thread,
+            )
+        };
+        let load = |field| self.u32_at(field).load(Ordering::Relaxed);
+        load(own) != 0 && load(kind) == 0
+    }
+
+    /// Whether a call of this number is looked at however it ends.
+    pub(crate) fn sees_all(&self, number: usize) -> bool {
+        // SAFETY: in the mapping; an index beyond the array panics before it is used.
+        let byte = unsafe { &*(&raw const (*self.raw()).wanted[number]).cast::<AtomicU8>() };
+        let mark = byte.load(Ordering::Relaxed);
+        let somehow = UNREAD_SUCCESS | UNREAD_FAILURE | WANTED_FILTERED;
+        mark & (WANTED_NATIVE | somehow) == WANTED_NATIVE
+    }
+
+    /// Names the programs that the kernel may pass over; once.
+    pub(crate) fn watch_programs(&self, programs: Vec<u32>) {
+        let _ = self.programs.set(programs);
+    }
+
+    /// How often it did, for they were running on that CPU already.
+    pub(crate) fn passed_over(&self) -> u64 {
+        let programs = self.programs.get().map_or(&[][..], Vec::as_slice);
+        crate::functions::passed_over(programs)
+    }
+
     /// What the programs left out because nobody reads it: that succeeded, that failed.
     pub(crate) fn unread(&self) -> [u64; 2] {
         let mut sum = [0; 2];

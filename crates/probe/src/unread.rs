@@ -4,7 +4,7 @@
 //! failures. What the state needs is known here and stays: a set can be asked for, never forced, so
 //! no descriptor, path or credential goes missing by it. What is left out is counted.
 
-use event::syscalls::X86_64_SYSCALLS;
+use event::syscalls::SYSCALLS;
 use event::{EVENTS, EventFlags};
 
 use crate::options::Syscalls;
@@ -26,7 +26,7 @@ impl Unread {
     #[must_use]
     pub fn new(successes: &Syscalls, failures: &Syscalls) -> Self {
         let keep = |set: &Syscalls, may: fn(&str) -> bool| {
-            X86_64_SYSCALLS
+            SYSCALLS
                 .iter()
                 .filter(|call| set.contains(call.number) && may(call.name))
                 .fold(Syscalls::none(), |kept, call| kept.with(call.number))
@@ -72,7 +72,7 @@ mod tests {
         let all = Syscalls::all();
         let unread = Unread::new(&all, &all);
         let names = |set: &Syscalls| -> Vec<&str> {
-            X86_64_SYSCALLS
+            SYSCALLS
                 .iter()
                 .filter(|call| set.contains(call.number))
                 .map(|call| call.name)

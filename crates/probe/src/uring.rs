@@ -53,7 +53,7 @@ pub(crate) const TRACEPOINTS: [&str; 4] = [
 pub(crate) fn table() -> [i16; MAX_OPERATIONS] {
     let mut table = [-1; MAX_OPERATIONS];
     for (operation, name) in OPERATIONS {
-        let call = syscalls::X86_64_SYSCALLS.iter().find(|c| c.name == name);
+        let call = syscalls::SYSCALLS.iter().find(|c| c.name == name);
         table[operation] = call.map_or(-1, |call| call.number as i16);
     }
     table

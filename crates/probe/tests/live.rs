@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use probe::{
-    Backend, BufferSize, Class, Filters, Options, Probe, SelfFilter, Syscalls, Tracepoints, Unread,
+    Backend, BufferSize, Class, Damage, Filters, Options, Probe, SelfFilter, Syscalls, Tracepoints,
+    Unread,
 };
 
 /// One probe at a time: they would count each other's work.
@@ -152,6 +153,80 @@ fn failed_calls_can_be_left_out() {
             failed += u32::from(record.tid == me && record.result() == Some(-9));
         });
         assert_eq!(failed, u32::from(!drop_failed));
+    }
+}
+
+/// What failed is left out when it returns; that it was tried is told all the same, for nobody could
+/// know better.
+#[test]
+fn tries_are_told_where_failures_are_left_out() {
+    let Some(_one) = live() else { return };
+    let me = own_tid();
+    let mut probe = Probe::open(&Options {
+        drop_failed: true,
+        ..options(&["open", "connect"])
+    })
+    .unwrap();
+    // SAFETY: a path that ends; no descriptor.
+    unsafe {
+        libc::syscall(libc::SYS_open, c"/no/such/file".as_ptr(), 0);
+        libc::connect(-1, std::ptr::null(), 0);
+    }
+    let mut seen = Vec::new();
+    drain(&mut probe, |event| {
+        if event.record.tid == me {
+            seen.push(event.record.code.number());
+        }
+    });
+    assert_eq!(
+        seen,
+        [event::codes::SYSCALL_OPEN_E, event::codes::SOCKET_CONNECT_E]
+    );
+}
+
+/// The snap length holds whatever is said over whatever port: nothing is kept longer on its own account.
+#[test]
+fn snap_lengths_hold() {
+    let Some(_one) = live() else { return };
+    let me = own_tid();
+    let request = [b"GET / HTTP/1.1\r\n".as_slice(), &[b'x'; 3000]].concat();
+    for snaplen in [0, 16, 80, 2000] {
+        let mut probe = Probe::open(&Options {
+            snaplen,
+            ..options(&["sendto", "write", "writev"])
+        })
+        .unwrap();
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        for port in [53, 8125, 3306] {
+            // Nobody listens: that is told by the next call, if at all.
+            let _ = socket.send_to(&request, ("127.0.0.1", port));
+        }
+        let null = std::fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/null")
+            .unwrap();
+        std::io::Write::write_all(&mut &null, &request).unwrap();
+        let half = request.len() / 2;
+        let pieces = [
+            std::io::IoSlice::new(&request[..half]),
+            std::io::IoSlice::new(&request[half..]),
+        ];
+        std::io::Write::write_vectored(&mut &null, &pieces).unwrap();
+        let mut seen = 0;
+        drain(&mut probe, |event| {
+            let record = &event.record;
+            let data = record.info.param_index("data").map(|i| record.param(i));
+            if record.tid == me && record.result().is_some_and(|r| r > 1000) {
+                assert_eq!(
+                    data,
+                    Some(&request[..snaplen as usize]),
+                    "{} {snaplen}",
+                    record.info.name
+                );
+                seen += 1;
+            }
+        });
+        assert!(seen >= 3, "{seen}");
     }
 }
 
@@ -345,6 +420,39 @@ fn events_arrive_soon_on_a_quiet_machine() {
         println!("call to user space: p50 {p50} µs, p99 {p99} µs");
         assert!(p50 < 1000, "{p50} µs");
     });
+}
+
+#[test]
+fn a_probe_that_is_taken_apart_knows_it() {
+    let Some(_one) = live() else { return };
+    for backend in [Backend::Dispatch, Backend::Tracepoint] {
+        let mut options = options(&["getppid", "close"]);
+        options.own_events = SelfFilter::Process;
+        options.backend = backend;
+        let mut probe = Probe::open(&options).unwrap();
+        assert_eq!(probe.intact(), Ok(()), "{backend:?}");
+        // Asked for nothing, it has nothing to see, and that is no fault.
+        probe.set_syscalls(&Syscalls::none(), &options.filters);
+        assert_eq!(probe.intact(), Ok(()), "{backend:?}");
+        probe.set_syscalls(&options.syscalls, &options.filters);
+        let link = |entry: &std::fs::DirEntry| {
+            std::fs::read_link(entry.path()).is_ok_and(|to| to.ends_with("anon_inode:bpf_link"))
+        };
+        let fds: Vec<std::fs::DirEntry> = std::fs::read_dir("/proc/self/fd")
+            .unwrap()
+            .map_while(Result::ok)
+            .filter(link)
+            .collect();
+        let fd: i32 = fds[0].file_name().to_str().unwrap().parse().unwrap();
+        let null = std::fs::File::open("/dev/null").unwrap();
+        // SAFETY: both are open; what the first was is what the test is about.
+        unsafe { libc::dup2(std::os::fd::AsRawFd::as_raw_fd(&null), fd) };
+        assert_eq!(
+            probe.intact(),
+            Err(Damage::Detached { links: 1 }),
+            "{backend:?}"
+        );
+    }
 }
 
 #[test]

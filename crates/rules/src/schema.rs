@@ -120,6 +120,8 @@ static RULE: Shape = Shape::Mapping {
         ("skip-if-unknown-filter", Shape::Truth),
         ("source", Shape::Text),
         ("tags", Shape::Sequence(&Shape::Text)),
+        // Ours; the published schema has no such key.
+        ("tests", Shape::Anything),
         ("warn_evttypes", Shape::Truth),
     ],
     required: &[],

@@ -12,3 +12,4 @@ pub mod events;
 pub mod flags;
 #[rustfmt::skip]
 pub mod syscalls;
+mod arm64;

@@ -2,6 +2,13 @@
 
 use crate::info::{Syscall, syscall};
 
+pub use super::arm64::ARM64_SYSCALLS;
+/// The system calls of the architecture that this was built for.
+#[cfg(target_arch = "aarch64")]
+pub use super::arm64::ARM64_SYSCALLS as SYSCALLS;
+#[cfg(not(target_arch = "aarch64"))]
+pub use self::X86_64_SYSCALLS as SYSCALLS;
+
 /// Name by system call code; an empty name is an unused code.
 pub static SYSCALL_NAMES: [&str; 454] = [
     "unknown",

@@ -123,8 +123,10 @@ impl Compiled {
             EngineKind::Kmod | EngineKind::ModernEbpf
         );
         if live && settings.engine.kernel_filters && plan.order.len() <= MANY_RULES {
-            let shortcuts = Shortcuts::of(&syscalls.needs(plan.rules, plan.catalogue));
-            images = Images::new(&shortcuts, plan.catalogue);
+            let schema = plan.sources.schema(SYSCALL);
+            let schema = schema.context("there is no source of system calls")?;
+            let shortcuts = Shortcuts::of(&syscalls.needs(plan.rules, schema));
+            images = Images::new(&shortcuts, schema);
             wanted.filters = shortcuts.filters;
         }
         // After the engine, which needs most memory while it is made.

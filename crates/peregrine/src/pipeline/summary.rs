@@ -97,6 +97,7 @@ pub(crate) fn print_losses(lost: &Losses) {
     for (count, why) in [
         (lost.large, "larger than an event may be"),
         (lost.no_buffer, "on a CPU without a buffer"),
+        (lost.passed_over, "passed over by the kernel"),
     ] {
         if count > 0 {
             eprintln!("{:>10}  {why}", grouped(count));

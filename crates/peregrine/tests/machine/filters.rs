@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rustix::fs::{CWD, Mode, OFlags, SeekFrom};
+use rustix::process::Uid;
 
 use crate::watch::{Place, Watch, live, peregrine};
 
@@ -56,14 +57,14 @@ fn rules(dir: &Path) -> String {
             "Sought",
             &format!("evt.type = lseek and fd.type in (pipe, directory) and proc.pid = {pid}"),
         ),
-        // Programs by another name.
+        // Programs of another user.
         rule(
             "Changed",
-            &format!("evt.type = chmod and proc.name = spy and evt.arg.filename contains \"{mark}/\""),
+            &format!("evt.type = chmod and user.uid = 12345 and evt.arg.filename contains \"{mark}/\""),
         ),
         rule(
             "Owned",
-            &format!("evt.type = chown and proc.name = other and evt.arg.path contains \"{mark}/\""),
+            &format!("evt.type = chown and user.uid = 23456 and evt.arg.path contains \"{mark}/\""),
         ),
     ]
     .concat()
@@ -88,7 +89,11 @@ fn act(dir: &Path, seed: u64, turns: u64) {
     let folder = std::fs::File::open(dir).unwrap();
     let (reader, mut writer) = std::io::pipe().unwrap();
     let (mut here, mut there) = UnixStream::pair().unwrap();
-    let name = |name: &std::ffi::CStr| rustix::thread::set_name(name).unwrap();
+    // This thread alone becomes somebody else.
+    let become_user = |uid: u32| {
+        let uid = Uid::from_raw(uid);
+        rustix::thread::set_thread_res_uid(None::<Uid>, uid, None::<Uid>).unwrap();
+    };
     for turn in 0..turns {
         let unique = dir.join(format!("{seed}-{turn}"));
         let existing = dir.join("file");
@@ -121,7 +126,8 @@ fn act(dir: &Path, seed: u64, turns: u64) {
             }
             4 => {
                 if dice.below(2) == 0 {
-                    std::fs::write(&unique, "").unwrap();
+                    // Not as anybody.
+                    let _ = std::fs::write(&unique, "");
                 }
                 let _ = std::fs::remove_file(&unique);
             }
@@ -157,11 +163,11 @@ fn act(dir: &Path, seed: u64, turns: u64) {
             }
             _ => {}
         }
-        if turn % 1000 == 0 {
-            let names = [c"spy", c"other", c"nobody"];
-            name(names[((turn / 1000 + seed) % 3) as usize]);
+        if turn.is_multiple_of(1000) {
+            become_user(0);
+            become_user([12345, 23456, 0][((turn / 1000 + seed) % 3) as usize]);
         }
-        if turn % 256 == 0 {
+        if turn.is_multiple_of(256) {
             // What is known of images is told between events.
             std::thread::sleep(Duration::from_millis(5));
         }

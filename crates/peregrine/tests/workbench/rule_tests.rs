@@ -111,10 +111,18 @@ fn tests_inside_of_a_rule() {
         &["ok    mine.yaml:7 somebody sits there", "2 tests, 0 failed"],
         &[],
     );
+    place
+        .run(&["test", "mine.yaml", "--only", "host"])
+        .check(0, &["1 tests, 0 failed"], &[]);
+    place
+        .run(&["test", "mine.yaml", "--only", "nobody"])
+        .check(1, &[], &["\"nobody\""]);
     // Loading it says nothing of them.
     place
         .run(&["check", "mine.yaml", "--strict", "--no-lints"])
         .check(0, &[], &["mine.yaml: ok"]);
+    let falco = place.run(&["-c", "falco.yaml", "-V", "mine.yaml"]);
+    falco.check(0, &["mine.yaml: Ok"], &["schema validation: ok"]);
 }
 
 #[test]

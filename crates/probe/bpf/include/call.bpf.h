@@ -39,6 +39,17 @@ static inline bool is_compat(struct task_struct *task)
 #endif
 }
 
+/* A program of another instruction set than the kernel's, of which nothing is told. */
+static inline bool is_foreign(struct task_struct *task)
+{
+#ifdef __TARGET_ARCH_arm64
+	enum { TIF_32BIT = 22 };
+	return READ(task, thread_info.flags) >> TIF_32BIT & 1;
+#else
+	return false;
+#endif
+}
+
 /*
  * The registers as the caller left them. A pointer that came with a type is read as it is; that of
  * a tracepoint's program may have none.
@@ -93,6 +104,34 @@ static inline u32 syscall_number(struct pt_regs *regs)
 }
 #endif
 
+/* 64-bit number of a network call made by socketcall(2); -1 where 64 bits have none. */
+static inline s32 socketcall_number(struct pt_regs *regs)
+{
+	static const s16 numbers[] = {-1, 41, 49, 42, 50, 43, 51, 52, 53, -1, -1,
+				      44, 45, 48, 54, 55, 46, 47, 288, 299, 307};
+	u32 sub = 0;
+#ifdef __TARGET_ARCH_x86
+	sub = REG(regs, bx);
+#endif
+	return sub < sizeof(numbers) / sizeof(numbers[0]) ? numbers[sub] : -1;
+}
+
+/* The call's 64-bit number; MAX_SYSCALLS or more if it has none. */
+static inline u32 native_number(struct task_struct *task, struct pt_regs *regs)
+{
+	u32 number = syscall_number(regs);
+	if (is_foreign(task))
+		return MAX_SYSCALLS;
+	if (likely(!is_compat(task)))
+		return number;
+	if (number == IA32_SOCKETCALL)
+		return socketcall_number(regs);
+	/* 59 and 322: a 64-bit program that has just become a 32-bit one. */
+	if (number >= MAX_SYSCALLS || number == 59 || number == 322)
+		return number;
+	return settings.ia32_table[slot_of(number)];
+}
+
 /* A network call made through 32-bit socketcall(2): its arguments lie in an array. */
 static inline void read_socketcall_args(struct call *c, struct pt_regs *regs)
 {
@@ -112,7 +151,10 @@ static inline bool is_own(struct task_struct *task)
 	u32 self = shared.self;
 	if (!self)
 		return false;
-	return (shared.self_is_thread ? current_tid(task) : current_tgid(task)) == self;
+	if (likely((shared.self_is_thread ? current_tid(task) : current_tgid(task)) != self))
+		return false;
+	__sync_fetch_and_add(&cpu_counters(bpf_get_smp_processor_id())->own_calls, 1);
+	return true;
 }
 
 /* Left out because nobody reads it: counted, for it did happen. */
@@ -135,6 +177,8 @@ static inline bool is_unread(u8 wanted, s64 ret)
 /* The same question where each call has its own attachment. */
 static inline bool is_wanted(u32 number, s64 ret)
 {
+	if (number >= MAX_SYSCALLS)
+		return false;
 	u8 wanted = shared.wanted[slot_of(number)];
 	return wanted & WANTED_NATIVE && !is_unread(wanted, ret);
 }
@@ -185,13 +229,42 @@ struct tracepoint_exit {
 
 #elif defined(ATTACH_FEXIT)
 
-#define EXIT_(name, kernel_name, reader)                                                                        \
+/*
+ * Whether a call is told by this copy of the programs. Functions of calls without arguments are the
+ * same ones for 32-bit programs, whose calls have a copy of their own.
+ */
+static inline bool is_told_elsewhere(struct task_struct *task)
+{
+	return settings.part == PART_ALL && is_compat(task);
+}
+
+/* What the call gives back: its function's result, or what was put into the registers instead. */
+static inline s64 function_result(void *ctx, struct pt_regs *regs)
+{
+	u64 ret = 0;
+#ifdef __TARGET_ARCH_x86
+	if (settings.part == PART_REFUSED)
+		return REG(regs, ax);
+#endif
+#ifdef __TARGET_ARCH_arm64
+	if (settings.part == PART_REFUSED)
+		return REG(regs, regs[0]);
+#endif
+	bpf_get_func_ret(ctx, &ret);
+	return ret;
+}
+
+#define EXIT_(name, kernel_name, reader)                                                           \
 	static inline int exit_##name(const struct call *c);                                       \
-	SEC("?fexit/" WRAPPER #kernel_name)                                                               \
-	int BPF_PROG(x_##name, struct pt_regs *regs, long ret)                                     \
+	SEC("?fexit/" WRAPPER #kernel_name)                                                        \
+	int x_##name(void *ctx)                                                                    \
 	{                                                                                          \
-		struct call c = {.ret = ret, .task = current()};                                   \
-		if (!is_wanted(syscall_number(regs), ret) || is_unwanted(ret, c.task))                                                              \
+		struct call c = {.task = current()};                                               \
+		struct pt_regs *regs = user_regs(c.task);                                          \
+		c.ret = function_result(ctx, regs);                                                \
+		if (is_told_elsewhere(c.task))                                                     \
+			return 0;                                                                  \
+		if (!is_wanted(native_number(c.task, regs), c.ret) || is_unwanted(c.ret, c.task))  \
 			return 0;                                                                  \
 		read_args(&c, regs);                                                               \
 		reader;                                                                            \

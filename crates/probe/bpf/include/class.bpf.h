@@ -94,7 +94,8 @@ static inline enum class class_of(u16 code)
 /*
  * A lane is a buffer of its own, which events of the other lanes cannot fill. Births, programs and
  * ends of processes have one, for nothing makes sense without them; what changes credentials has
- * another, for such calls cost their caller little and may come in floods.
+ * another, for such calls cost their caller little and may come in floods. A process that floods
+ * it is sent to the lane of bulk for a while: see is_flood().
  */
 enum lane {
 	LANE_BULK,

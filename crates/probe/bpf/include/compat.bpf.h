@@ -137,6 +137,22 @@ static inline bool has_loop_helper(void)
 	} while (0)
 #endif
 
+/*
+ * A user's string, its NUL included; bytes, or 0 if it cannot be read. Until 6.13 the kernel did not count
+ * the NUL of an empty string, so that it looked as if it could not be read.
+ */
+static inline u32 read_user_str(void *at, u32 max, u64 ptr)
+{
+	long n = bpf_probe_read_user_str(at, max, (void *)ptr);
+	if (n < 0)
+		return 0;
+	if (n == 0) {
+		*(volatile u8 *)at = 0;
+		return 1;
+	}
+	return n;
+}
+
 /* 5.11 (3ca1032ab7ab): the current task as a pointer with a type. */
 static inline struct task_struct *current(void)
 {

@@ -16,6 +16,16 @@
 /* An event, header included. */
 #define MAX_EVENT 65536
 
+/*
+ * The same programs may be loaded more than once, to sit on several places that each show a part of
+ * the calls. In src/layout.rs too.
+ */
+enum part {
+	PART_ALL,
+	PART_NARROW,  /* those of 32-bit programs */
+	PART_REFUSED, /* those that seccomp answers itself, so that no call's function runs */
+};
+
 /* Written by the loader before the verifier looks; mirrored in src/layout.rs. */
 struct settings {
 	u64 boot_time; /* ns since the epoch at which the boot clock was 0 */
@@ -23,7 +33,7 @@ struct settings {
 	u8 drop_failed;
 	u8 ia32; /* 32-bit programs can run here */
 	u8 uring_complete_members; /* what io_uring_complete's arguments are */
-	u8 pad;
+	u8 part; /* PART_...: which of the calls this copy of the programs is for */
 	s16 ia32_table[MAX_SYSCALLS]; /* 64-bit number of a 32-bit system call; -1: none */
 	u16 code_table[MAX_SYSCALLS]; /* portable code, for the generic event */
 	s16 uring_table[MAX_URING_OPS]; /* the system call that an operation stands for; -1: none */
@@ -35,7 +45,7 @@ struct counters {
 	u64 lost_large;		    /* larger than MAX_EVENT */
 	u64 lost_other;		    /* no buffer for this CPU */
 	u64 unread[2];		    /* left out as UNREAD_SUCCESS, as UNREAD_FAILURE */
-	u64 pad[16 - CLASS_COUNT - 4];
+	u64 own_calls;		    /* of the monitor itself: left out, and proof that it is seen */
 };
 
 /* By number: the 64-bit call is wanted; the 32-bit call of that number is. */
@@ -99,8 +109,20 @@ struct {
 	__array(values, struct ring);
 } rings SEC(".maps");
 
+/*
+ * Programs on tracepoints run to their end before another starts on their CPU. Those on functions
+ * may be put aside by the scheduler where the kernel allows that, with their draft half done: so
+ * a draft is claimed there, and there is a second one.
+ */
+#ifdef ATTACH_FEXIT
+#define DRAFTS 2
+#else
+#define DRAFTS 1
+#endif
+
 /* Where an event of variable size is put together, and scratch space behind it. */
 struct draft {
+	u64 claimed;
 	/*
 	 * Sums of a loop over user-given pieces. Kept here and not in registers: what is read back
 	 * from memory is any number to the verifier, so that one turn of the loop looks like the
@@ -121,6 +143,19 @@ struct {
 	__type(key, u32);
 	__type(value, struct draft);
 } drafts SEC(".maps");
+
+/* What a process has put into the lane of credentials lately, on this CPU. */
+struct quota {
+	u64 period;
+	u32 tgid, count;
+};
+#define QUOTAS 64
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, QUOTAS);
+	__type(key, u32);
+	__type(value, struct quota);
+} quotas SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);

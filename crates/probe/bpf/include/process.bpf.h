@@ -22,6 +22,14 @@ static inline void put_exec_task(struct out *o, struct task_struct *task)
 	put_cgroups(o, task);
 }
 
+/*
+ * A child comes out of sys_exit, but not out of its parent's function. On arm64 captures have its
+ * event from the scheduler in any case.
+ */
+#if defined(ATTACH_FEXIT) || defined(__TARGET_ARCH_arm64)
+#define CHILD_TOLD_BY_PARENT
+#endif
+
 static inline int send_clone(const struct call *c, u16 code, u32 flags)
 {
 	struct task_struct *task = c->task;
@@ -31,7 +39,7 @@ static inline int send_clone(const struct call *c, u16 code, u32 flags)
 	struct pid_namespace *children = READ(task, nsproxy, pid_ns_for_children);
 	if (level != 0 || children != own)
 		flags |= PPM_CL_CHILD_IN_PIDNS;
-	OUT_BEGIN(o, code, 21);
+	OUT_OF(o, READ(task, pid), code, 21);
 	put_u64(&o, ret);
 	if (ret >= 0) {
 		put_arguments(&o, task);

@@ -216,8 +216,8 @@ static long one_string(u32 i, struct array_walk *w)
 	u32 len = d->loop_len, max = d->loop_max, at = d->loop_start + len;
 	if (!ptr || len >= max)
 		return 1;
-	long n = bpf_probe_read_user_str(&d->data[at & MASK], MAX_PATH, (void *)ptr);
-	if (n <= 0)
+	u32 n = read_user_str(&d->data[at & MASK], MAX_PATH, ptr);
+	if (!n)
 		return 1;
 	u32 room = max - len;
 	d->loop_len = len + (n > room ? room : n);

@@ -214,6 +214,7 @@ struct mm_struct {
 	struct percpu_counter rss_stat[4];
 };
 struct thread_info {
+	unsigned long flags;
 	u32 status;
 };
 struct task_struct {

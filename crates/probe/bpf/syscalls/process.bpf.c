@@ -3,26 +3,35 @@
 #include "process.bpf.h"
 #include "flags.bpf.h"
 
+static inline int send_made(const struct call *c, u16 code, u32 flags)
+{
+#ifdef CHILD_TOLD_BY_PARENT
+	if (c->ret == 0)
+		return 0;
+#endif
+	return send_clone(c, code, flags);
+}
+
 EXIT(clone)
 {
-	return send_clone(c, SYSCALL_CLONE_20_X, clone_flags(ARG(0)));
+	return send_made(c, SYSCALL_CLONE_20_X, clone_flags(ARG(0)));
 }
 
 EXIT(clone3)
 {
 	u64 flags = 0;
 	bpf_probe_read_user(&flags, sizeof(flags), (void *)ARG(0));
-	return send_clone(c, SYSCALL_CLONE3_X, clone_flags(flags));
+	return send_made(c, SYSCALL_CLONE3_X, clone_flags(flags));
 }
 
 EXIT(fork)
 {
-	return send_clone(c, SYSCALL_FORK_20_X, 0);
+	return send_made(c, SYSCALL_FORK_20_X, 0);
 }
 
 EXIT(vfork)
 {
-	return send_clone(c, SYSCALL_VFORK_20_X, 0);
+	return send_made(c, SYSCALL_VFORK_20_X, 0);
 }
 
 /* Only failures: success is told when the new image is in place (tracepoints/exec.bpf.c). */

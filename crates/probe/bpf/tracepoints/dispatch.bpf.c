@@ -15,18 +15,6 @@ static inline int send_generic(struct task_struct *task, u32 number, u32 native)
 
 #ifdef ATTACH_DISPATCH
 
-/* 64-bit number of a network call made by socketcall(2); -1 where 64 bits have none. */
-static inline s32 socketcall_number(struct pt_regs *regs)
-{
-	static const s16 numbers[] = {-1, 41, 49, 42, 50, 43, 51, 52, 53, -1, -1,
-				      44, 45, 48, 54, 55, 46, 47, 288, 299, 307};
-	u32 sub = 0;
-#ifdef __TARGET_ARCH_x86
-	sub = regs->bx;
-#endif
-	return sub < sizeof(numbers) / sizeof(numbers[0]) ? numbers[sub] : -1;
-}
-
 #define HERE(number, name)                                                                         \
 	case number: {                                                                             \
 		struct call c = {.ret = ret, .task = task};                                        \
@@ -48,14 +36,12 @@ int BPF_PROG(dispatch, struct pt_regs *regs, long ret)
 		return 0;
 	struct task_struct *task = current();
 	if (unlikely(is_compat(task))) {
-		/* 59 and 322: a 64-bit program that has just become a 32-bit one. */
-		if (number == IA32_SOCKETCALL)
-			number = socketcall_number(regs);
-		else if (number != 59 && number != 322)
-			number = settings.ia32_table[slot_of(number)];
+		number = native_number(task, regs);
 		if (number >= MAX_SYSCALLS)
 			return 0;
 		wanted = shared.wanted[slot_of(number)];
+	} else if (settings.part == PART_NARROW || is_foreign(task)) {
+		return 0;
 	}
 	if (!(wanted & WANTED_NATIVE) || is_unread(wanted, ret))
 		return 0;
@@ -94,18 +80,6 @@ int x_generic(struct tracepoint_exit *ctx)
 	if (!is_wanted(ctx->nr, ctx->ret) || is_unwanted(ctx->ret, task))
 		return 0;
 	return send_generic(task, ctx->nr, ctx->nr);
-}
-#endif
-
-#ifdef ATTACH_FEXIT
-SEC("?fexit/" WRAPPER "getppid")
-int BPF_PROG(x_generic, struct pt_regs *regs, long ret)
-{
-	struct task_struct *task = current();
-	u32 number = syscall_number(regs);
-	if (!is_wanted(number, ret) || is_unwanted(ret, task))
-		return 0;
-	return send_generic(task, number, number);
 }
 #endif
 

@@ -420,6 +420,35 @@ static inline void forget_request(u64 request, struct uring_op *op)
 	bpf_map_delete_elem(&uring_ops, &request);
 }
 
+/*
+ * Remembers a request; gives it back if it is to be told at once.
+ */
+static inline struct uring_op *submitted(struct io_kiocb *req, struct task_struct *task, u8 opcode,
+					 u32 cpu, struct draft *d)
+{
+	u64 request = (u64)req;
+	struct uring_op *op = (void *)d->scratch;
+	__builtin_memset(op, 0, sizeof(*op) - sizeof(op->text));
+	op->text[0][0] = op->text[1][0] = 0;
+	struct io_ring_ctx *ring = READ(req, ctx);
+	op->ring = (u64)ring;
+	op->user_data = READ(req, cqe.user_data);
+	op->opcode = opcode;
+	op->tid = READ(ring, flags) & SETUP_SQPOLL ? READ(ring, sq_data, task_tgid)
+						   : current_tid(task);
+	if (!save_arguments(op, d, req))
+		return NULL;
+	op->told = READ(req, flags) & REQUEST_NO_EVENT_ON_SUCCESS ? 1 : 0;
+	struct uring_tag tag = {.ring = op->ring, .user_data = op->user_data};
+	if (bpf_map_update_elem(&uring_ops, &request, op, BPF_ANY)) {
+		__sync_fetch_and_add(&cpu_counters(cpu)->lost_other, 1);
+		return NULL;
+	}
+	bpf_map_update_elem(&uring_tags, &tag, &request, BPF_ANY);
+	return op->told ? bpf_map_lookup_elem(&uring_ops, &request) : NULL;
+}
+
+
 /* Arguments: request. Called io_uring_submit_sqe until 6.2 (2ad57931db64). */
 SEC("?raw_tp/io_uring_submit_req")
 int t_uring_submit(u64 *ctx)
@@ -427,10 +456,9 @@ int t_uring_submit(u64 *ctx)
 	struct io_kiocb *req = (void *)ctx[0];
 	struct task_struct *task = current();
 	u32 cpu = bpf_get_smp_processor_id();
-	struct draft *d = bpf_map_lookup_elem(&drafts, &cpu);
 	u8 opcode = READ(req, opcode);
 	s16 number = settings.uring_table[opcode & (MAX_URING_OPS - 1)];
-	if (!d || opcode >= MAX_URING_OPS || number < 0 || is_own(task))
+	if (opcode >= MAX_URING_OPS || number < 0 || is_own(task))
 		return 0;
 	if (!(shared.wanted[slot_of(number)] & WANTED_NATIVE))
 		return 0;
@@ -442,30 +470,12 @@ int t_uring_submit(u64 *ctx)
 			send_uring(unfinished, req, assumed_result(unfinished));
 		forget_request(request, unfinished);
 	}
-	struct uring_op *op = (void *)d->scratch;
-	__builtin_memset(op, 0, sizeof(*op) - sizeof(op->text));
-	op->text[0][0] = op->text[1][0] = 0;
-	struct io_ring_ctx *ring = READ(req, ctx);
-	op->ring = (u64)ring;
-	op->user_data = READ(req, cqe.user_data);
-	op->opcode = opcode;
-	op->tid = READ(ring, flags) & SETUP_SQPOLL ? READ(ring, sq_data, task_tgid)
-						   : current_tid(task);
-	if (!save_arguments(op, d, req))
+	struct draft *d = draft_claim(cpu);
+	if (!d)
 		return 0;
-	op->told = READ(req, flags) & REQUEST_NO_EVENT_ON_SUCCESS ? 1 : 0;
-	struct uring_tag tag = {.ring = op->ring, .user_data = op->user_data};
-	if (bpf_map_update_elem(&uring_ops, &request, op, BPF_ANY)) {
-		__sync_fetch_and_add(&cpu_counters(cpu)->lost_other, 1);
-		return 0;
-	}
-	bpf_map_update_elem(&uring_tags, &tag, &request, BPF_ANY);
-	if (op->told) {
-		struct uring_op *saved = bpf_map_lookup_elem(&uring_ops, &request);
-		if (saved)
-			return send_uring(saved, req, assumed_result(saved));
-	}
-	return 0;
+	struct uring_op *saved = submitted(req, task, opcode, cpu, d);
+	draft_release(d);
+	return saved ? send_uring(saved, req, assumed_result(saved)) : 0;
 }
 
 static inline int request_done(u64 ring, u64 request, u64 user_data, s64 res, u32 flags)

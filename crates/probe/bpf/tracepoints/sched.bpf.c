@@ -42,3 +42,49 @@ int BPF_PROG(t_fault_kernel, unsigned long address, struct pt_regs *regs, unsign
 	return page_fault(address, regs, error);
 }
 #endif
+
+#ifdef CHILD_TOLD_BY_PARENT
+/*
+ * A child's first event, where no program sees the child come out of the call that made it. On
+ * x86 it is that of the call; elsewhere always that of clone, with what can be seen of its flags: so
+ * captures have it.
+ */
+SEC("?tp_btf/sched_process_fork")
+int BPF_PROG(t_fork, struct task_struct *parent, struct task_struct *child)
+{
+	struct call c = {.task = child};
+	u16 code = SYSCALL_CLONE_20_X;
+	u32 flags = 0;
+	if (is_kernel_thread(parent) || is_kernel_thread(child))
+		return 0;
+	if (shared.self && (shared.self_is_thread ? READ(child, pid) : READ(child, tgid)) == shared.self)
+		return 0;
+#ifdef __TARGET_ARCH_x86
+	enum { CLONE = 56, FORK = 57, VFORK = 58, CLONE3 = 435 };
+	struct pt_regs *regs = user_regs(parent);
+	u32 number = native_number(parent, regs);
+	u64 asked = is_compat(parent) ? (u32)REG(regs, bx) : REG(regs, di);
+	/* Nobody told of: workers that the kernel makes for io_uring. */
+	if (!is_wanted(number, 0))
+		return 0;
+	if (number == CLONE3 && bpf_probe_read_user(&asked, sizeof(asked), (void *)asked))
+		asked = 0;
+	if (number == FORK)
+		code = SYSCALL_FORK_20_X;
+	else if (number == VFORK)
+		code = SYSCALL_VFORK_20_X;
+	else if (number == CLONE3)
+		code = SYSCALL_CLONE3_X;
+	else if (number != CLONE)
+		return 0;
+	if (number == CLONE || number == CLONE3)
+		flags = clone_flags(asked);
+#else
+	if (READ(child, pid) != READ(child, tgid))
+		flags |= PPM_CL_CLONE_THREAD | PPM_CL_CLONE_SIGHAND | PPM_CL_CLONE_VM;
+	if (READ(parent, files) == READ(child, files))
+		flags |= PPM_CL_CLONE_FILES;
+#endif
+	return send_clone(&c, code, flags);
+}
+#endif

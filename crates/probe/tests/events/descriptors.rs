@@ -203,15 +203,15 @@ fn pidfd(a: &mut Actor) {
 
 fn fcntl(a: &mut Actor) {
     let fd = null(a);
-    let copy = call!(a, SYS_fcntl, fd, libc::F_DUPFD_CLOEXEC, 900);
-    assert_eq!(copy, 900);
+    let copy = call!(a, SYS_fcntl, fd, libc::F_DUPFD_CLOEXEC, 1000);
+    assert_eq!(copy, 1000);
     sees!(
         a,
         SYSCALL_FCNTL_X,
-        900i64,
+        1000i64,
         fd,
         k::FCNTL_F_DUPFD_CLOEXEC as u8,
-        900u64
+        1000u64
     );
     call!(a, SYS_fcntl, fd, libc::F_SETFD, libc::FD_CLOEXEC);
     sees!(a, SYSCALL_FCNTL_X, 0i64, fd, k::FCNTL_F_SETFD as u8, 1u64);

@@ -38,11 +38,15 @@ impl<T> Word for *mut T {
 }
 impl Word for &CString {
     fn word(self) -> u64 {
-        self.as_ptr() as u64
+        self.as_c_str().word()
     }
 }
+/// Looks at the text: what nobody has touched may not be in memory, and a program of the probe cannot
+/// bring it there.
 impl Word for &CStr {
     fn word(self) -> u64 {
+        // SAFETY: a string has one byte at least.
+        unsafe { std::ptr::read_volatile(self.as_ptr()) };
         self.as_ptr() as u64
     }
 }

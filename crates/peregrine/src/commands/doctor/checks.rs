@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use config::Settings;
-use probe::{Backend, Support};
+use probe::{Backend, Choice, Support};
 
 use super::{Check, Health};
 use crate::watch::Machine;
@@ -269,7 +269,7 @@ pub(super) fn of_watch(machine: &Machine, support: &Support, ready: Duration) ->
                 start.summary.threads, start.summary.descriptors, start.scan
             ),
         ),
-        backend(machine.backend(), support),
+        backend(machine.choice()),
     ];
     checks.extend(features(support));
     let entries = machine.entries();
@@ -292,25 +292,22 @@ pub(super) fn of_watch(machine: &Machine, support: &Support, ready: Duration) ->
     checks
 }
 
-fn backend(backend: Backend, support: &Support) -> Check {
-    let found = match backend {
+fn backend(choice: &Choice) -> Check {
+    let sits = match choice.backend {
         Backend::Fexit => "the end of each watched call's function; other calls cost nothing",
         Backend::Tracepoint => "the tracepoint of each watched call",
         Backend::Auto | Backend::Dispatch => {
             "one program on the end of all calls, which passes over those that are not watched"
         }
     };
-    let all = matches!(backend, Backend::Auto | Backend::Dispatch);
-    let remedy = if all && support.ia32 {
-        "32-bit programs can run here, and only this way sees them; boot with ia32_emulation=0 if \
-         there are none"
-    } else {
-        ""
-    };
     Check {
         name: "way of attaching",
         health: Health::Good,
-        found: found.to_owned(),
-        remedy: remedy.to_owned(),
+        found: format!(
+            "{}: {sits}; {} (PEREGRINE_ATTACH forces one)",
+            choice.backend.name(),
+            choice.reason
+        ),
+        remedy: String::new(),
     }
 }

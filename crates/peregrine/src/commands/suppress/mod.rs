@@ -37,8 +37,13 @@ pub(crate) fn run(args: &Suppress) -> Result<u8> {
     if args.review {
         return review::run(args, &files, &loaded);
     }
-    let Some(path) = &args.alerts else {
-        bail!("name a file of alerts as JSON lines, or ask for a --review");
+    let kept = &loaded.settings.alert_store.path;
+    let path = match &args.alerts {
+        Some(path) => path,
+        None if Path::new(kept).exists() => kept,
+        None => bail!(
+            "name a file of alerts as JSON lines or a store (there is none at {kept}), or ask for a --review"
+        ),
     };
     let alerts = alert::read(path)?;
     let alert = match args.line {

@@ -34,6 +34,9 @@ pub(crate) fn run(args: &Test) -> Result<u8> {
     for found in &suites {
         play(found, args, &mut report)?;
     }
+    if let (Some(only), true) = (&args.only, report.outcomes.is_empty()) {
+        bail!("no test, and no rule that has tests, is called anything with \"{only}\"");
+    }
     match args.format {
         TestForm::Text => output::print(&report.text(args.coverage, args.verbose))?,
         TestForm::Json => output::print(&format!("{:#}\n", report.json()))?,

@@ -1,4 +1,4 @@
-//! What it costs to watch a machine: `live-bench PEREGRINE [seconds=S] [only=PART,PART] RULES...`.
+//! What it costs to watch a machine: `live-bench PEREGRINE [seconds=S] [runs=N] [only=PART,PART] RULES...`.
 //!
 //! A report in Markdown on standard output, each figure as soon as it is known; parts are measured
 //! in the order of [`Part::ALL`], all of them or those that are named. Loads run for `S` seconds at a
@@ -59,7 +59,7 @@ fn machine() -> String {
 fn usage() -> String {
     let parts: Vec<&str> = Part::ALL.iter().map(|(_, name)| *name).collect();
     format!(
-        "usage: live-bench PEREGRINE [seconds=S] [only=PART,PART] RULES...; parts: {}",
+        "usage: live-bench PEREGRINE [seconds=S] [runs=N] [only=PART,PART] RULES...; parts: {}",
         parts.join(", ")
     )
 }
@@ -68,11 +68,13 @@ fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args_os().skip(1);
     let peregrine = PathBuf::from(arguments.next().ok_or_else(usage)?);
     let mut time = Duration::from_secs_f64(1.2);
+    let mut runs = 3;
     let mut wanted: Vec<Part> = Part::ALL.iter().map(|(part, _)| *part).collect();
     let mut rules = Vec::new();
     for argument in arguments {
         match argument.to_str().and_then(|text| text.split_once('=')) {
             Some(("seconds", seconds)) => time = Duration::from_secs_f64(seconds.parse()?),
+            Some(("runs", number)) => runs = number.parse::<usize>()?.max(1),
             Some(("only", names)) => {
                 let parts: Option<Vec<Part>> = names.split(',').map(Part::named).collect();
                 wanted = parts.ok_or_else(usage)?;
@@ -81,7 +83,7 @@ fn main() -> Result<(), Failure> {
         }
     }
     let begun = Instant::now();
-    let bench = Bench::new(peregrine, time, &rules)?;
+    let bench = Bench::new(peregrine, time, runs, &rules)?;
     say(&machine())?;
     let mut last = None;
     for part in wanted {

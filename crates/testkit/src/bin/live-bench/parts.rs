@@ -110,6 +110,8 @@ fn median(mut figures: Vec<f64>) -> f64 {
 pub(crate) struct Bench {
     peregrine: PathBuf,
     time: Duration,
+    /// Runs of which the median counts.
+    runs: usize,
     /// The rules, and the one that tells how far the watcher is.
     rules: Vec<PathBuf>,
     one: Vec<PathBuf>,
@@ -120,6 +122,7 @@ impl Bench {
     pub(crate) fn new(
         peregrine: PathBuf,
         time: Duration,
+        runs: usize,
         rules: &[PathBuf],
     ) -> Result<Self, Failure> {
         let dir = tempfile::tempdir()?;
@@ -130,6 +133,7 @@ impl Bench {
         Ok(Self {
             peregrine,
             time,
+            runs,
             rules: rules.iter().cloned().chain([milestone.clone()]).collect(),
             one: vec![one, milestone],
             _dir: dir,
@@ -176,7 +180,7 @@ impl Bench {
     fn cost(&self, name: &str, rules: &[PathBuf], kind: Kind, loops: usize) -> Result<(), Failure> {
         let (mut off, mut on, mut cpu) = (Vec::new(), Vec::new(), Vec::new());
         let (mut sum, mut memory) = (Ended::default(), 0.0_f64);
-        for _ in 0..3 {
+        for _ in 0..self.runs {
             off.push(turn_ns(together(kind, loops, self.pace())?, loops));
             let watcher = self.watch(rules)?;
             let before = watcher.cpu()?;
