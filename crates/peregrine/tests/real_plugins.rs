@@ -283,8 +283,8 @@ fn async_events_reach_the_rules_of_the_source() {
     let rules = r#"
 - rule: Ticked
   desc: An event that the plugin put in.
-  condition: evt.type = tick and evt.asynctype = tick
-  output: "%evt.type %evt.asynctype"
+  condition: evt.asynctype = tick
+  output: "injected %evt.asynctype %evt.is_async"
   priority: WARNING
   source: counting
 "#;
