@@ -227,7 +227,6 @@ fn unknown_and_removed_flags() {
     place
         .falco(&["--verison"])
         .check(1, &[], &["'--verison'", "--version"]);
-    place.falco(&["-w", "x"]).check(1, &[], &["'-w'"]);
     place
         .falco(&["-o", "x"])
         .check(1, &[], &["'x'", "KEY=VALUE"]);

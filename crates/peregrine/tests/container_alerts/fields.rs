@@ -228,7 +228,9 @@ fn of_a_container_of_docker_s() {
     // The API of Mesos and the address may come a moment after the rest.
     watch.until("every field", |alerts| {
         let whole = |alert: &&Alert| alert.field("container.name") == "all";
-        let complete = |alert: &&Alert| alert.field("mesos.framework.name") != "<NA>";
+        let complete = |alert: &&Alert| {
+            alert.field("mesos.framework.name") != "<NA>" && !alert.field("container.ip").is_empty()
+        };
         alerts
             .iter()
             .filter(whole)
