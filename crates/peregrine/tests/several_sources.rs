@@ -49,8 +49,9 @@ impl Daemon {
     /// Starts it with its webhook at a free port, and waits until all of `ready` were said in its log.
     fn start(place: &Place, args: &[&str], ready: &[&str]) -> Self {
         for _ in 0..5 {
-            let port = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-            let port = port.local_addr().unwrap().port();
+            // Free again at once: the program listens there.
+            let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr());
+            let port = free.unwrap().port();
             let webserver = format!("webserver.listen_port={port}");
             let mut child = Command::new(env!("CARGO_BIN_EXE_peregrine"))
                 .args(["-c", "daemon.yaml", "-r", "audit.yaml", "-o", &webserver])

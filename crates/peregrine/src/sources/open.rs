@@ -42,10 +42,12 @@ fn audit_events(settings: &Settings, router: &mut Router) -> Result<Box<dyn Stre
             let params = plugin.open_params.trim();
             let (_, limits) = keys(plugin)?;
             if let Some(path) = params.strip_prefix("file://") {
+                let followed = FollowedFile::new(path, limits);
+                // Only now: what is written after this line is read.
                 log::info(&format!(
                     "Kubernetes audit events are read as they come to {path}"
                 ));
-                return Ok(Box::new(FollowedFile::new(path, limits)));
+                return Ok(Box::new(followed));
             }
             if !params.contains("://") {
                 log::info(&format!("Kubernetes audit events are read from {params}"));
