@@ -48,7 +48,7 @@ fn somebody_looks_around() {
         if !opens {
             assert_eq!(browser.count("#plots"), 0);
             browser.go(&url);
-            browser.until("document.querySelector('input[name=token]').value === ''");
+            browser.until("document.querySelector('input[name=token]')?.value === ''");
         }
     }
     browser.until(&format!("{ROWS} === 100"));
