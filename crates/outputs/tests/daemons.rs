@@ -254,6 +254,9 @@ fn nats_with_a_login_and_through_a_restart() {
     until("they are acknowledged", || {
         outputs.report()[0].counts.delivered == 1001
     });
+    until("the stranger is sent away", || {
+        outputs.report()[1].error.is_some()
+    });
     let report = outputs.report();
     assert_eq!(report[0].counts.refused, 1, "larger than the server takes");
     assert_eq!(report[1].counts.delivered, 0);
