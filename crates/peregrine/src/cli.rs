@@ -12,9 +12,9 @@ pub(crate) struct Cli {
 }
 
 /// Names of all commands; any other first argument belongs to Falco's flags.
-pub(crate) const NAMES: [&str; 18] = [
+pub(crate) const NAMES: [&str; 19] = [
     "run", "record", "doctor", "replay", "read", "check", "config", "list", "explain", "test",
-    "fmt", "diff", "lsp", "profile", "suppress", "top", "manual", "migrate",
+    "fmt", "diff", "lsp", "profile", "suppress", "top", "manual", "migrate", "export",
 ];
 
 /// The commands.
@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Print the events of a capture file
     Read(Read),
+    /// Write events of captures, or alerts, as Parquet tables
+    Export(Export),
     /// Check rule files and configuration files
     Check(Check),
     /// Print the effective configuration, and where each value comes from
@@ -213,6 +215,29 @@ pub(crate) struct Read {
     /// Stop after so many printed events
     #[arg(short, value_name = "N")]
     pub(crate) number: Option<u64>,
+    /// Configuration whose plugins explain their events
+    #[arg(short, long, value_name = "PATH")]
+    pub(crate) config: Option<String>,
+}
+
+/// `peregrine export`
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// Captures, files of audit events, or files of alerts as JSON lines
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<String>,
+    /// The Parquet file, or a folder that gets one for each input
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) to: String,
+    /// Fields that become columns, separated by commas; may be repeated. Without it the usual ones
+    #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
+    pub(crate) fields: Vec<String>,
+    /// Only events that fulfil this condition
+    #[arg(long, value_name = "CONDITION")]
+    pub(crate) filter: Option<String>,
+    /// Rows of a row group: more of them are packed tighter, and take more memory
+    #[arg(long, value_name = "N")]
+    pub(crate) rows: Option<usize>,
     /// Configuration whose plugins explain their events
     #[arg(short, long, value_name = "PATH")]
     pub(crate) config: Option<String>,

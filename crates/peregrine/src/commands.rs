@@ -5,6 +5,7 @@ mod config;
 mod diff;
 mod doctor;
 mod explain;
+mod export;
 mod fmt;
 mod kernel;
 mod list;
@@ -45,6 +46,7 @@ pub(crate) fn run() -> u8 {
         Command::Config(args) => config::run(&args),
         Command::List(args) => list::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Manual(args) => manual::run(&args),
         Command::Migrate(args) => migrate::run(&args),
         Command::Test(args) => test::run(&args),
