@@ -137,6 +137,7 @@ impl Alerting {
             reloads: self.upkeep.counts,
             costs: &self.costs,
             by_cpu: &self.by_cpu,
+            remembered: self.compiled.engine.remembered().collect(),
             not_kept: self.keeper.as_ref().map_or(0, Keeper::missed),
             plugins: self.guests.metrics(),
         };
