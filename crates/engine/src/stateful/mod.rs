@@ -438,6 +438,13 @@ impl Memories {
                 work,
                 ..
             } = &mut all[number as usize];
+            // Where nothing waits, only a first step is worth a key.
+            if let Work::Sequence(sequence) = &*work
+                && hits.steps & 1 == 0
+                && sequence.memory.table.len() == 0
+            {
+                continue;
+            }
             if let (Work::Sequence(sequence), false) = (&mut *work, own.is_empty()) {
                 let mut first = None;
                 for hits in hits.each() {
