@@ -135,10 +135,12 @@ pub(crate) fn serve<S: Source>(
     alerts.begin(&source, settings)?;
     if S::LIVE {
         alerts.recall = Recall::open(settings, None, &mut alerts.compiled.engine);
-        alerts.leave_out();
     }
     if let Some(file) = plan.record {
         alerts.tape = Some(Tape::new(file, Running::dump_states(&alerts.running))?);
+    }
+    if S::LIVE {
+        alerts.leave_out();
     }
     let (mut server, mut page) = (None, None);
     if let Some(daemon) = daemon {
@@ -398,9 +400,13 @@ impl Alerting {
     }
 
     /// Has the kernel side leave out what no rule reads. Plugins may look at every event, and so may
-    /// what knows sessions: then nothing is left out.
+    /// what knows sessions and who reads a capture that is written: then nothing is left out.
     fn leave_out(&mut self) {
-        if self.sessions.is_some() || !self.running.is_empty() || !self.others.is_empty() {
+        let others_look = self.sessions.is_some()
+            || self.tape.is_some()
+            || !self.running.is_empty()
+            || !self.others.is_empty();
+        if others_look {
             self.compiled.wanted.filters = probe::Filters::default();
             self.compiled.images = Images::default();
         }
