@@ -59,6 +59,7 @@ pub struct Settings {
     pub webserver: Webserver,
     /// Alerts that are kept to be looked at.
     pub alert_store: AlertStore,
+    /// What rules may remember.
     pub stateful: Stateful,
     /// The local page.
     pub page: Page,

@@ -13,7 +13,7 @@ use super::table::{Table, Weigh};
 use super::value::{Evidence, Owned};
 
 /// Parts of the window that a sum is kept for; it slides by one of them.
-pub const PIECES: u64 = 64;
+pub(super) const PIECES: u64 = 64;
 
 /// Different values that an alert can show.
 const SHOWN: usize = 8;

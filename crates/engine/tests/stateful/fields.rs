@@ -75,13 +75,13 @@ impl FieldSource for Happening {
 
 /// The rules of a text.
 pub fn rules(text: &str) -> RuleSet {
-    let mut loader = Loader::new(&[("syscall", &Fields)], Options::default());
+    let mut loader = Loader::new(&[("syscall", &Fields)], Options::new());
     let loaded = loader.load("rules.yaml", text.as_bytes());
     let errors: Vec<String> = loaded
         .findings
         .iter()
         .filter(|finding| finding.is_error())
-        .map(|finding| finding.diagnostic.message.clone())
+        .map(|finding| finding.text(loader.sources(), false).to_string())
         .collect();
     assert!(errors.is_empty(), "{errors:?}");
     loader.finish()
