@@ -14,7 +14,7 @@ const NAMES: [&str; 7] = [
 ];
 
 /// Their schema.
-pub struct Fields;
+pub(crate) struct Fields;
 
 impl Schema for Fields {
     fn resolve(&self, text: &str) -> Result<FieldDef, ResolveError> {
@@ -49,14 +49,14 @@ impl Schema for Fields {
 
 /// An event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Happening {
-    pub time: u64,
-    pub kind: &'static str,
-    pub key: Option<u64>,
-    pub value: Option<u64>,
-    pub other: Option<u64>,
-    pub amount: i64,
-    pub text: String,
+pub(crate) struct Happening {
+    pub(crate) time: u64,
+    pub(crate) kind: &'static str,
+    pub(crate) key: Option<u64>,
+    pub(crate) value: Option<u64>,
+    pub(crate) other: Option<u64>,
+    pub(crate) amount: i64,
+    pub(crate) text: String,
 }
 
 impl FieldSource for Happening {
@@ -74,7 +74,7 @@ impl FieldSource for Happening {
 }
 
 /// The rules of a text.
-pub fn rules(text: &str) -> RuleSet {
+pub(crate) fn rules(text: &str) -> RuleSet {
     let mut loader = Loader::new(&[("syscall", &Fields)], Options::new());
     let loaded = loader.load("rules.yaml", text.as_bytes());
     let errors: Vec<String> = loaded
@@ -88,13 +88,13 @@ pub fn rules(text: &str) -> RuleSet {
 }
 
 /// An engine for them.
-pub fn engine(rules: &RuleSet) -> Engine {
+pub(crate) fn engine(rules: &RuleSet) -> Engine {
     let order: Vec<usize> = (0..rules.rules.len()).collect();
     Engine::new(rules, &order, &Fields, "syscall", Matching::First).unwrap()
 }
 
 /// What an event completes: rules, and what they show.
-pub fn happens(engine: &mut Engine, event: &Happening) -> Vec<(u32, Vec<String>)> {
+pub(crate) fn happens(engine: &mut Engine, event: &Happening) -> Vec<(u32, Vec<String>)> {
     let code = EventCode::new(codes::SYSCALL_OPENAT_2_X);
     engine.on_event(code, event);
     let firings = engine.advance(event.time, event).iter();

@@ -7,10 +7,10 @@ use engine::stateful::{SEQUENCE, SIGHT, THRESHOLD};
 use crate::fields::Happening;
 
 /// What an event must be for a step, and what of the steps before it must agree.
-pub struct Step {
-    pub kind: &'static str,
+pub(crate) struct Step {
+    pub(crate) kind: &'static str,
     /// Whether the values of earlier steps fit this event's.
-    pub fits: fn(&[Option<Owned>], &Happening) -> bool,
+    pub(crate) fits: fn(&[Option<Owned>], &Happening) -> bool,
 }
 
 /// A partial match.
@@ -23,20 +23,20 @@ struct Partial {
 }
 
 /// A sequence whose slots are filled by `take`; the first `linked` of them are compared.
-pub struct Sequence {
-    pub steps: Vec<Step>,
-    pub until: Option<Step>,
-    pub within: u64,
-    pub slots: usize,
-    pub linked: usize,
-    pub take: fn(usize, &Happening, &mut Values),
-    pub most: usize,
-    pub share: usize,
+pub(crate) struct Sequence {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) until: Option<Step>,
+    pub(crate) within: u64,
+    pub(crate) slots: usize,
+    pub(crate) linked: usize,
+    pub(crate) take: fn(usize, &Happening, &mut Values),
+    pub(crate) most: usize,
+    pub(crate) share: usize,
     /// Least recently used first.
     keys: Vec<(u64, u64, Vec<Partial>)>,
     events: u64,
-    pub evicted: u64,
-    pub crowded: u64,
+    pub(crate) evicted: u64,
+    pub(crate) crowded: u64,
 }
 
 fn owned(number: u64) -> String {
@@ -44,7 +44,7 @@ fn owned(number: u64) -> String {
 }
 
 impl Sequence {
-    pub fn new(steps: Vec<Step>, until: Option<Step>, within: u64, share: usize) -> Self {
+    pub(crate) fn new(steps: Vec<Step>, until: Option<Step>, within: u64, share: usize) -> Self {
         Self {
             steps,
             until,
@@ -61,7 +61,7 @@ impl Sequence {
         }
     }
 
-    pub fn happens(&mut self, event: &Happening) -> Option<Vec<String>> {
+    pub(crate) fn happens(&mut self, event: &Happening) -> Option<Vec<String>> {
         let Some(key) = event.key else { return None };
         self.events += 1;
         let now = event.time;
@@ -168,7 +168,7 @@ impl Sequence {
 
 /// What a threshold measures.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Gauge {
+pub(crate) enum Gauge {
     Count,
     Distinct,
     Sum,
@@ -184,17 +184,17 @@ struct Tally {
     shown: Vec<u64>,
 }
 
-pub struct Threshold {
-    pub gauge: Gauge,
-    pub at_least: u64,
-    pub within: u64,
-    pub share: usize,
+pub(crate) struct Threshold {
+    pub(crate) gauge: Gauge,
+    pub(crate) at_least: u64,
+    pub(crate) within: u64,
+    pub(crate) share: usize,
     keys: Vec<Tally>,
-    pub evicted: u64,
+    pub(crate) evicted: u64,
 }
 
 impl Threshold {
-    pub fn new(gauge: Gauge, at_least: u64, within: u64, share: usize) -> Self {
+    pub(crate) fn new(gauge: Gauge, at_least: u64, within: u64, share: usize) -> Self {
         Self {
             gauge,
             at_least,
@@ -205,7 +205,7 @@ impl Threshold {
         }
     }
 
-    pub fn happens(&mut self, event: &Happening) -> Option<Vec<String>> {
+    pub(crate) fn happens(&mut self, event: &Happening) -> Option<Vec<String>> {
         let Some(key) = event.key else { return None };
         let value = match self.gauge {
             Gauge::Count => 0,
@@ -304,16 +304,16 @@ impl Threshold {
 }
 
 /// First sights of `value` for each key.
-pub struct Sights {
-    pub learn: u64,
-    pub share: usize,
+pub(crate) struct Sights {
+    pub(crate) learn: u64,
+    pub(crate) share: usize,
     groups: Vec<(u64, u64)>,
     known: Vec<(u64, u64)>,
-    pub evicted: u64,
+    pub(crate) evicted: u64,
 }
 
 impl Sights {
-    pub fn new(learn: u64, share: usize) -> Self {
+    pub(crate) fn new(learn: u64, share: usize) -> Self {
         Self {
             learn,
             share,
@@ -323,7 +323,7 @@ impl Sights {
         }
     }
 
-    pub fn happens(&mut self, event: &Happening) -> Option<Vec<String>> {
+    pub(crate) fn happens(&mut self, event: &Happening) -> Option<Vec<String>> {
         let (Some(key), Some(value)) = (event.key, event.value) else {
             return None;
         };

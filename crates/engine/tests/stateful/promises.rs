@@ -140,7 +140,11 @@ const BOTH: &str = "
   sequence:
     by: t.key
     within: 10ns
-    steps: [{step: one, condition: t.kind = a}, {step: two, condition: t.kind = b}]
+    steps:
+      - step: one
+        condition: t.kind = a
+      - step: two
+        condition: t.kind = b
   output: '%one.t.value'
   priority: INFO
 - rule: S
