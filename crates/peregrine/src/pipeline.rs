@@ -28,9 +28,9 @@ use anyhow::{Context as _, Result, anyhow};
 use config::Settings;
 use event::{Record, Source as EventSource, codes};
 use fields::{Catalogue, Environment, EventView};
-use live::{LookupCounters, LookupMeter};
+use live::LookupMeter;
 use outputs::{Formatter, Route, Statistics};
-use probe::{LossMeter, Losses};
+use probe::LossMeter;
 use rules::{Priority, RuleSet};
 use state::{Context, State};
 
@@ -471,19 +471,6 @@ impl Alerting {
                 "output channels still blocked, discarding all remaining notifications",
             );
         }
-    }
-
-    /// How often the machine was asked so far.
-    pub(crate) fn lookups(&self) -> LookupCounters {
-        self.asked
-            .as_ref()
-            .map(LookupMeter::counters)
-            .unwrap_or_default()
-    }
-
-    /// What was lost so far.
-    pub(crate) fn losses(&self) -> Losses {
-        self.meter.as_ref().map(LossMeter::lost).unwrap_or_default()
     }
 }
 
