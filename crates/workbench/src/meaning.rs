@@ -6,6 +6,7 @@
 
 use filter::{Ast, Check, ExprKind, Operand, Operator, Right};
 use hashbrown::HashMap;
+use rules::stateful::Stateful;
 use rules::{Rule, RuleSet};
 
 /// Made-up events for each pair of conditions.
@@ -150,11 +151,11 @@ fn rule(a: &Rule, b: &Rule) -> Vec<(&'static str, String, String)> {
     note("exceptions", exceptions(a), exceptions(b));
     let memory = |rule: &Rule| {
         let stateful = rule.stateful.as_ref();
-        stateful.map_or_else(String::new, |stateful| stateful.summary())
+        stateful.map_or_else(String::new, Stateful::summary)
     };
     note("memory", memory(a), memory(b));
     let parts = |rule: &Rule| {
-        let parts = rule.stateful.iter().flat_map(|stateful| stateful.parts());
+        let parts = rule.stateful.iter().flat_map(Stateful::parts);
         let each = parts.map(|part| format!("{}: {}", part.name, part.ast));
         each.collect::<Vec<_>>().join("; ")
     };

@@ -289,7 +289,7 @@ impl Memories {
             // Where nothing waits, only a first step is worth a key.
             if let Work::Sequence(sequence) = &*work
                 && hits.steps & 1 == 0
-                && sequence.memory.table.len() == 0
+                && sequence.memory.table.is_empty()
             {
                 continue;
             }

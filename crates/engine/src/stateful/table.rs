@@ -76,6 +76,12 @@ impl<T: Weigh> Table<T> {
         self.index.len()
     }
 
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
     /// Bytes that are accounted for.
     #[must_use]
     pub fn weight(&self) -> usize {

@@ -62,7 +62,7 @@ impl Sequence {
     }
 
     pub(crate) fn happens(&mut self, event: &Happening) -> Option<Vec<String>> {
-        let Some(key) = event.key else { return None };
+        let key = event.key?;
         self.events += 1;
         let now = event.time;
         let met: Vec<usize> = (0..self.steps.len())
@@ -206,7 +206,7 @@ impl Threshold {
     }
 
     pub(crate) fn happens(&mut self, event: &Happening) -> Option<Vec<String>> {
-        let Some(key) = event.key else { return None };
+        let key = event.key?;
         let value = match self.gauge {
             Gauge::Count => 0,
             Gauge::Distinct => event.value?,

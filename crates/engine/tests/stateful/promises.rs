@@ -88,31 +88,25 @@ fn until_is_looked_at_first() {
         "t.kind = b",
         "    until: t.kind in (u, b) and t.value = 9\n",
     );
-    assert_eq!(
-        fires(&text, &[(1, "a", 0), (2, "u", 1), (3, "b", 0)])[2],
-        true
-    );
-    assert_eq!(
-        fires(&text, &[(1, "a", 0), (2, "u", 9), (3, "b", 0)])[2],
-        false
-    );
-    assert_eq!(fires(&text, &[(1, "a", 0), (2, "b", 9)])[1], false);
+    assert!(fires(&text, &[(1, "a", 0), (2, "u", 1), (3, "b", 0)])[2]);
+    assert!(!fires(&text, &[(1, "a", 0), (2, "u", 9), (3, "b", 0)])[2]);
+    assert!(!fires(&text, &[(1, "a", 0), (2, "b", 9)])[1]);
 }
 
 #[test]
 fn exceptions_and_the_rules_condition_hold_for_every_step() {
     let rest = "  condition: t.value < 5\n  exceptions:\n    - name: e\n      fields: [t.value]\n      comps: [=]\n      values: [[3]]\n";
     let text = sequence("t.kind = b", rest);
-    assert_eq!(fires(&text, &[(1, "a", 1), (2, "b", 2)])[1], true);
-    assert_eq!(fires(&text, &[(1, "a", 3), (2, "b", 2)])[1], false);
-    assert_eq!(fires(&text, &[(1, "a", 1), (2, "b", 3)])[1], false);
-    assert_eq!(fires(&text, &[(1, "a", 1), (2, "b", 7)])[1], false);
+    assert!(fires(&text, &[(1, "a", 1), (2, "b", 2)])[1]);
+    assert!(!fires(&text, &[(1, "a", 3), (2, "b", 2)])[1]);
+    assert!(!fires(&text, &[(1, "a", 1), (2, "b", 3)])[1]);
+    assert!(!fires(&text, &[(1, "a", 1), (2, "b", 7)])[1]);
     let only = sequence(
         "t.kind = b",
         &rest.replace("  condition: t.value < 5\n", ""),
     );
-    assert_eq!(fires(&only, &[(1, "a", 1), (2, "b", 7)])[1], true);
-    assert_eq!(fires(&only, &[(1, "a", 1), (2, "b", 3)])[1], false);
+    assert!(fires(&only, &[(1, "a", 1), (2, "b", 7)])[1]);
+    assert!(!fires(&only, &[(1, "a", 1), (2, "b", 3)])[1]);
 }
 
 #[test]
