@@ -7,7 +7,7 @@ PEREGRINE := target/release/peregrine
 # all: make run RULES="rules/peregrine_rules.yaml rules/peregrine-incubating_rules.yaml rules/peregrine-sandbox_rules.yaml"
 RULES ?= rules/peregrine_rules.yaml
 
-.PHONY: run test test-kernels conformance bench bench-live bench-audit fuzz audit-logging lint fmt tools clean
+.PHONY: run test test-kernels test-packages conformance bench bench-live bench-audit fuzz audit-logging release lint fmt tools clean
 
 run: tools ## build, then watch this machine with RULES, or replay the sample where that cannot be
 	$(CARGO) build --release --bin peregrine
@@ -26,6 +26,12 @@ test: tools lint ## everything that can be tested here; the last line counts the
 
 test-kernels: tools ## the probe on Debian's kernels, in an emulator; downloads them once
 	crates/probe/tests/kernels/run
+
+test-packages: ## what `make release` made, in clean roots and an emulator, as containers, under Puppet and Ansible (root)
+	packaging/tests/packages
+	packaging/tests/images
+	packaging/tests/configuration
+	packaging/tests/systemd
 
 conformance: tools ## the binary against the corpus in $$PEREGRINE_CORPUS
 	$(CARGO) build --release --bin peregrine --bin conformance
@@ -53,6 +59,9 @@ fuzz: tools ## every fuzz target for FUZZ_SECONDS each; wants nightly and cargo-
 	for target in $$($(CARGO) +nightly fuzz list); do \
 	  $(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) \
 	    -timeout=10 -rss_limit_mb=512 || exit 1; done
+
+release: tools ## packages, archive, chart, list of contents, licences and checksums, in target/release-VERSION
+	CARGO="$(CARGO)" packaging/build
 
 lint: ## format and warnings, as strict as CI
 	$(CARGO) fmt --all --check

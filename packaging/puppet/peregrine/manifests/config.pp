@@ -1,0 +1,50 @@
+# @summary Configuration and rules. Every file is looked at by `peregrine check` before it takes its place.
+# @api private
+class peregrine::config {
+  file { ['/etc/peregrine', '/etc/peregrine/config.d']:
+    ensure => directory,
+    mode   => '0755',
+  }
+  file { '/etc/peregrine/rules.d':
+    ensure  => directory,
+    mode    => '0755',
+    recurse => $peregrine::rules_exclusive,
+    purge   => $peregrine::rules_exclusive,
+  }
+  if $peregrine::config_source {
+    file { '/etc/peregrine/peregrine.yaml':
+      source       => $peregrine::config_source,
+      mode         => '0644',
+      validate_cmd => '/usr/bin/peregrine check %',
+      notify       => Class['peregrine::service'],
+    }
+  }
+  file { '/etc/peregrine/config.d/puppet.yaml':
+    content      => template('peregrine/config.yaml.erb'),
+    mode         => '0640',
+    validate_cmd => '/usr/bin/peregrine check %',
+    notify       => Class['peregrine::service'],
+  }
+  $peregrine::rules.each |$name, $text| {
+    file { "/etc/peregrine/rules.d/${name}.yaml":
+      content      => $text,
+      mode         => '0644',
+      # The shipped rules first: own ones may speak of their macros and lists.
+      validate_cmd => '/usr/bin/peregrine check /etc/peregrine/peregrine_rules.yaml %',
+    }
+  }
+
+  $unprivileged = $peregrine::unprivileged ? { true => file, default => absent }
+  if $peregrine::unprivileged {
+    file { '/etc/systemd/system/peregrine.service.d':
+      ensure => directory,
+      mode   => '0755',
+    }
+  }
+  file { '/etc/systemd/system/peregrine.service.d/unprivileged.conf':
+    ensure => $unprivileged,
+    source => 'file:///usr/share/peregrine/unprivileged.conf',
+    mode   => '0644',
+    notify => Class['peregrine::service'],
+  }
+}
