@@ -34,17 +34,18 @@ class peregrine::config {
     }
   }
 
-  $unprivileged = $peregrine::unprivileged ? { true => file, default => absent }
   if $peregrine::unprivileged {
     file { '/etc/systemd/system/peregrine.service.d':
       ensure => directory,
       mode   => '0755',
     }
+    # A link: what the package's next version says holds then.
+    $drop_in = { 'ensure' => link, 'target' => '/usr/share/peregrine/unprivileged.conf' }
+  } else {
+    $drop_in = { 'ensure' => absent }
   }
   file { '/etc/systemd/system/peregrine.service.d/unprivileged.conf':
-    ensure => $unprivileged,
-    source => 'file:///usr/share/peregrine/unprivileged.conf',
-    mode   => '0644',
     notify => Class['peregrine::service'],
+    *      => $drop_in,
   }
 }
