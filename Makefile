@@ -27,11 +27,13 @@ test: tools lint ## everything that can be tested here; the last line counts the
 test-kernels: tools ## the probe on Debian's kernels, in an emulator; downloads them once
 	crates/probe/tests/kernels/run
 
-test-packages: ## what `make release` made, in clean roots and an emulator, as containers, under Puppet and Ansible (root)
+test-packages: ## what `make release` made, as a stranger, Debian, rpm, Docker, Puppet, Ansible and systemd take it (root)
 	packaging/tests/packages
 	packaging/tests/images
 	packaging/tests/configuration
 	packaging/tests/systemd
+	packaging/kubernetes/tests/run
+	packaging/tests/stranger
 
 conformance: tools ## the binary against the corpus in $$PEREGRINE_CORPUS
 	$(CARGO) build --release --bin peregrine --bin conformance
