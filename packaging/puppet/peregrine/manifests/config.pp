@@ -45,7 +45,15 @@ class peregrine::config {
     $drop_in = { 'ensure' => absent }
   }
   file { '/etc/systemd/system/peregrine.service.d/unprivileged.conf':
-    notify => Class['peregrine::service'],
+    notify => Exec['peregrine: units are read again'],
     *      => $drop_in,
+  }
+  # Puppet does so for units that changed; systemd does not tell of drop-ins that are new.
+  exec { 'peregrine: units are read again':
+    command     => 'systemctl daemon-reload',
+    path        => ['/usr/bin', '/bin'],
+    onlyif      => 'test -d /run/systemd/system',
+    refreshonly => true,
+    notify      => Class['peregrine::service'],
   }
 }
