@@ -1,8 +1,10 @@
 //! Loads the programs that the options need, and attaches them.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use event::syscalls::{IA32_TO_X86_64, SYSCALLS};
 use libbpf_rs::{MapCore, MapFlags, MapHandle, OpenObject, PrintLevel, ProgramInput};
@@ -51,12 +53,15 @@ pub struct Attached {
 /// Everything that lives as long as the kernel is watched.
 pub(crate) struct Loaded {
     pub shared: Arc<Shared>,
+    /// As many for each lane: processes', credentials', bulk's.
     pub rings: Vec<Ring>,
     pub doorbell: OwnedFd,
     /// What filters look at, where they are heeded.
     pub filtering: Option<Filtering>,
     pub choice: Choice,
     pub boot_time: u64,
+    /// Until events came; those of io_uring are last.
+    pub first_events: Duration,
     pub hold: Hold,
     /// The tables of programs that call others: the kernel empties one that no descriptor is left of.
     pub _tables: Vec<OwnedFd>,
@@ -96,22 +101,28 @@ pub(crate) fn libbpf_log() -> String {
 /// Loads and attaches. Where the choice is ours, ends of functions that are refused after all are no
 /// reason to give up.
 pub(crate) fn load(options: &Options) -> Result<Loaded, Error> {
+    let begun = Instant::now();
     let support = support::support();
     support.check()?;
     check_options(options)?;
     keep_libbpf_log();
     let mut choice = Choice::make(options, &support);
-    match load_as(options, &support, &choice) {
+    match load_as(options, &support, &choice, begun) {
         Err(error) if options.backend == Backend::Auto && choice.backend == Backend::Fexit => {
             choice.backend = Backend::Dispatch;
             choice.reason = format!("ends of functions would cost less, but: {error}");
-            load_as(options, &support, &choice)
+            load_as(options, &support, &choice, begun)
         }
         loaded => loaded,
     }
 }
 
-fn load_as(options: &Options, support: &Support, choice: &Choice) -> Result<Loaded, Error> {
+fn load_as(
+    options: &Options,
+    support: &Support,
+    choice: &Choice,
+    begun: Instant,
+) -> Result<Loaded, Error> {
     let backend = choice.backend;
     let functions = (backend == Backend::Fexit).then(Functions::of_kernel);
     check_backend(backend, support, functions.as_ref())?;
@@ -141,13 +152,13 @@ fn load_as(options: &Options, support: &Support, choice: &Choice) -> Result<Load
     reuse(&mut open, "rings", table.as_fd())?;
     let (objects, filled) = std::thread::scope(|scope| {
         let filler = scope.spawn(|| lanes::fill_table(&table, &ring_slots));
-        let objects = Objects::load(bytes, open, &first.programs, &first.functions());
+        let objects = Objects::load(bytes, open, &first.early(), &first.functions());
         (objects, filler.join().expect("it does not panic"))
     });
-    let objects = objects?;
+    let mut objects = objects?;
     filled?;
 
-    let shared = Arc::new(Shared::map(objects.map(".data.shared")?.as_fd())?);
+    let shared = Arc::new(Shared::map(objects.map(".data.shared")?.as_fd(), slots)?);
     let filtering = match (backend, objects.map("images")) {
         (Backend::Dispatch, Ok(images)) => Some(Filtering {
             prefixes: handle(&objects.map("prefixes")?)?,
@@ -164,6 +175,10 @@ fn load_as(options: &Options, support: &Support, choice: &Choice) -> Result<Load
     fill_dispatch_table(&objects, &first)?;
     let mut hold = Hold::default();
     hold.attach_first(&objects, &first, options, functions.as_ref())?;
+    let first_events = begun.elapsed();
+    // The verifier needs as long for these as for all others.
+    objects.load_later(&first.late(), &BTreeMap::new())?;
+    hold.attach_raw(&objects, &first)?;
     let doorbell = objects.map_fd("doorbell")?;
     let memory = [
         ("drafts", objects.map_fd("drafts")?),
@@ -201,6 +216,7 @@ fn load_as(options: &Options, support: &Support, choice: &Choice) -> Result<Load
         filtering,
         choice: choice.clone(),
         boot_time,
+        first_events,
         hold,
         _tables: tables,
     })

@@ -66,6 +66,10 @@ fn watch(work: impl FnOnce()) -> Option<Vec<Seen>> {
         eprintln!("left out: {error}");
         return None;
     }
+    if !probe::support().io_uring {
+        eprintln!("left out: what io_uring does cannot be told on this kernel");
+        return None;
+    }
     Ring::new(false)?;
     let mut probe = Probe::open(&Options {
         syscalls: Syscalls::all(),
