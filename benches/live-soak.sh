@@ -44,7 +44,7 @@ wait $watcher || true
 { echo "load: $(cat "$work/load")"; cat "$work/said"; } >&2
 awk -F, -v length_="$seconds" '
     NR == 1 { next }
-    $1 <= length_ / 5 || NR == 2 { memory = $3; fds = $4 }
+    $1 <= length_ / 5 || NR == 2 { if ($3 > memory) memory = $3; if ($4 > fds) fds = $4 }
     { after = $3; fds_after = $4; lost = $10; vital = $11 }
     END {
         printf "own memory %d kB, then %d kB; descriptors %d, then %d; %d events lost, %d of processes\n", memory, after, fds, fds_after, lost, vital

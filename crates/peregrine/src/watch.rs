@@ -28,7 +28,7 @@ use crate::source::{Next, Source};
 
 /// Longest silence before the loop looks at other things: losses, limits of time, who asks for
 /// numbers. (A signal ends it at once.)
-const PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// The same while an answer about a container is near.
 const SHORT_PATIENCE: Duration = Duration::from_millis(5);

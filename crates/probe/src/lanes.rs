@@ -98,9 +98,9 @@ fn make_ring(size: u32) -> Result<Ring, Error> {
     let fd = map
         .as_fd()
         .try_clone_to_owned()
-        .map_err(|source| Error::System {
+        .map_err(|refusal| Error::System {
             action: "duplicate a descriptor".into(),
-            source,
+            refusal,
         })?;
     Ring::map(fd, size as usize)
 }

@@ -314,7 +314,18 @@ fn check_backend(
             remedy: "leave the choice of the way to the monitor, or boot Linux 6.9 or later",
         });
     }
-    functions.are_open().map(drop)
+    match functions.are_open() {
+        Ok(_) => Ok(()),
+        Err(Error::System { refusal, .. })
+            if refusal.kind() == std::io::ErrorKind::PermissionDenied =>
+        {
+            Err(Error::Kernel {
+                what: "it refuses programs on the ends of its functions, as kernels do that are locked down",
+                remedy: "leave the choice of the way to the monitor",
+            })
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn check_options(options: &Options) -> Result<(), Error> {

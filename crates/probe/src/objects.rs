@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use libbpf_rs::{MapCore as _, Object, ObjectBuilder, OpenObject, ProgramMut};
 
-use crate::{Error, reduced};
+use crate::{Error, precedence, reduced};
 
 /// More threads than that gain nothing: the longest program decides.
 const MOST_THREADS: usize = 4;
@@ -90,11 +90,18 @@ impl Objects {
     ) -> Result<(), Error> {
         let places = shares(&self.sizes, wanted, self.threads, self.shares.len());
         let last = places.values().max().map_or(0, |last| last + 1);
+        // Threads begin with the ordinary niceness; nothing is seen before they are done.
+        let preferred = precedence::niceness().is_ok_and(|niceness| niceness < 0);
         let loaded = std::thread::scope(|scope| {
             let loads: Vec<_> = (self.shares.len()..last)
                 .map(|share| {
                     let (objects, places) = (&*self, &places);
-                    scope.spawn(move || objects.load_share(places, share, functions))
+                    scope.spawn(move || {
+                        if preferred {
+                            let _ = precedence::take_precedence();
+                        }
+                        objects.load_share(places, share, functions)
+                    })
                 })
                 .collect();
             let join = loads
@@ -145,9 +152,9 @@ impl Objects {
     /// A descriptor of that map that outlives this.
     pub(crate) fn map_fd(&self, name: &str) -> Result<OwnedFd, Error> {
         let copied = self.map(name)?.as_fd().try_clone_to_owned();
-        copied.map_err(|source| Error::System {
+        copied.map_err(|refusal| Error::System {
             action: "duplicate a descriptor".into(),
-            source,
+            refusal,
         })
     }
 

@@ -113,9 +113,9 @@ impl Probe {
         let doorbell = loaded
             .doorbell
             .try_clone()
-            .map_err(|source| Error::System {
+            .map_err(|refusal| Error::System {
                 action: "duplicate a descriptor".into(),
-                source,
+                refusal,
             })?;
         let doorbell = Ring::map(doorbell, crate::shared::page_size())?;
         let epoll = epoll_on(&doorbell)?;
@@ -473,7 +473,7 @@ impl Probe {
             std::io::ErrorKind::Interrupted => Ok(true),
             _ => Err(Error::System {
                 action: "wait for events".into(),
-                source: error,
+                refusal: error,
             }),
         }
     }

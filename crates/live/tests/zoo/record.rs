@@ -130,9 +130,6 @@ pub(crate) fn record(source: &Path, names: &[String]) -> Vec<Kept> {
     loop {
         while let Some(event) = live.next(Duration::from_millis(50)).unwrap() {
             let record = &event.record;
-            let context = state.process_live(record, &mut lookup);
-            environment.see(record);
-            let view = EventView::new(record, &state, &context, &environment);
             let is_birth = matches!(record.info.name, "clone" | "clone3" | "fork" | "vfork")
                 && record.result() == Some(0);
             // Of a thread, the process; of a process, the parent.
@@ -140,7 +137,11 @@ pub(crate) fn record(source: &Path, names: &[String]) -> Vec<Kept> {
             if is_birth && relatives.iter().flatten().any(|tid| family.contains(tid)) {
                 family.insert(record.tid);
             }
+            // What others do changes nothing of these, and a busy machine does a lot.
             if family.contains(&record.tid) {
+                let context = state.process_live(record, &mut lookup);
+                environment.see(record);
+                let view = EventView::new(record, &state, &context, &environment);
                 events.push(Kept::of(&view, &fields, &scratch));
                 scratch.reset();
             }
