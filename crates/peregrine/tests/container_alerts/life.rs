@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::pods::Pod;
 use crate::runtimes::{Bench, Runtime};
 use crate::watching::{Alert, Asked, RULES, Watch};
-use crate::{alone, live};
+use crate::{docker_here, stage};
 
 /// Containers that are started at one time.
 const AT_ONCE: usize = 6;
@@ -139,12 +139,7 @@ fn short_lived_by_run(watch: &Watch, runtime: &Runtime, kind: &str, usual: usize
 
 #[test]
 fn docker() {
-    let _alone = alone();
-    if !live() {
-        return;
-    }
-    let bench = Bench::new();
-    let Some(docker) = bench.docker() else {
+    let Some((_alone, bench, docker)) = docker_here() else {
         return;
     };
     docker.done(&["run", "-d", "--name", "before", "bb:test", "sleep", "3003"]);
@@ -161,11 +156,9 @@ fn docker() {
 
 #[test]
 fn podman() {
-    let _alone = alone();
-    if !live() {
+    let Some((_alone, bench)) = stage() else {
         return;
-    }
-    let bench = Bench::new();
+    };
     let Some(podman) = bench.podman() else {
         return;
     };
@@ -176,11 +169,9 @@ fn podman() {
 
 #[test]
 fn rootless_podman() {
-    let _alone = alone();
-    if !live() {
+    let Some((_alone, bench)) = stage() else {
         return;
-    }
-    let bench = Bench::new();
+    };
     let Some(podman) = bench.rootless_podman() else {
         return;
     };
@@ -215,11 +206,9 @@ pub(crate) const IMAGE: &str = "docker.io/library/bb:test";
 
 #[test]
 fn containerd() {
-    let _alone = alone();
-    if !live() {
+    let Some((_alone, bench)) = stage() else {
         return;
-    }
-    let bench = Bench::new();
+    };
     let Some(containerd) = containerd_with_image(&bench) else {
         return;
     };
