@@ -111,7 +111,10 @@ impl Live {
     /// [`Error::Probe`] names what the kernel or the user lacks.
     pub fn open(options: &Options) -> Result<Self, Error> {
         let begun = std::time::Instant::now();
-        let probe = Probe::open(&options.probe)?;
+        let mut spill = Spill::default();
+        let probe = Probe::open_while(&options.probe, |probe| {
+            spill.take(probe);
+        })?;
         let mut host = Host::new(&options.root);
         if let Some(limit) = options.scan_limit {
             host = host.with_time_limit(limit);
@@ -124,7 +127,7 @@ impl Live {
             handover: 0,
             probe,
             host,
-            spill: Spill::default(),
+            spill,
             lookups: LookupMeter::default(),
             opened: begun.elapsed(),
         })

@@ -79,13 +79,6 @@ impl Live {
     /// Takes what is in the buffers into memory, for who is busy with something else before it can look
     /// at events; the number of events. They come first later.
     pub fn drain(&mut self) -> u64 {
-        let mut taken = 0;
-        while !self.spill.is_full()
-            && let Some(event) = self.probe.next()
-        {
-            self.spill.push(&event.record);
-            taken += 1;
-        }
-        taken
+        self.spill.take(&mut self.probe)
     }
 }

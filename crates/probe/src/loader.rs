@@ -60,11 +60,32 @@ pub(crate) struct Loaded {
     pub filtering: Option<Filtering>,
     pub choice: Choice,
     pub boot_time: u64,
-    /// Until events came; those of io_uring are last.
+    /// Until events came.
     pub first_events: Duration,
     pub hold: Hold,
     /// The tables of programs that call others: the kernel empties one that no descriptor is left of.
     pub _tables: Vec<OwnedFd>,
+}
+
+/// Programs that come when events come already: io_uring's, for which the verifier needs as long as for all
+/// others.
+pub(crate) struct Late {
+    objects: Objects,
+    copy: Copy,
+}
+
+impl Late {
+    /// Has the kernel take them.
+    pub(crate) fn load(&mut self) -> Result<(), Error> {
+        self.objects.load_later(&self.copy.late(), &BTreeMap::new())
+    }
+
+    /// Puts them in place.
+    pub(crate) fn attach(self, loaded: &mut Loaded) -> Result<(), Error> {
+        loaded.hold.attach_raw(&self.objects, &self.copy)?;
+        loaded.hold.seal();
+        Ok(())
+    }
 }
 
 static LOG: Mutex<String> = Mutex::new(String::new());
@@ -100,7 +121,7 @@ pub(crate) fn libbpf_log() -> String {
 
 /// Loads and attaches. Where the choice is ours, ends of functions that are refused after all are no
 /// reason to give up.
-pub(crate) fn load(options: &Options) -> Result<Loaded, Error> {
+pub(crate) fn load(options: &Options) -> Result<(Loaded, Late), Error> {
     let begun = Instant::now();
     let support = support::support();
     support.check()?;
@@ -122,7 +143,7 @@ fn load_as(
     support: &Support,
     choice: &Choice,
     begun: Instant,
-) -> Result<Loaded, Error> {
+) -> Result<(Loaded, Late), Error> {
     let backend = choice.backend;
     let functions = (backend == Backend::Fexit).then(Functions::of_kernel);
     check_backend(backend, support, functions.as_ref())?;
@@ -155,7 +176,7 @@ fn load_as(
         let objects = Objects::load(bytes, open, &first.early(), &first.functions());
         (objects, filler.join().expect("it does not panic"))
     });
-    let mut objects = objects?;
+    let objects = objects?;
     filled?;
 
     let shared = Arc::new(Shared::map(objects.map(".data.shared")?.as_fd(), slots)?);
@@ -175,10 +196,6 @@ fn load_as(
     fill_dispatch_table(&objects, &first)?;
     let mut hold = Hold::default();
     hold.attach_first(&objects, &first, options, functions.as_ref())?;
-    let first_events = begun.elapsed();
-    // The verifier needs as long for these as for all others.
-    objects.load_later(&first.late(), &BTreeMap::new())?;
-    hold.attach_raw(&objects, &first)?;
     let doorbell = objects.map_fd("doorbell")?;
     let memory = [
         ("drafts", objects.map_fd("drafts")?),
@@ -186,8 +203,12 @@ fn load_as(
         (".data.shared", objects.map_fd(".data.shared")?),
     ];
     let mut tables = vec![objects.map_fd("exits")?];
-    // Links hold what is attached: the rest, descriptors above all, is not needed any more.
-    drop(objects);
+    // Links hold what is attached: when the late ones are, the rest, descriptors above all, is not needed
+    // any more.
+    let late = Late {
+        objects,
+        copy: first,
+    };
     let others = Copy::others(
         options,
         backend,
@@ -209,17 +230,18 @@ fn load_as(
     }
     hold.seal();
     shared.watch_programs(std::mem::take(&mut hold.on_functions));
-    Ok(Loaded {
+    let loaded = Loaded {
         shared,
         rings,
         doorbell,
         filtering,
         choice: choice.clone(),
         boot_time,
-        first_events,
+        first_events: begun.elapsed(),
         hold,
         _tables: tables,
-    })
+    };
+    Ok((loaded, late))
 }
 
 /// Hands a map over that exists already.

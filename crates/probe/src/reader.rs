@@ -109,7 +109,35 @@ impl Probe {
     /// # Errors
     /// [`Error`] says what is missing and how to get it.
     pub fn open(options: &Options) -> Result<Self, Error> {
-        let loaded = loader::load(options)?;
+        let mut probe = Self::open_while(options, |probe| while probe.next().is_some() {})?;
+        probe.received.fill([0; CLASSES]);
+        Ok(probe)
+    }
+
+    /// The same for who wants what happens while the last programs are loaded: it is called every
+    /// millisecond with a probe that has everything already but what io_uring does.
+    ///
+    /// # Errors
+    /// As [`Probe::open`].
+    pub fn open_while(
+        options: &Options,
+        mut meanwhile: impl FnMut(&mut Self),
+    ) -> Result<Self, Error> {
+        let (loaded, mut late) = loader::load(options)?;
+        let mut probe = Self::of(loaded)?;
+        std::thread::scope(|scope| {
+            let loading = scope.spawn(|| late.load());
+            while !loading.is_finished() {
+                meanwhile(&mut probe);
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            loading.join().expect("it does not panic")
+        })?;
+        late.attach(&mut probe.loaded)?;
+        Ok(probe)
+    }
+
+    fn of(loaded: Loaded) -> Result<Self, Error> {
         let doorbell = loaded
             .doorbell
             .try_clone()
@@ -159,8 +187,8 @@ impl Probe {
         &self.loaded.choice
     }
 
-    /// How long it took from the begin of [`Probe::open`] until events came. Those of io_uring come last,
-    /// when it returns.
+    /// How long it took from the begin of [`Probe::open`] until events came. Those of io_uring come when
+    /// it returns.
     #[must_use]
     pub fn first_events(&self) -> Duration {
         self.loaded.first_events
