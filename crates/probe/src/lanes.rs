@@ -18,10 +18,10 @@ use crate::support;
 pub(crate) const LANES: u32 = 3;
 
 /// Lanes and the sizes of their buffers, in the order of reading. Processes' are as large as bulk's, at
-/// least 2 MiB: their events are few but large, and none may be lost while a busy machine keeps the
-/// reader waiting. Credentials' are small.
+/// least 2 MiB and at most 64: their events are few but large, and none may be lost while a busy machine
+/// keeps the reader waiting. Credentials' are small.
 fn lanes(bulk: u32) -> [(u32, u32); LANES as usize] {
-    [(1, bulk.max(2 << 20)), (2, 1 << 20), (0, bulk)]
+    [(1, bulk.clamp(2 << 20, 64 << 20)), (2, 1 << 20), (0, bulk)]
 }
 
 /// Place in the table of rings, and the ring's descriptor.

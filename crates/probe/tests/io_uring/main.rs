@@ -12,7 +12,7 @@ use std::os::fd::AsRawFd;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use probe::{Backend, Options, Probe, SelfFilter, Syscalls, Tracepoints};
+use probe::{Backend, BufferSize, Options, Probe, SelfFilter, Syscalls, Tracepoints};
 
 use crate::ring::{Request, Ring};
 
@@ -79,6 +79,8 @@ fn watch(work: impl FnOnce()) -> Option<Vec<Seen>> {
             page_fault: false,
         },
         own_events: SelfFilter::Off,
+        // What others do until all is read must fit beside it.
+        buffer: BufferSize::preset(7).unwrap(),
         backend: std::env::var("PEREGRINE_BACKEND")
             .map_or(Backend::Auto, |way| way.parse().unwrap()),
         ..Options::default()
