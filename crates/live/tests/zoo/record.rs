@@ -125,40 +125,44 @@ pub(crate) fn record(source: &Path, names: &[String]) -> Vec<Kept> {
         .unwrap();
     let mut family = HashSet::from([i64::from(zoo.id())]);
     let mut events = Vec::new();
-    let mut ended: Option<Instant> = None;
+    let clock = live.clock();
+    // When the zoo had ended: what is younger is not its.
+    let mut until = None;
     let begun = Instant::now();
-    loop {
-        while let Some(event) = live.next(Duration::from_millis(50)).unwrap() {
-            let record = &event.record;
-            let is_birth = matches!(record.info.name, "clone" | "clone3" | "fork" | "vfork")
-                && record.result() == Some(0);
-            // Of a thread, the process; of a process, the parent.
-            let relatives = [record.i64(4), record.i64(5)];
-            if is_birth && relatives.iter().flatten().any(|tid| family.contains(tid)) {
-                family.insert(record.tid);
-            }
-            // What others do changes nothing of these, and a busy machine does a lot.
-            if family.contains(&record.tid) {
-                let context = state.process_live(record, &mut lookup);
-                environment.see(record);
-                let view = EventView::new(record, &state, &context, &environment);
-                events.push(Kept::of(&view, &fields, &scratch));
-                scratch.reset();
-            }
-            if ended.is_some_and(|t| t.elapsed() > Duration::from_secs(2)) {
+    for turn in 0_u64.. {
+        let event = live.next(Duration::from_millis(50)).unwrap();
+        if until.is_none() && (event.is_none() || turn.is_multiple_of(256)) {
+            until = zoo.try_wait().unwrap().map(|_| clock.now());
+            assert!(
+                begun.elapsed() < Duration::from_secs(120),
+                "the zoo does not end"
+            );
+        }
+        let Some(event) = event else {
+            if until.is_some() {
                 break;
             }
-        }
-        if ended.is_none() && zoo.try_wait().unwrap().is_some() {
-            ended = Some(Instant::now());
-        }
-        if ended.is_some_and(|t| t.elapsed() > Duration::from_millis(300)) {
+            continue;
+        };
+        let record = &event.record;
+        if until.is_some_and(|until| record.ts > until) {
             break;
         }
-        assert!(
-            begun.elapsed() < Duration::from_secs(120),
-            "the zoo does not end"
-        );
+        let is_birth = matches!(record.info.name, "clone" | "clone3" | "fork" | "vfork")
+            && record.result() == Some(0);
+        // Of a thread, the process; of a process, the parent.
+        let relatives = [record.i64(4), record.i64(5)];
+        if is_birth && relatives.iter().flatten().any(|tid| family.contains(tid)) {
+            family.insert(record.tid);
+        }
+        // What others do changes nothing of these, and a busy machine does a lot.
+        if family.contains(&record.tid) {
+            let context = state.process_live(record, &mut lookup);
+            environment.see(record);
+            let view = EventView::new(record, &state, &context, &environment);
+            events.push(Kept::of(&view, &fields, &scratch));
+            scratch.reset();
+        }
     }
     assert_eq!(live.counters().lost().total(), 0, "events were lost");
     events
