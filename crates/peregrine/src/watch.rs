@@ -28,7 +28,7 @@ use crate::source::{Next, Source};
 
 /// Longest silence before the loop looks at other things: losses, limits of time, who asks for
 /// numbers. (A signal ends it at once.)
-const PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// The same while an answer about a container is near.
 const SHORT_PATIENCE: Duration = Duration::from_millis(5);
@@ -78,6 +78,12 @@ impl Machine {
     /// What the kernel or the user lacks, with the remedy.
     pub(crate) fn open(settings: &Settings, wanted: &Wanted, state: &mut State) -> Result<Self> {
         let options = options(settings, wanted)?;
+        if let Err(error) = probe::take_precedence() {
+            log::log(
+                Priority::Debug,
+                &format!("no precedence for the thread that reads events: {error}"),
+            );
+        }
         let containers = Containers::start(runtimes::asked(settings))
             .context("cannot start asking about containers")?;
         let mut live = Live::open(&options)?;
@@ -87,8 +93,9 @@ impl Machine {
         log::log(
             Priority::Debug,
             &format!(
-                "watching after {:.0?}; {} threads and {} descriptors read in {:.0?}, {} events \
-                 waited",
+                "watching after {:.0?}, io_uring after {:.0?}; {} threads and {} descriptors read in \
+                 {:.0?}, {} events waited",
+                start.first_events,
                 start.open,
                 start.summary.threads,
                 start.summary.descriptors,
@@ -97,7 +104,9 @@ impl Machine {
             ),
         );
         let clock = live.clock();
-        containers.settle(LISTS);
+        containers.settle_while(LISTS, || {
+            live.drain();
+        });
         let facts = live.facts(state);
         let loaded = wanted.clone();
         Ok(Self {

@@ -180,6 +180,9 @@ fn falco_s_form_records_too() {
         }
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
+    // No rule reads this one.
+    let absent = place.path("absent");
+    Command::new("cat").arg(&absent).output().unwrap();
     let mut cat = Command::new("cat")
         .arg(&probe)
         .stdout(Stdio::null())
@@ -187,16 +190,13 @@ fn falco_s_form_records_too() {
         .unwrap();
     let pid = cat.id().to_string();
     cat.wait().unwrap();
-    // No rule reads this one.
-    let absent = place.path("absent");
-    Command::new("cat").arg(&absent).output().unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(300));
-    signal(falco.id(), "INT");
-    let mut out = String::new();
-    std::io::Read::read_to_string(&mut falco.stdout.take().unwrap(), &mut out).unwrap();
-    assert!(falco.wait().unwrap().success(), "{out}");
     let alert = format!("cat {} {pid}", probe.display());
-    assert!(out.contains(&alert), "{out}");
+    let mut lines = BufReader::new(falco.stdout.take().unwrap()).lines();
+    let told = lines.find(|line| line.as_ref().unwrap().contains(&alert));
+    assert!(told.is_some(), "it ended without the alert");
+    signal(falco.id(), "INT");
+    lines.for_each(drop);
+    assert!(falco.wait().unwrap().success());
     let replay = peregrine()
         .args(["replay", "-q", "-r"])
         .arg(&rules)

@@ -265,19 +265,24 @@ pub(super) fn of_watch(machine: &Machine, support: &Support, ready: Duration) ->
         good(
             "watching",
             format!(
-                "{calls} system calls and tracepoints; events from {:.0?} after the start, ready \
-                 after {ready:.0?}",
-                start.open
+                "{calls} system calls and tracepoints; events from {} ms after the start, those of \
+                 io_uring from {} ms, ready after {} ms",
+                start.first_events.as_millis(),
+                start.open.as_millis(),
+                ready.as_millis()
             ),
         ),
         good(
             "reading /proc",
             format!(
-                "{} threads and {} descriptors in {:.0?}",
-                start.summary.threads, start.summary.descriptors, start.scan
+                "{} threads and {} descriptors in {} ms",
+                start.summary.threads,
+                start.summary.descriptors,
+                start.scan.as_millis()
             ),
         ),
         backend(machine.choice()),
+        precedence(),
     ];
     checks.extend(features(support));
     let entries = machine.entries();
@@ -298,6 +303,34 @@ pub(super) fn of_watch(machine: &Machine, support: &Support, ready: Duration) ->
         )
     });
     checks
+}
+
+/// How the thread that opened the machine stands among others: it is the one that reads.
+fn precedence() -> Check {
+    let niceness = probe::niceness().unwrap_or(0);
+    let preferred = niceness < 0;
+    Check {
+        name: "precedence",
+        health: if preferred {
+            Health::Good
+        } else {
+            Health::Degraded
+        },
+        found: if preferred {
+            format!("events are read at niceness {niceness}, before ordinary work")
+        } else {
+            format!(
+                "events are read at niceness {niceness}: where others use all CPUs, some may be lost"
+            )
+        },
+        remedy: if preferred {
+            String::new()
+        } else if niceness == 0 {
+            "give CAP_SYS_NICE or CAP_SYS_RESOURCE".to_owned()
+        } else {
+            "start it without nice".to_owned()
+        },
+    }
 }
 
 fn backend(choice: &Choice) -> Check {
