@@ -220,11 +220,25 @@ impl Engine {
         &self.fired
     }
 
+    /// The rules that the latest event fired.
+    #[must_use]
+    #[inline]
+    pub fn fired(&self) -> &[RuleIndex] {
+        &self.fired
+    }
+
     /// Takes back that the latest event fired what it fired: it will be asked about again.
     pub fn take_back(&mut self) {
         for rule in self.fired.drain(..) {
             self.counts[rule as usize] -= 1;
         }
+    }
+
+    /// Keeps nothing of what the latest event showed of its thread: something was asked that is not
+    /// known yet, and the next event is to ask again.
+    #[cold]
+    pub fn forget_kept(&mut self) {
+        self.workspace.forget_kept();
     }
 
     /// How often each rule of the set has fired.

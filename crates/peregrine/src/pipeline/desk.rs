@@ -45,11 +45,15 @@ impl Desk<'_> {
         view: &S,
         may_wait: bool,
     ) -> Outcome {
-        let fired = if self.costs.samples() {
-            self.costs.measure(self.engine, record.code, view)
+        if self.costs.samples() {
+            self.costs.measure(self.engine, record.code, view);
         } else {
-            self.engine.on_event(record.code, view)
-        };
+            self.engine.on_event(record.code, view);
+        }
+        if self.env.awaits_container.load(Ordering::Relaxed) {
+            self.engine.forget_kept();
+        }
+        let fired = self.engine.fired();
         let waits = || may_wait && self.env.awaits_container.load(Ordering::Relaxed);
         self.lines.clear();
         for &rule in fired {
