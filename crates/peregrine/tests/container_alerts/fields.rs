@@ -336,7 +336,7 @@ fn of_a_pod_s_container() {
     assert_eq!(live.field("k8s.pod.full_sandbox_id"), pod.id);
     assert_eq!(live.field("k8s.pod.sandbox_id"), pod.id[..12]);
     let probes = |alert: &Alert| PROBES.map(|field| alert.field(field));
-    assert_eq!(probes(&live), ["false", "true", "false"], "{}", live.line);
-    assert_eq!(probes(&ready), ["false", "false", "true"], "{}", ready.line);
+    assert_eq!(probes(&live), ["<NA>", "true", "false"], "{}", live.line);
+    assert_eq!(probes(&ready), ["<NA>", "false", "true"], "{}", ready.line);
     pod.remove();
 }
