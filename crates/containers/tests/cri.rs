@@ -242,7 +242,14 @@ fn a_runtime_with_events() {
     let socket = dir.path().join("crio.sock");
     let events = listen(&socket, Arc::new(cri_o));
     let containers = Containers::start(asked(&socket)).unwrap();
-    let tell = |id: &str, kind| events.send(Event { id: id.into(), kind }).unwrap();
+    let tell = |id: &str, kind| {
+        events
+            .send(Event {
+                id: id.into(),
+                kind,
+            })
+            .unwrap()
+    };
     // Created; one of which nothing can be said is told of by its id.
     tell(ID, 0);
     tell(&"9".repeat(64), 0);
@@ -274,7 +281,9 @@ fn runtimes_that_misbehave() {
     let cases: [(&str, Odd); 5] = [
         ("hangs", |_| Reply::Hang),
         ("refuses", |_| Reply::Status("14")),
-        ("garbage", |_| Reply::Bytes(b"\0\0\0\0\x04\xff\xff\xff\xff".to_vec())),
+        ("garbage", |_| {
+            Reply::Bytes(b"\0\0\0\0\x04\xff\xff\xff\xff".to_vec())
+        }),
         ("cut", |_| Reply::Bytes(b"\0\0\0\0\x09half".to_vec())),
         ("long", |_| {
             let size = 50u32 << 20;

@@ -131,11 +131,11 @@ pub(crate) fn serve<S: Source>(
     let mut state = State::new(state_options(settings));
     let mut source = open(&mut state)?;
     alerts.begin(&source, settings)?;
-    if S::LIVE {
-        alerts.leave_out();
-    }
     if let Some(file) = plan.record {
         alerts.tape = Some(Tape::new(file, Running::dump_states(&alerts.running))?);
+    }
+    if S::LIVE {
+        alerts.leave_out();
     }
     let (mut server, mut page) = (None, None);
     if let Some(daemon) = daemon {
@@ -392,9 +392,13 @@ impl Alerting {
     }
 
     /// Has the kernel side leave out what no rule reads. Plugins may look at every event, and so may
-    /// what knows sessions: then nothing is left out.
+    /// what knows sessions and who reads a capture that is written: then nothing is left out.
     fn leave_out(&mut self) {
-        if self.sessions.is_some() || !self.running.is_empty() || !self.others.is_empty() {
+        let others_look = self.sessions.is_some()
+            || self.tape.is_some()
+            || !self.running.is_empty()
+            || !self.others.is_empty();
+        if others_look {
             self.compiled.wanted.filters = probe::Filters::default();
             self.compiled.images = Images::default();
         }

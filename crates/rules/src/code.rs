@@ -1,19 +1,6 @@
 //! The codes of this crate: the hundred P01.
 
-use diag::Code;
-
-macro_rules! codes {
-    ($($name:ident = $id:literal, $title:literal, $explanation:literal;)*) => {
-        $(
-            #[doc = $title]
-            pub static $name: Code = Code { id: $id, title: $title, explanation: $explanation };
-        )*
-        /// All of them, by number.
-        pub static ALL: &[&Code] = &[$(&$name),*];
-    };
-}
-
-codes! {
+diag::codes! {
     YAML_SYNTAX = "P0102", "the file is not well-formed YAML",
         "The text cannot be read as YAML from the marked place on. Often the indentation of a line differs from its neighbours', a quote is not closed, or a plain text contains `: ` or ` #` and needs quotes. Nothing of the file is loaded.";
     YAML_LIMIT = "P0103", "the file asks for too much",

@@ -17,8 +17,8 @@ use crate::daemon::notify::Supervisor;
 use crate::daemon::page::Teller;
 use crate::daemon::reload::{Outcome, Slot};
 use crate::daemon::telemetry::{Look, Telemetry};
-use crate::log;
 use crate::watch::Wanted;
+use crate::{clock, log};
 
 const SNAPSHOT: &str = "Falco internal: metrics snapshot";
 const FAILURE: &str = "Falco internal: hot restart failure";
@@ -59,10 +59,6 @@ impl Upkeep {
         self.telemetry.adopt(&settings.metrics);
         self.counts.0 += 1;
     }
-}
-
-fn now() -> u64 {
-    u64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(0)
 }
 
 impl Alerting {
@@ -191,7 +187,7 @@ impl Alerting {
 
     fn internal(&mut self, rule: &str, priority: Priority, text: &str, fields: &[(&str, String)]) {
         let internal = Internal {
-            time: now(),
+            time: clock::now(),
             priority,
             rule,
             text,

@@ -3,9 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use crate::runtimes::Bench;
+use crate::docker_here;
 use crate::watching::{Alert, Asked, RULES, Watch};
-use crate::{alone, live};
 
 const FIELDS: [&str; 11] = [
     "container.id",
@@ -23,12 +22,7 @@ const FIELDS: [&str; 11] = [
 
 #[test]
 fn a_replay_says_the_same() {
-    let _alone = alone();
-    if !live() {
-        return;
-    }
-    let bench = Bench::new();
-    let Some(docker) = bench.docker() else {
+    let Some((_alone, bench, docker)) = docker_here() else {
         return;
     };
     let rules = RULES.replace(

@@ -9,10 +9,9 @@ use serde_json::{Value, json};
 
 use crate::life::{IMAGE, containerd_with_image};
 use crate::pods::Pod;
-use crate::runtimes::Bench;
 use crate::servers;
 use crate::watching::{Alert, Asked, Watch, configuration};
-use crate::{alone, live};
+use crate::{docker_here, stage};
 
 /// A field and its value; `*` any but an empty one, `A*` any that begins so.
 type Table = &'static [(&'static str, &'static str)];
@@ -182,12 +181,7 @@ fn mesos() -> String {
 
 #[test]
 fn of_a_container_of_docker_s() {
-    let _alone = alone();
-    if !live() {
-        return;
-    }
-    let bench = Bench::new();
-    let Some(docker) = bench.docker() else {
+    let Some((_alone, bench, docker)) = docker_here() else {
         return;
     };
     let bridge = format!("com.docker.network.bridge.name={}", bench.bridge());
@@ -291,11 +285,9 @@ fn cluster() -> String {
 
 #[test]
 fn of_a_pod_s_container() {
-    let _alone = alone();
-    if !live() {
+    let Some((_alone, bench)) = stage() else {
         return;
-    }
-    let bench = Bench::new();
+    };
     let Some(containerd) = containerd_with_image(&bench) else {
         return;
     };

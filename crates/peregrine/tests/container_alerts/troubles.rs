@@ -3,10 +3,9 @@
 use std::process::Command;
 use std::time::Duration;
 
-use crate::runtimes::Bench;
+use crate::docker_here;
 use crate::servers::Between;
 use crate::watching::{Alert, Asked, RULES, Watch};
-use crate::{alone, live};
 
 const HOST: &str = "
 - rule: On the host
@@ -45,12 +44,7 @@ fn beside(watch: &Watch, word: &str) {
 
 #[test]
 fn a_runtime_that_is_slow_and_one_that_goes() {
-    let _alone = alone();
-    if !live() {
-        return;
-    }
-    let bench = Bench::new();
-    let Some(docker) = bench.docker() else {
+    let Some((_alone, bench, docker)) = docker_here() else {
         return;
     };
     let socket = bench.path("between.sock");
@@ -117,12 +111,7 @@ fn a_runtime_that_is_slow_and_one_that_goes() {
 /// had to wait says nothing about the others.
 #[test]
 fn what_waits_is_asked_again() {
-    let _alone = alone();
-    if !live() {
-        return;
-    }
-    let bench = Bench::new();
-    let Some(docker) = bench.docker() else {
+    let Some((_alone, bench, docker)) = docker_here() else {
         return;
     };
     let socket = bench.path("between.sock");

@@ -4,13 +4,14 @@
 //! indentation, and what stands behind it, up to the cursor, tells what may follow.
 
 use event::EVENTS;
+use filter::{Function, Operator};
 use serde_json::{Value, json};
 
 use super::Server;
 use super::documents::Document;
 use super::symbols;
 use crate::lint::pieces::Thing;
-use crate::words::{Expected, LIST_OPERATORS, Role, TRANSFORMERS, WORD_OPERATORS, expected, words};
+use crate::words::{Expected, Role, expected, words};
 
 /// Kinds of the protocol.
 const FIELD: u8 = 5;
@@ -188,21 +189,17 @@ fn condition(server: &Server<'_>, document: &Document, value: &str, found: &mut 
         Expected::Check => {
             macros(server, document, found);
             fields(server, found);
-            TRANSFORMERS
+            Function::LEFT
                 .iter()
-                .filter(|name| **name != "val")
-                .for_each(|name| push(found, name, FUNCTION, "transformer", None));
+                .for_each(|one| push(found, one.text(), FUNCTION, "transformer", None));
             push(found, "not", KEYWORD, "", None);
         }
         Expected::Argument => fields(server, found),
         Expected::Operator => {
-            for name in ["=", "!=", "<", "<=", ">", ">=", "exists"]
-                .iter()
-                .chain(&WORD_OPERATORS)
-                .chain(&LIST_OPERATORS)
-            {
-                push(found, name, KEYWORD, "operator", None);
-            }
+            // `==` is `=` once more.
+            let all = Operator::ALL.iter();
+            all.filter(|one| **one != Operator::DoubleEqual)
+                .for_each(|one| push(found, one.text(), KEYWORD, "operator", None));
         }
         Expected::Joint => {
             ["and", "or"]
