@@ -532,6 +532,8 @@ mod tests {
         let process = event::snapshot::Process {
             tid: 5,
             pid: 5,
+            vtid: 1,
+            vpid: 1,
             cgroups: b"memory=/some/thing\0",
             ..event::snapshot::Process::default()
         };
