@@ -245,6 +245,14 @@ fn of_a_container_of_docker_s() {
         let asks = |alert: &Alert| assert!(alert.field("proc.args").contains("/etc/passwd"));
         alerts.iter().find(is).map(asks)
     });
+    // Started again it may have another address: what it had before is not enough.
+    docker.done(&["restart", "-t", "0", "all"]);
+    let second = watch.until("the first process after a restart", |alerts| {
+        let is = |alert: &&Alert| alert.field("proc.args") == "3001";
+        alerts.iter().filter(is).nth(1).cloned()
+    });
+    let own = DOCKER.iter().filter(|(field, _)| !is_mesos(field));
+    check(&second, &own.copied().collect::<Vec<_>>());
     docker.done(&["rm", "-f", "all"]);
     docker.done(&["network", "rm", "own"]);
 }
