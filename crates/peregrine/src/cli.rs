@@ -12,9 +12,9 @@ pub(crate) struct Cli {
 }
 
 /// Names of all commands; any other first argument belongs to Falco's flags.
-pub(crate) const NAMES: [&str; 17] = [
+pub(crate) const NAMES: [&str; 18] = [
     "run", "record", "doctor", "replay", "read", "check", "config", "list", "explain", "test",
-    "fmt", "diff", "lsp", "profile", "suppress", "top", "manual",
+    "fmt", "diff", "lsp", "profile", "suppress", "top", "manual", "migrate",
 ];
 
 /// The commands.
@@ -41,6 +41,8 @@ pub(crate) enum Command {
     /// Write manual pages and completions for shells, for packages
     #[command(hide = true)]
     Manual(Manual),
+    /// Tell what becomes of a Falco installation, and write its configuration for Peregrine
+    Migrate(Migrate),
     /// Run the tests of rules
     Test(Test),
     /// Lay rule files out
@@ -237,6 +239,35 @@ pub(crate) struct Check {
     /// Give no advice, only errors and warnings
     #[arg(long)]
     pub(crate) no_lints: bool,
+}
+
+/// `peregrine migrate`
+#[derive(Debug, Args)]
+pub(crate) struct Migrate {
+    /// Folder of falco.yaml, or the file itself; /etc/falco without it
+    #[arg(value_name = "PATH", conflicts_with = "helm")]
+    pub(crate) from: Option<String>,
+    /// Read the values of Falco's Helm chart instead
+    #[arg(long, value_name = "VALUES")]
+    pub(crate) helm: Option<String>,
+    /// Write the new configuration, with the rule files, into this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: Option<String>,
+    /// Take Peregrine's rules in the place of Falco's own, which have the same names
+    #[arg(long)]
+    pub(crate) own_rules: bool,
+    /// Overwrite what stands there
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Form of the report
+    #[arg(long, value_enum, default_value_t = CheckForm::Text)]
+    pub(crate) format: CheckForm,
+    /// List what stays as it is too
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Exit with 1 when something has no counterpart
+    #[arg(long)]
+    pub(crate) strict: bool,
 }
 
 /// `peregrine config`

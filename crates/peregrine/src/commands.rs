@@ -10,6 +10,7 @@ mod kernel;
 mod list;
 mod lsp;
 mod manual;
+mod migrate;
 mod prepare;
 mod profile;
 mod read;
@@ -45,6 +46,7 @@ pub(crate) fn run() -> u8 {
         Command::List(args) => list::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Manual(args) => manual::run(&args),
+        Command::Migrate(args) => migrate::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Fmt(args) => fmt::run(&args),
         Command::Diff(args) => diff::run(&args),

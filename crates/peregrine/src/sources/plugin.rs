@@ -174,8 +174,11 @@ impl Configured {
     }
 }
 
-/// The file of a plugin; a relative path must not leave the folder of plugins.
-fn library(path: &str) -> Result<String> {
+/// The file of a plugin.
+///
+/// # Errors
+/// A relative path that leaves the folder of plugins.
+pub(crate) fn library(path: &str) -> Result<String> {
     let given = Path::new(path);
     if given.is_absolute() {
         return Ok(path.to_owned());
