@@ -45,6 +45,7 @@ mod credentials;
 mod departures;
 mod descriptor;
 mod descriptors;
+mod doubt;
 mod enter;
 mod excerpt;
 mod exit;
