@@ -98,7 +98,11 @@ seccompProfile: {type: RuntimeDefault}
   "containerd" (dict "enabled" $c.containerd.enabled "sockets" (list $c.containerd.socket))
   "cri" (dict "enabled" (gt (len $cri) 0) "sockets" $cri)
   "lxc" (dict "enabled" true) "libvirt_lxc" (dict "enabled" true) "bpm" (dict "enabled" true) -}}
-{{- $plugin := dict "name" "container" "library_path" "libcontainer.so" "init_config" (dict "engines" $engines) -}}
+{{- $init := dict "engines" $engines -}}
+{{- if $c.containerEngine.enabled -}}
+{{- $init = dict "engines" $c.containerEngine.engines "label_max_len" $c.containerEngine.labelMaxLen "with_size" $c.containerEngine.withSize "hooks" $c.containerEngine.hooks -}}
+{{- end -}}
+{{- $plugin := dict "name" "container" "library_path" "libcontainer.so" "init_config" $init -}}
 {{- $_ := set $config "plugins" (prepend (default (list) $config.plugins) $plugin) -}}
 {{- $_ := set $config "load_plugins" (prepend (default (list) $config.load_plugins) "container") -}}
 {{- if $c.kubernetes.enabled -}}

@@ -38,7 +38,7 @@ pub(super) fn of_kernel(support: &Support) -> Vec<Check> {
         support.privileged,
         "BPF programs may be loaded",
         "BPF programs may not be loaded",
-        "run as root, or with CAP_BPF, CAP_PERFMON, CAP_SYS_RESOURCE and CAP_SYS_PTRACE",
+        "run as root, or with CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH",
     );
     needs(
         "type information",
@@ -48,7 +48,15 @@ pub(super) fn of_kernel(support: &Support) -> Vec<Check> {
         "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y, as distributions since 2021 are",
     );
     // Without the privilege the kernel tells nothing of these.
-    if support.privileged {
+    if support.privileged && !support.reachable {
+        needs(
+            "BPF",
+            false,
+            "",
+            "calls of bpf() do not get through to the kernel",
+            "in a container, let its seccomp filter pass bpf and perf_event_open (older filters do so for CAP_SYS_ADMIN alone)",
+        );
+    } else if support.privileged {
         needs(
             "ring buffers",
             support.ring_buffer,
