@@ -347,6 +347,13 @@ impl Engine {
         self.met.clear();
     }
 
+    /// Keeps nothing of what the latest event showed of its thread: something was asked that is not
+    /// known yet, and the next event is to ask again.
+    #[cold]
+    pub fn forget_kept(&mut self) {
+        self.workspace.forget_kept();
+    }
+
     /// How often each rule of the set has fired.
     #[must_use]
     pub fn counts(&self) -> &[u64] {

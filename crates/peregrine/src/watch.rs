@@ -15,7 +15,7 @@ use event::{Record, RecordFlags};
 use live::{Change, Facts, Live, LookupMeter, Options, Start};
 use probe::{Attachment, BufferSize, EventClock, LossMeter};
 use rules::Priority;
-use state::{Family, Lookup, Sighting, State};
+use state::{Lookup, Sighting, State};
 
 use heartbeat::Heartbeat;
 use shapes::Shapes;
@@ -136,6 +136,7 @@ impl Machine {
         let Some(message) = self.containers.poll() else {
             return false;
         };
+        self.shapes.hear(&message);
         self.told = message.record(self.clock.now());
         true
     }
@@ -241,13 +242,7 @@ impl Source for Machine {
     fn sighted(&mut self, containers: Vec<Sighting>) {
         self.hurry = Some(Instant::now());
         for sighting in containers {
-            if sighting.identity.family == Family::Unknown && self.shapes.insert(&sighting.path) {
-                log::warning(&format!(
-                    "the control group {} is that of a container of no known runtime; its processes \
-                     are told apart by id only",
-                    String::from_utf8_lossy(&sighting.path).escape_default()
-                ));
-            }
+            self.shapes.see(&sighting);
             self.containers.look_up(sighting);
         }
     }

@@ -266,7 +266,8 @@ impl State {
             ..texts(p)
         };
         child.image = self.image_like(&image, &texts, image.file);
-        child.cgroups = self.cgroups_like(&cgroups, p.param(14), child.pid);
+        let inside = child.is_in_pidns() || child.flags.contains(ThreadFlags::CLONE_NEWPID);
+        child.cgroups = self.cgroups_like(&cgroups, p.param(14), child.pid, inside);
         child.fdlimit = id(p, 7);
         read_memory(&mut child.memory, p);
         child.uid = p.u32(16).unwrap_or(u32::MAX);
@@ -327,7 +328,9 @@ impl State {
         let image = self.new_image(&texts, file);
         self.scratch = path;
         let pid = id(p, 4);
-        let cgroups = self.cgroups_like(&self.threads.at(ix).cgroups.clone(), p.param(14), pid);
+        let inside = self.threads.at(ix).is_in_pidns();
+        let cgroups = self.threads.at(ix).cgroups.clone();
+        let cgroups = self.cgroups_like(&cgroups, p.param(14), pid, inside);
 
         let thread = self.threads.at_mut(ix);
         thread.image = image;

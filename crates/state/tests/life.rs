@@ -502,6 +502,7 @@ fn names_of_users_and_containers() {
     assert!(w.state.container(b"c1").is_none() && w.state.user(b"c1", 5).is_none());
     w.send(-1, event(c::CONTAINER_JSON_2_E).bytes(b"{\0"));
     assert_eq!(w.state.counters().containers_malformed, 1);
+    assert_eq!(w.state.counters().containers_without_image, 1);
 }
 
 #[test]

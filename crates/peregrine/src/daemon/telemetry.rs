@@ -184,6 +184,7 @@ impl Telemetry {
         }
         if self.settings.plugins_metrics {
             out.extend_from_slice(&look.plugins);
+            container_plugin(look.state, &mut out);
         }
         ours(look, &mut out);
         if interval {
@@ -402,6 +403,20 @@ fn resources(usage: &Usage, before: &Usage, span: f64, running: Duration, out: &
             usage.host_files,
         ),
     ]);
+}
+
+/// What Falco's container plugin counts, whose work is built in.
+fn container_plugin(state: &State, out: &mut Vec<Metric>) {
+    let counter = |name: &str, value: u64| {
+        let (field, own) = (
+            format!("plugins.container.{name}"),
+            format!("plugins_container_{name}"),
+        );
+        Metric::counter(&field, &own, value)
+    };
+    out.push(counter("n_containers", state.containers().count() as u64));
+    let without = state.counters().containers_without_image;
+    out.push(counter("n_missing_container_images", without));
 }
 
 fn state_counters(look: &Look<'_>, out: &mut Vec<Metric>) {

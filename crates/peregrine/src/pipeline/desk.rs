@@ -55,6 +55,9 @@ impl Desk<'_> {
             // What it is compared with and kept under may have to be waited for, too.
             self.engine.consult(view);
         }
+        if self.env.awaits_container.load(Ordering::Relaxed) {
+            self.engine.forget_kept();
+        }
         let fired = self.engine.fired();
         let waits = || may_wait && self.env.awaits_container.load(Ordering::Relaxed);
         self.lines.clear();

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use crate::pods::Pod;
 use crate::runtimes::{Bench, Runtime};
@@ -102,8 +103,13 @@ fn short_lived(watch: &Watch, kind: &str, usual: usize, start: impl Fn(&str, &st
     let warm = 20.min(count);
     some(0, warm);
     let before = watch.memory();
+    let begin = Instant::now();
     some(warm, count + warm);
     let after = watch.memory();
+    eprintln!(
+        "{kind}: {count} containers in {:.0?}, {before} kB before, {after} kB after",
+        begin.elapsed()
+    );
     assert!(
         after < before + 24 * 1024,
         "{before} kB before, {after} kB after"
