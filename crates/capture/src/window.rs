@@ -10,7 +10,7 @@
 use std::io::{self, Read};
 
 /// Bytes held ordinarily: fits the second-level cache of today's processors.
-const ORDINARY: usize = 256 * 1024;
+const ORDINARY: usize = 512 * 1024;
 
 pub(crate) struct Window<S> {
     source: S,

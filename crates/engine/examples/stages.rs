@@ -7,6 +7,7 @@ use std::error::Error;
 
 use capture::{Item, Reader};
 use engine::{Engine, Matching};
+use event::Record;
 use fields::{Catalogue, Environment, EventView};
 use rules::{Loader, Options, RuleSet};
 use state::State;
@@ -39,7 +40,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     report("read", || {
         let mut reader = Reader::new(capture.as_slice())?;
         let mut events = 0;
-        while let Some(item) = reader.next()? {
+        loop {
+            if reader.next_event().is_some() {
+                events += 1;
+                continue;
+            }
+            let Some(item) = reader.next()? else { break };
             events += u64::from(matches!(item, Item::Event(_)));
         }
         Ok(events)
@@ -83,34 +89,53 @@ fn replay(capture: &[u8], mut engine: Option<&mut Engine>) -> Result<u64, Box<dy
     let mut state = State::new(state::Options::default());
     let mut env = Environment::default();
     let mut events = 0;
-    while let Some(item) = reader.next()? {
-        match item {
-            Item::Machine(machine) => state.load_machine(&machine),
-            Item::Process(process) => state.load_process(&process),
-            Item::Descriptor(descriptor) => state.load_descriptor(&descriptor),
-            Item::Interfaces(interfaces) => state.load_interfaces(&interfaces),
-            Item::Users(users) => state.load_users(&users),
-            Item::Loaded => state.finish_load(),
-            Item::Restart => state.reset(),
-            Item::Event(record) => {
-                events += 1;
-                env.see(&record);
-                let context = state.process(&record);
-                let Some(engine) = engine.as_mut() else {
-                    continue;
-                };
-                if context.visible && engine.concerns(record.code) {
-                    let view = EventView::new(&record, &state, &context, &env);
-                    engine.on_event(record.code, &view);
-                    if engine.may_advance() {
-                        engine.advance(record.ts, &view);
-                    }
+    loop {
+        let ready = reader.next_event();
+        let Some(record) = &ready else {
+            match reader.next()? {
+                None => break,
+                Some(Item::Machine(machine)) => state.load_machine(&machine),
+                Some(Item::Process(process)) => state.load_process(&process),
+                Some(Item::Descriptor(descriptor)) => state.load_descriptor(&descriptor),
+                Some(Item::Interfaces(interfaces)) => state.load_interfaces(&interfaces),
+                Some(Item::Users(users)) => state.load_users(&users),
+                Some(Item::Loaded) => state.finish_load(),
+                Some(Item::Restart) => state.reset(),
+                Some(Item::Event(record)) => {
+                    events += 1;
+                    look(&record, &mut state, &mut env, engine.as_deref_mut());
                 }
+                Some(_) => {}
             }
-            _ => {}
-        }
+            continue;
+        };
+        events += 1;
+        look(record, &mut state, &mut env, engine.as_deref_mut());
     }
     Ok(events)
+}
+
+/// State and rules take an event in.
+#[inline(always)]
+fn look(
+    record: &Record<'_>,
+    state: &mut State,
+    env: &mut Environment,
+    engine: Option<&mut Engine>,
+) {
+    env.see(record);
+    let context = state.process(record);
+    let Some(engine) = engine else { return };
+    let ruled_out = |engine: &mut Engine| {
+        fields::keep(state, &context).is_some_and(|keep| engine.rules_out(record.code, keep))
+    };
+    if context.visible && engine.concerns(record.code) && !ruled_out(engine) {
+        let view = EventView::new(record, state, &context, env);
+        engine.on_event(record.code, &view);
+        if engine.may_advance() {
+            engine.advance(record.ts, &view);
+        }
+    }
 }
 
 /// CPU seconds of this thread so far; Linux counts them in nanoseconds.

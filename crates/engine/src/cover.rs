@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use filter::{FieldDef, Graph, Node, NodeId, Operator, Predicate, Type};
+use filter::{FieldDef, Graph, Modifier, Node, NodeId, Operator, Predicate, Type};
 
 /// A test of one field that an index can answer without asking each rule.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub enum Wanted {
     Text(Box<[u8]>),
     /// Bytes that begin so.
     Prefix(Box<[u8]>),
+    /// Bytes that end so.
+    Suffix(Box<[u8]>),
     /// A path whose first components, each ended by a slash, are these.
     Path(Box<[u8]>),
     /// This number, as 64 bits.
@@ -72,14 +74,23 @@ fn best(graph: &Graph, id: NodeId) -> Option<(Cover, u32)> {
 }
 
 fn check(predicate: &Predicate) -> Option<(Cover, u32)> {
-    let field = predicate.left.as_ref()?;
-    if predicate.against_field || field.list || predicate.modifier.is_some() {
+    let field = match &predicate.left {
+        Some(field) => field,
+        None => predicate.last_component_of.as_ref()?,
+    };
+    let is_part = predicate.left.is_none();
+    let any = matches!(predicate.modifier, None | Some(Modifier::AnyOf));
+    if predicate.against_field || field.list || !any {
         return None;
     }
     let rank = rank(&field.name)?;
     let mut cover = Cover::with_capacity(predicate.constants.len());
     for constant in &predicate.constants {
-        let wanted = wanted(predicate.operator, field.ty, constant)?;
+        let wanted = if is_part {
+            last_component(predicate.operator, field.ty, constant)?
+        } else {
+            wanted(predicate.operator, field.ty, constant)?
+        };
         cover.push(Anchor {
             field: Arc::clone(field),
             wanted,
@@ -97,6 +108,7 @@ fn wanted(operator: Operator, ty: Type, constant: &[u8]) -> Option<Wanted> {
         Operator::StartsWith if text && !constant.is_empty() => {
             Some(Wanted::Prefix(constant.into()))
         }
+        Operator::EndsWith if text && !constant.is_empty() => Some(Wanted::Suffix(constant.into())),
         Operator::Glob if text => {
             let plain = constant
                 .iter()
@@ -123,6 +135,23 @@ fn wanted(operator: Operator, ty: Type, constant: &[u8]) -> Option<Wanted> {
                     .map(|n| Wanted::Number(n.into())),
                 _ => None,
             }
+        }
+        _ => None,
+    }
+}
+
+/// What the whole must be where its last component is wanted so: that is what it ends with.
+fn last_component(operator: Operator, ty: Type, constant: &[u8]) -> Option<Wanted> {
+    let text = matches!(ty, Type::CharBuf | Type::FsPath | Type::FsRelPath);
+    match operator {
+        Operator::Equal
+        | Operator::DoubleEqual
+        | Operator::In
+        | Operator::Intersects
+        | Operator::EndsWith
+            if text && !constant.is_empty() =>
+        {
+            Some(Wanted::Suffix(constant.into()))
         }
         _ => None,
     }

@@ -42,7 +42,7 @@ pub mod stateful;
 use std::fmt::Write;
 
 use event::EventCode;
-use filter::{FieldSource, Graph, Program, Schema, Workspace};
+use filter::{FieldSource, Graph, Keep, Program, Schema, Workspace};
 use rules::RuleSet;
 
 use crate::plan::{Entry, Plan, Root};
@@ -177,6 +177,15 @@ impl Engine {
             .is_some_and(|plan| !plan.is_empty())
     }
 
+    /// Whether no rule can match this event type where the thread is the one that `keep` stands for:
+    /// [`FieldSource::keep`] of the event. What the event is about need not be found out then.
+    #[must_use]
+    #[inline]
+    pub fn rules_out(&mut self, code: EventCode, keep: Keep) -> bool {
+        let plan = self.plans.get(usize::from(code.number()));
+        plan.is_none_or(|plan| plan.is_ruled_out(&self.program, keep, &mut self.workspace))
+    }
+
     /// The rules that this event fires, as positions in the rule set, in order.
     #[inline]
     pub fn on_event<S: FieldSource>(&mut self, code: EventCode, source: &S) -> &[RuleIndex] {
@@ -214,7 +223,7 @@ impl Engine {
             met,
             ..
         } = self;
-        let few = plan.few_candidates(source, workspace.scratch());
+        let few = plan.few_candidates(program, graph, source, workspace);
         if few.is_none() {
             plan.candidates(source, workspace.scratch(), candidates);
         }

@@ -1,8 +1,19 @@
 //! What each event type does: its rules, folded and filed.
+//!
+//! Where a type has few rules, those that an event can fire are found in the order of what it costs:
+//! the thread's [screen](filter::screen) leaves out what the thread can never fire, a gate what fails
+//! by a cheap check that several rules share, the index what asks for other values. Only what is left
+//! is evaluated.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use bumpalo::Bump;
 use event::{EVENTS, EventCode, EventFlags, Source};
-use filter::{FieldSource, Folded, Graph, NodeId, Predicate, Program, ProgramOperand, Value};
+use filter::{
+    FieldSource, Folded, Graph, Keep, Lifetime, Node, NodeId, Predicate, Program, ProgramOperand,
+    ScreenId, Type, Value, Workspace,
+};
+use hashbrown::HashMap;
 
 use rules::CodeSet;
 
@@ -48,11 +59,25 @@ pub struct Plan {
     always_bits: u64,
     /// Where the parts of rules that remember begin; they come last.
     parts: u32,
+    /// All entries as bits, under the same condition.
+    all_bits: u64,
+    screen: Option<ScreenId>,
+    gates: Vec<Gate>,
     index: Index,
+}
+
+/// A cheap check that several entries require.
+#[derive(Clone, Copy, Debug)]
+struct Gate {
+    check: ProgramOperand,
+    entries: u64,
 }
 
 /// Up to so many entries, a set of them is a word.
 const FEW: usize = 64;
+
+/// Most gates of a plan: those that most entries share.
+const MOST_GATES: usize = 4;
 
 /// Below this number of entries that could be filed, looking values up costs more than it saves.
 const WORTH_AN_INDEX: usize = 1;
@@ -78,16 +103,46 @@ impl Plan {
         &self.always
     }
 
+    /// Whether it is known that the thread can fire none of the rules.
+    #[inline]
+    pub fn is_ruled_out(&self, program: &Program, keep: Keep, workspace: &mut Workspace) -> bool {
+        self.screen.is_some_and(|screen| {
+            self.all_bits & !program.known_ruled_out(screen, keep, workspace) == 0
+        })
+    }
+
     /// Entries that can match the event, as bits; `None` where there are too many for that.
     #[inline]
-    pub fn few_candidates<S: FieldSource>(&self, source: &S, scratch: &Bump) -> Option<u64> {
+    pub fn few_candidates<S: FieldSource>(
+        &self,
+        program: &Program,
+        graph: &Graph,
+        source: &S,
+        workspace: &mut Workspace,
+    ) -> Option<u64> {
         if self.entries.len() > FEW {
             return None;
         }
-        let mut bits = self.always_bits;
-        self.index
-            .candidates(source, scratch, &mut |entry| bits |= 1 << entry);
-        Some(bits)
+        let mut left = self.all_bits;
+        if let Some(screen) = self.screen {
+            left &= !program.ruled_out(graph, screen, source, workspace);
+        }
+        for gate in &self.gates {
+            if (left & gate.entries).count_ones() > 1
+                && !program.evaluate(graph, gate.check, source, workspace)
+            {
+                left &= !gate.entries;
+            }
+        }
+        let asked = left & !self.always_bits;
+        if asked != 0 {
+            let mut found = self.always_bits;
+            let scratch = workspace.scratch();
+            self.index
+                .candidates(source, scratch, asked, &mut |entry| found |= 1 << entry);
+            left &= found;
+        }
+        Some(left)
     }
 
     /// Entries that can match the event, ascending, into `out`.
@@ -99,7 +154,7 @@ impl Plan {
             return;
         }
         self.index
-            .candidates(source, scratch, &mut |entry| out.push(entry));
+            .candidates(source, scratch, u64::MAX, &mut |entry| out.push(entry));
         if out.len() > self.always.len() {
             out.sort_unstable();
             out.dedup();
@@ -182,8 +237,81 @@ fn plan(graph: &mut Graph, program: &mut Program, roots: &[Root], code: EventCod
     }
     if plan.entries.len() <= FEW {
         plan.always_bits = plan.always.iter().fold(0, |bits, one| bits | 1 << one);
+        plan.all_bits = (0..plan.entries.len()).fold(0, |bits, one| bits | 1 << one);
+        let roots: Vec<_> = plan.entries.iter().map(|entry| entry.root).collect();
+        plan.screen = program.screen(&roots);
+        plan.gates = gates(graph, program, &plan.entries);
     }
     plan
+}
+
+/// Cheap checks that several entries require, those of most entries first.
+fn gates(graph: &Graph, program: &mut Program, entries: &[Entry]) -> Vec<Gate> {
+    let mut shared: BTreeMap<NodeId, u64> = BTreeMap::new();
+    let mut known = HashMap::new();
+    for (position, entry) in entries.iter().enumerate() {
+        let Some(node) = entry.node else { continue };
+        for check in required(graph, node, &mut known) {
+            *shared.entry(check).or_default() |= 1 << position;
+        }
+    }
+    let mut shared: Vec<_> = shared
+        .into_iter()
+        .filter(|(_, entries)| entries.count_ones() > 1)
+        .collect();
+    shared.sort_by_key(|(_, entries)| std::cmp::Reverse(entries.count_ones()));
+    shared.truncate(MOST_GATES);
+    let gate = |(check, entries)| Gate {
+        check: program.add(graph, check),
+        entries,
+    };
+    shared.into_iter().map(gate).collect()
+}
+
+/// Cheap checks without which the condition cannot hold. Conditions share parts: what is `known` of one
+/// is not looked for again.
+fn required(
+    graph: &Graph,
+    id: NodeId,
+    known: &mut HashMap<NodeId, BTreeSet<NodeId>>,
+) -> BTreeSet<NodeId> {
+    if let Some(found) = known.get(&id) {
+        return found.clone();
+    }
+    let found = match graph.node(id) {
+        Node::And(all) => {
+            let each = all.iter().flat_map(|&one| required(graph, one, known));
+            each.collect()
+        }
+        Node::Or(all) => {
+            let mut each = all.iter().map(|&one| required(graph, one, known));
+            let first = each.next().unwrap_or_default();
+            each.fold(first, |common, one| &common & &one)
+        }
+        Node::Check(predicate) if is_cheap(predicate) => BTreeSet::from([id]),
+        Node::Not(inner) => match graph.node(inner) {
+            Node::Check(predicate) if is_cheap(predicate) => BTreeSet::from([id]),
+            _ => BTreeSet::new(),
+        },
+        Node::Check(_) => BTreeSet::new(),
+    };
+    known.insert(id, found.clone());
+    found
+}
+
+/// Whether a check is of the event itself and costs little: a number, or one letter.
+fn is_cheap(predicate: &Predicate) -> bool {
+    predicate.lifetime >= Lifetime::Descriptor
+        && predicate.left.as_ref().is_some_and(|field| {
+            !field.list && (is_number(field.ty) || field.name == "fd.typechar")
+        })
+}
+
+fn is_number(ty: Type) -> bool {
+    matches!(
+        ty,
+        Type::Bool | Type::Int64 | Type::Uint64 | Type::Int32 | Type::Uint32
+    )
 }
 
 /// Result of a check that the event type alone decides.

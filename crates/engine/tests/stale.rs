@@ -311,6 +311,14 @@ proptest! {
                     })
                     .map(|(i, _)| i as u32)
                     .collect();
+                let ruled_out = fields::keep(&state, &context)
+                    .is_some_and(|keep| engine.rules_out(record.code, keep));
+                prop_assert!(
+                    !ruled_out || expected.is_empty() || !engine_concerns(&record),
+                    "event {n}, {}: the thread rules out what fires: {:?}",
+                    record.info.id,
+                    expected.iter().map(|&r| &conditions[r as usize]).collect::<Vec<_>>(),
+                );
                 let fired = engine.on_event(record.code, &view);
                 prop_assert!(
                     !engine_concerns(&record) || fired == expected.as_slice(),

@@ -391,6 +391,7 @@ fn first_nul(raw: &[u8]) -> usize {
     raw.len() - rest.len() + at
 }
 
+#[inline]
 fn sum(lengths: &[u8], count: usize, wide: bool) -> u64 {
     if wide {
         sum_wide(&lengths.as_chunks().0[..count])

@@ -182,18 +182,33 @@ impl<'a> EventView<'a> {
     }
 }
 
+/// Under what results that hang on the thread of an event may be kept: what [`EventView`] says of it,
+/// without a view of the event.
+#[must_use]
+#[inline]
+pub fn keep(state: &State, context: &Context) -> Option<Keep> {
+    keep_of(state, context, context.thread?)
+}
+
+#[inline]
+fn keep_of(state: &State, context: &Context, ix: ThreadIx) -> Option<Keep> {
+    let thread = state.thread(ix);
+    // The container that an event brings along is not the thread's; and as long as something is on
+    // its way, each event that asks for it has to be seen to ask.
+    if context.container.is_some() || state.awaits_container_of(thread) {
+        return None;
+    }
+    Some(Keep {
+        slot: ix.slot(),
+        own: thread.generation,
+        shared: state.epoch(),
+    })
+}
+
 impl FieldSource for EventView<'_> {
     #[inline]
     fn keep(&self) -> Option<Keep> {
-        // The container that an event brings along is not the thread's.
-        if self.context.container.is_some() {
-            return None;
-        }
-        Some(Keep {
-            slot: self.thread_ix?.slot(),
-            own: self.thread?.generation,
-            shared: self.state.epoch(),
-        })
+        keep_of(self.state, self.context, self.thread_ix?)
     }
 
     #[inline]

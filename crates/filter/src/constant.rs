@@ -4,6 +4,7 @@
 //! and then nothing. 64-bit values stop at the type's end, 32-bit ones wrap around, smaller ones are
 //! read as 32 bits and cut. So `-1` in an unsigned field is its highest value.
 
+use std::cmp::Ordering;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -98,6 +99,22 @@ pub(crate) enum Constant {
     Address(IpAddr),
     Network(Network),
     Pattern(Arc<Pattern>),
+}
+
+impl Constant {
+    /// An order that says nothing but is always the same. Those of one test are nearly always of one
+    /// kind; what has no order of its own goes by its text.
+    pub(crate) fn order(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Bytes(own), Self::Bytes(other)) => own.cmp(other),
+            (Self::Signed(own), Self::Signed(other)) => own.cmp(other),
+            (Self::Unsigned(own), Self::Unsigned(other)) => own.cmp(other),
+            (Self::Double(own), Self::Double(other)) => own.cmp(other),
+            (Self::Bool(own), Self::Bool(other)) => own.cmp(other),
+            (Self::Address(own), Self::Address(other)) => own.cmp(other),
+            _ => format!("{self:?}").cmp(&format!("{other:?}")),
+        }
+    }
 }
 
 /// Longest constant in bytes. The original's buffer holds 256 with a terminator.

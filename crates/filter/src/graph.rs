@@ -14,7 +14,7 @@ use crate::compile::{CheckCompiler, CompiledCheck, Shape, Test};
 use crate::compile_error::{CompileError, CompileErrorKind, Warning};
 use crate::constant::Constant;
 use crate::matcher::Matcher;
-use crate::operator::{Modifier, Operator};
+use crate::operator::{Function, Modifier, Operator};
 use crate::schema::{FieldDef, Lifetime, Schema};
 use crate::term::{FieldCache, Term};
 
@@ -50,6 +50,8 @@ pub struct Predicate {
     pub text: String,
     /// The field on the left, if it is one without a transformer.
     pub left: Option<Arc<FieldDef>>,
+    /// The field of which the left side is the last component, if it is that.
+    pub last_component_of: Option<Arc<FieldDef>>,
     /// All fields, also those inside transformers and on the right.
     pub fields: Vec<Arc<FieldDef>>,
     /// The operator.
@@ -340,9 +342,13 @@ impl Graph {
                 constants => RightSide::Constants(Matcher::new(constants)),
             };
             let plain = matches!(left, Term::Field(_));
+            let is_last_component = matches!(&left, Term::Call(call)
+                if call.function == Function::Basename
+                    && matches!(*call.arguments, [Term::Field(_)]));
             graph.predicates.push(Predicate {
                 text: check.to_string(),
                 left: fields.first().filter(|_| plain).cloned(),
+                last_component_of: fields.first().filter(|_| is_last_component).cloned(),
                 lifetime: fields
                     .iter()
                     .map(|f| f.lifetime)
@@ -405,7 +411,7 @@ fn normal(test: Test) -> Test {
     use crate::compile::Relation;
     let sorted = |mut all: Vec<Constant>| {
         // Any order does, as long as it is always the same.
-        all.sort_by_cached_key(|constant| format!("{constant:?}"));
+        all.sort_unstable_by(Constant::order);
         all.dedup();
         all
     };

@@ -111,6 +111,7 @@ mod print;
 pub mod program;
 pub mod render;
 pub mod schema;
+pub mod screen;
 pub mod span;
 mod suggest;
 pub mod template;
@@ -137,6 +138,7 @@ pub use schema::{
     Argument, FieldDef, FieldRef, FieldSource, Format, Keep, Lifetime, Purpose, Quantifier,
     ResolveError, Schema,
 };
+pub use screen::ScreenId;
 pub use template::{Rendering, Template, TemplateError, TemplateErrorKind};
 pub use trace::Tracer;
 pub use value::{Type, Value};

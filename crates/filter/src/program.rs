@@ -17,13 +17,16 @@
 //! Which nodes are worth a bit: those that hang on nothing but the process and are used by something
 //! that does not, the most used first. What is kept is found again in [`Workspace`].
 
+use std::collections::VecDeque;
+
 use bumpalo::Bump;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::evaluate::check;
 use crate::graph::{Graph, Kind, NodeId};
 use crate::schema::{FieldSource, Lifetime};
-use crate::workspace::{Kept, Memory, Workspace};
+use crate::screen::Screen;
+use crate::workspace::{Kept, Layout, Memory, Workspace};
 
 /// A node of a program, perhaps negated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -101,10 +104,8 @@ pub struct Program {
     users: Vec<u32>,
     known: HashMap<NodeId, Operand>,
     groups: HashMap<(Work, Box<[Operand]>), Operand>,
-    /// Words for results that hang on the thread alone.
-    own: usize,
-    /// Words for results that hang on its relatives too.
-    shared: usize,
+    pub(crate) screens: Vec<Screen>,
+    layout: Layout,
 }
 
 impl Program {
@@ -121,27 +122,58 @@ impl Program {
         operand
     }
 
+    /// Of what a condition requires: what hangs on the thread alone, and what on its relatives too.
+    /// Where either does not hold, the condition does not.
+    pub(crate) fn required_of_thread(&self, root: Operand) -> [Option<Operand>; 2] {
+        let mut required = [None; 2];
+        let mut seen: HashSet<Operand> = HashSet::from_iter([root]);
+        let mut pending = VecDeque::from([root]);
+        while let Some(one) = pending.pop_front() {
+            let at = match self.bases[one.op()] {
+                Basis::Own => 0,
+                Basis::Shared => 1,
+                Basis::Event => 2,
+            };
+            if at < 2 {
+                required[at].get_or_insert(one);
+            }
+            let Op {
+                work, start, len, ..
+            } = self.ops[one.op()];
+            if work == Work::And && !one.is_negated() && at > 0 {
+                let all = &self.operands[start as usize..][..len as usize];
+                pending.extend(all.iter().filter(|&&one| seen.insert(one)));
+            }
+        }
+        required
+    }
+
     /// Decides which results are kept with threads. Nothing may be added afterwards.
     pub fn finish(&mut self) {
-        for basis in [Basis::Own, Basis::Shared] {
+        let worth = [Basis::Own, Basis::Shared].map(|basis| {
             let mut worth: Vec<usize> = (0..self.ops.len())
                 .filter(|&op| self.bases[op] == basis && self.users[op] > 0)
                 .collect();
             worth.sort_by_key(|&op| std::cmp::Reverse(self.users[op]));
             worth.truncate(MOST_KEPT);
-            let words = worth.len().div_ceil(64);
-            let before = match basis {
-                Basis::Own => 0,
-                _ => 2 * self.own,
-            };
-            for (bit, &op) in worth.iter().enumerate() {
-                self.ops[op].kept = Kept::new(before, words, bit);
-            }
-            match basis {
-                Basis::Own => self.own = words,
-                _ => self.shared = words,
+            worth
+        });
+        let [own, shared] = worth;
+        let layout = Layout {
+            own: own.len().div_ceil(64),
+            shared: shared.len().div_ceil(64),
+            screens: self.screens.len(),
+        };
+        let places = [
+            (own, layout.own_known(), layout.own_results()),
+            (shared, layout.shared_known(), layout.shared_results()),
+        ];
+        for (worth, known, results) in places {
+            for (bit, op) in worth.into_iter().enumerate() {
+                self.ops[op].kept = Kept::new(known, results, bit);
             }
         }
+        self.layout = layout;
         self.known = HashMap::new();
         self.groups = HashMap::new();
         self.users = Vec::new();
@@ -153,7 +185,7 @@ impl Program {
     /// What running the program needs.
     #[must_use]
     pub fn workspace(&self) -> Workspace {
-        Workspace::new(self.ops.len(), self.operands.len(), self.own, self.shared)
+        Workspace::new(self.ops.len(), self.operands.len(), self.layout)
     }
 
     /// Puts the operands of what was sampled into the order that the samples suggest.
@@ -275,6 +307,24 @@ impl Program {
         } else {
             run.operand::<false>(root, memory)
         }
+    }
+
+    /// The same, never as a sample.
+    pub(crate) fn holds<S: FieldSource>(
+        &self,
+        graph: &Graph,
+        root: Operand,
+        source: &S,
+        workspace: &mut Workspace,
+    ) -> bool {
+        let (memory, scratch) = workspace.parts();
+        let run = Run {
+            program: self,
+            graph,
+            source,
+            scratch,
+        };
+        run.operand::<false>(root, memory)
     }
 }
 

@@ -1,10 +1,14 @@
 //! What a running [`crate::Program`] remembers: for the event, and beyond it for the thread.
 //!
 //! A node's stamp is the event's number, doubled, plus its result; so nothing is cleared between
-//! events. What is kept beyond lies in a row for each thread, two bits for each node:
+//! events. What is kept beyond lies in a row for each thread: two bits for each node, and for each
+//! [screen](crate::screen) a word of what the thread's own properties rule out, and one for those of its
+//! relatives:
 //!
 //! ```text
-//! row: | own key | shared key | own known | own results | shared known | shared results |
+//! row: | own key | shared key | own results | shared results | own known | own words | shared words | shared known |
+//!                                           `-------------- forgotten with the own key ----------------------------´
+//!                                                                        `- forgotten with the shared key ---------´
 //! ```
 //!
 //! The keys say for which state of the thread, and of what it shares with others, the bits were
@@ -20,10 +24,11 @@ use crate::schema::Keep;
 const MOST_ROWS: usize = 1 << 16;
 /// More than this in the arena is given back after an event.
 const ARENA_KEPT: usize = 1 << 20;
-/// One event in so many is a sample.
-const SAMPLE: u32 = 64;
+/// One event in so many is a sample, to begin with and when much is known: a power of two. A sample
+/// costs many times what an event costs otherwise.
+const SAMPLE: (u32, u32) = (64, 1024);
 /// Samples before the first new order, and most samples between two; the number doubles.
-const SAMPLES: (u32, u32) = (8, 1024);
+const SAMPLES: (u32, u32) = (8, 128);
 /// Words of a row before the bits.
 const KEYS: usize = 2;
 
@@ -42,12 +47,11 @@ impl Kept {
         bit: 0,
     };
 
-    /// The `bit`th result of a kind that has `words` words for them, `before` words behind the keys.
-    pub(crate) fn new(before: usize, words: usize, bit: usize) -> Self {
-        let known = KEYS + before + bit / 64;
+    /// The `bit`th result of those whose known bits and results begin at these words.
+    pub(crate) fn new(known: usize, results: usize, bit: usize) -> Self {
         Self {
-            known: known as u16,
-            result: (known + words) as u16,
+            known: (known + bit / 64) as u16,
+            result: (results + bit / 64) as u16,
             bit: (bit % 64) as u8,
         }
     }
@@ -55,6 +59,47 @@ impl Kept {
     #[inline]
     pub(crate) const fn is_some(self) -> bool {
         self.known != 0
+    }
+}
+
+/// What a row holds, and where: numbers of words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Layout {
+    /// Words for results that hang on the thread alone.
+    pub(crate) own: usize,
+    /// Words for results that hang on its relatives too.
+    pub(crate) shared: usize,
+    /// Screens.
+    pub(crate) screens: usize,
+}
+
+impl Layout {
+    pub(crate) const fn own_results(self) -> usize {
+        KEYS
+    }
+
+    pub(crate) const fn shared_results(self) -> usize {
+        KEYS + self.own
+    }
+
+    pub(crate) const fn own_known(self) -> usize {
+        self.shared_results() + self.shared
+    }
+
+    const fn own_words(self) -> usize {
+        self.own_known() + self.own
+    }
+
+    const fn shared_words(self) -> usize {
+        self.own_words() + self.screens
+    }
+
+    pub(crate) const fn shared_known(self) -> usize {
+        self.shared_words() + self.screens
+    }
+
+    const fn len(self) -> usize {
+        self.shared_known() + self.shared
     }
 }
 
@@ -82,8 +127,7 @@ pub(crate) struct Memory {
     event: u32,
     row: Row,
     rows: Vec<u64>,
-    own: usize,
-    shared: usize,
+    layout: Layout,
     /// For each operand of each group.
     pub(crate) tallies: Vec<Tally>,
     /// Groups of which there are new samples.
@@ -98,18 +142,19 @@ pub(crate) struct Memory {
     wait: u32,
     /// What `wait` was last set to.
     waited: u32,
+    /// One event in so many is a sample.
+    sample: u32,
 }
 
 impl Workspace {
-    pub(crate) fn new(ops: usize, operands: usize, own: usize, shared: usize) -> Self {
+    pub(crate) fn new(ops: usize, operands: usize, layout: Layout) -> Self {
         Self {
             memory: Memory {
                 stamps: vec![0; ops],
                 event: 1,
                 row: Row::Unknown,
                 rows: Vec::new(),
-                own,
-                shared,
+                layout,
                 tallies: vec![Tally::default(); operands],
                 sampled: Vec::new(),
                 is_sampled: vec![false; ops],
@@ -117,6 +162,7 @@ impl Workspace {
                 work: 0,
                 wait: SAMPLES.0,
                 waited: SAMPLES.0,
+                sample: SAMPLE.0,
             },
             scratch: Bump::new(),
         }
@@ -155,6 +201,12 @@ impl Workspace {
         }
     }
 
+    /// Another thread may be asked about than that of the latest event.
+    #[inline]
+    pub(crate) fn next_thread(&mut self) {
+        self.memory.row = Row::Unknown;
+    }
+
     /// Arena of the current event.
     #[must_use]
     pub fn scratch(&self) -> &Bump {
@@ -171,7 +223,7 @@ impl Memory {
     /// Whether the current event is a sample.
     #[inline]
     pub(crate) fn samples(&self) -> bool {
-        self.event.is_multiple_of(SAMPLE)
+        self.event & (self.sample - 1) == 0
     }
 
     /// There is something new about a group.
@@ -187,6 +239,9 @@ impl Memory {
         self.wait -= 1;
         if self.wait > 0 {
             return false;
+        }
+        if self.waited == SAMPLES.1 {
+            self.sample = (self.sample * 2).min(SAMPLE.1);
         }
         self.waited = (self.waited * 2).min(SAMPLES.1);
         self.wait = self.waited;
@@ -211,11 +266,7 @@ impl Memory {
         kept: Kept,
         keep: impl FnOnce() -> Option<Keep>,
     ) -> Option<bool> {
-        let at = match self.row {
-            Row::At(at) => at,
-            Row::None => return None,
-            Row::Unknown => self.find_row(keep())?,
-        };
+        let at = self.row(keep)?;
         let row = &self.rows[at..];
         let bit = 1 << kept.bit;
         let known = row[usize::from(kept.known)] & bit != 0;
@@ -232,22 +283,54 @@ impl Memory {
         *word = *word & !(1 << kept.bit) | u64::from(holds) << kept.bit;
     }
 
+    /// Where the row of the event's thread begins.
+    #[inline]
+    fn row(&mut self, keep: impl FnOnce() -> Option<Keep>) -> Option<usize> {
+        match self.row {
+            Row::At(at) => Some(at),
+            Row::None => None,
+            Row::Unknown => self.find_row(keep()),
+        }
+    }
+
+    /// The two words of a screen: what hangs on the thread alone, what on its relatives too.
+    #[inline]
+    pub(crate) fn screen(
+        &mut self,
+        screen: usize,
+        keep: impl FnOnce() -> Option<Keep>,
+    ) -> Option<[u64; 2]> {
+        let at = self.row(keep)? + self.layout.own_words() + screen;
+        Some([self.rows[at], self.rows[at + self.layout.screens]])
+    }
+
+    /// Keeps them; only after [`Memory::screen`] found them for this event.
+    pub(crate) fn keep_screen(&mut self, screen: usize, words: [u64; 2]) {
+        let Row::At(at) = self.row else { return };
+        let at = at + self.layout.own_words() + screen;
+        self.rows[at] = words[0];
+        self.rows[at + self.layout.screens] = words[1];
+    }
+
     /// Finds the thread's row and forgets in it what no longer holds.
     #[inline]
     fn find_row(&mut self, keep: Option<Keep>) -> Option<usize> {
         self.row = Row::None;
         let keep = keep.filter(|keep| keep.slot < MOST_ROWS)?;
-        let len = KEYS + 2 * (self.own + self.shared);
+        let layout = self.layout;
+        let len = layout.len();
         let at = keep.slot * len;
         if self.rows.len() < at + len {
             self.rows.resize(at + len, 0);
         }
         let row = &mut self.rows[at..at + len];
         if row[0] != keep.own || row[1] != keep.shared {
-            if row[0] != keep.own {
-                row[KEYS..KEYS + self.own].fill(0);
-            }
-            row[KEYS + 2 * self.own..][..self.shared].fill(0);
+            let forgotten = if row[0] == keep.own {
+                layout.shared_words()
+            } else {
+                layout.own_known()
+            };
+            row[forgotten..].fill(0);
             row[0] = keep.own;
             row[1] = keep.shared;
         }
@@ -262,8 +345,14 @@ mod tests {
 
     #[test]
     fn results_are_kept_under_their_keys_only() {
-        let (own, shared) = (Kept::new(0, 2, 70), Kept::new(4, 1, 3));
-        let mut workspace = Workspace::new(0, 0, 2, 1);
+        let layout = Layout {
+            own: 2,
+            shared: 1,
+            screens: 3,
+        };
+        let own = Kept::new(layout.own_known(), layout.own_results(), 70);
+        let shared = Kept::new(layout.shared_known(), layout.shared_results(), 3);
+        let mut workspace = Workspace::new(0, 0, layout);
         let mut ask = |kept, keep: Option<Keep>, learn: Option<bool>| {
             workspace.next_event();
             let (memory, _) = workspace.parts();
@@ -303,5 +392,39 @@ mod tests {
         assert_eq!(ask(own, None, Some(true)), None);
         assert_eq!(ask(own, keep(MOST_ROWS, 1, 1), Some(true)), None);
         assert_eq!(ask(own, keep(MOST_ROWS, 1, 1), None), None);
+    }
+
+    #[test]
+    fn words_of_screens_are_kept_under_their_keys_only() {
+        let layout = Layout {
+            own: 1,
+            shared: 1,
+            screens: 2,
+        };
+        let mut workspace = Workspace::new(0, 0, layout);
+        let mut ask = |screen, keep: Option<Keep>, learn: Option<[u64; 2]>| {
+            workspace.next_event();
+            let (memory, _) = workspace.parts();
+            let words = memory.screen(screen, || keep);
+            if let Some(words) = learn {
+                memory.keep_screen(screen, words);
+            }
+            words
+        };
+        let keep = |own, shared| {
+            Some(Keep {
+                slot: 1,
+                own,
+                shared,
+            })
+        };
+        assert_eq!(ask(0, keep(10, 20), Some([1, 2])), Some([0, 0]));
+        assert_eq!(ask(1, keep(10, 20), Some([3, 4])), Some([0, 0]));
+        assert_eq!(ask(0, keep(10, 20), None), Some([1, 2]));
+        assert_eq!(ask(1, keep(10, 21), None), Some([3, 0]));
+        assert_eq!(ask(0, keep(10, 21), None), Some([1, 0]));
+        assert_eq!(ask(0, keep(11, 21), None), Some([0, 0]));
+        assert_eq!(ask(0, None, Some([1, 1])), None);
+        assert_eq!(ask(0, keep(11, 21), None), Some([0, 0]));
     }
 }

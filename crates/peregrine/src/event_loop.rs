@@ -138,42 +138,51 @@ pub(crate) fn drive<S: Source>(
     let mut stride = 0;
     let mut look = 0;
     loop {
-        let item = match source.next() {
-            Ok(Next::Item(item)) => item,
-            Ok(Next::Idle(now)) => {
-                work.begin(state);
-                if now >= due {
-                    match timed(work, &mut times, state, &mut *lookup, now, end.events) {
-                        Due::At(next) => due = next,
-                        Due::End(fault) => {
-                            (end.fault, end.stopped) = (fault, times.stopping);
-                            return end;
+        // Nearly all is ordinary events: they are looked at where they were made.
+        let ready = source.event();
+        let other;
+        let record = if let Some(record) = &ready {
+            record
+        } else {
+            let item = match source.next() {
+                Ok(Next::Item(item)) => item,
+                Ok(Next::Idle(now)) => {
+                    work.begin(state);
+                    if now >= due {
+                        match timed(work, &mut times, state, &mut *lookup, now, end.events) {
+                            Due::At(next) => due = next,
+                            Due::End(fault) => {
+                                (end.fault, end.stopped) = (fault, times.stopping);
+                                return end;
+                            }
                         }
                     }
+                    if !times.stopping && between(source, state, work, signals, true, &mut times) {
+                        due = due.min(times.end);
+                        continue;
+                    }
+                    end.stopped = times.stopping;
+                    return end;
                 }
-                if !times.stopping && between(source, state, work, signals, true, &mut times) {
-                    due = due.min(times.end);
-                    continue;
+                Ok(Next::End) => {
+                    (end.exhausted, end.stopped) = (!times.stopping, times.stopping);
+                    return end;
                 }
-                end.stopped = times.stopping;
-                return end;
-            }
-            Ok(Next::End) => {
-                (end.exhausted, end.stopped) = (!times.stopping, times.stopping);
-                return end;
-            }
-            Err(fault) => {
-                end.fault = Some(fault);
-                end.exhausted = true;
-                return end;
-            }
-        };
-        let Some(record) = absorb(state, item) else {
-            continue;
+                Err(fault) => {
+                    end.fault = Some(fault);
+                    end.exhausted = true;
+                    return end;
+                }
+            };
+            other = absorb(state, item);
+            let Some(record) = &other else {
+                continue;
+            };
+            record
         };
         // What stood when the file began has no time, and is for the state alone.
         if !live && end.events == 0 && record.ts == u64::MAX {
-            state.process_live(&record, &mut *lookup);
+            state.process_live(record, &mut *lookup);
             continue;
         }
         end.events += 1;
@@ -191,9 +200,9 @@ pub(crate) fn drive<S: Source>(
         if end.events == 1 {
             work.begin(state);
         }
-        let mut context = state.process_live(&record, &mut *lookup);
-        work.enrich(&record, state, &mut context);
-        if !work.event(&record, state, &context) {
+        let mut context = state.process_live(record, &mut *lookup);
+        work.enrich(record, state, &mut context);
+        if !work.event(record, state, &context) {
             return end;
         }
         due = due.min(work.due());

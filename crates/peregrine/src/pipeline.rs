@@ -624,6 +624,11 @@ impl Work for Alerting {
             return true;
         }
         self.compiled.images.see(record, state, context, &self.env);
+        if let Some(keep) = fields::keep(state, context)
+            && self.compiled.engine.rules_out(record.code, keep)
+        {
+            return true;
+        }
         match self.alerts(record, state, context, state.container_wait() != 0) {
             Outcome::Done => true,
             Outcome::Closed => false,

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, bail};
 use capture::{Item, Reader};
+use event::Record;
 use live::LookupMeter;
 use probe::LossMeter;
 use state::{Lookup, NoLookup, Sighting};
@@ -36,6 +37,14 @@ pub(crate) trait Source {
     /// # Errors
     /// When the source broke; what came before was good.
     fn next(&mut self) -> Result<Next<'_>>;
+
+    /// The next item, if that is an event and at hand; otherwise [`Source::next`] says what comes. The
+    /// ordinary way of what has nothing else to hand on: an event that goes through an [`Item`] is
+    /// copied on its way.
+    #[inline]
+    fn event(&mut self) -> Option<Record<'_>> {
+        None
+    }
 
     /// Time of an event that would happen now; `None` for what has happened long ago.
     fn now(&self) -> Option<u64>;
@@ -119,6 +128,11 @@ impl Source for CaptureFile {
             Ok(None) => Ok(Next::End),
             Err(error) => Err(broken(&self.name, error)),
         }
+    }
+
+    #[inline(always)]
+    fn event(&mut self) -> Option<Record<'_>> {
+        self.reader.next_event()
     }
 
     /// What has happened has no time now.

@@ -22,7 +22,7 @@ use crate::container::{
 };
 use crate::context::Context;
 use crate::state::State;
-use crate::thread::ThreadIx;
+use crate::thread::{Thread, ThreadIx};
 
 /// Name of the event that says that alerts wait for metadata.
 pub const WAIT_EVENT: &str = "container_wait";
@@ -354,6 +354,20 @@ impl State {
     /// Groups of containers' own, with their container.
     pub fn container_groups(&self) -> impl Iterator<Item = (&[u8], &crate::Group)> {
         self.accounts.groups_of_containers()
+    }
+
+    /// Whether something about the thread's container is on its way: what is asked of the thread until
+    /// then has another answer later, and whoever asks may want to wait for it.
+    #[must_use]
+    #[inline]
+    pub fn awaits_container_of(&self, thread: &Thread) -> bool {
+        let id = thread.container_id();
+        !id.is_empty() && self.sightings.may_await() && self.is_awaited(id)
+    }
+
+    #[inline(never)]
+    fn is_awaited(&self, id: &[u8]) -> bool {
+        self.container_metadata(id) == Metadata::Pending || self.accounts_pending(id)
     }
 
     /// What is known of a container; the empty id is the host.

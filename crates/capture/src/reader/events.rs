@@ -25,7 +25,7 @@ impl<R: Read> Reader<R> {
     /// The ordinary case, and nothing else: the next block is an event of today's layout, lies whole
     /// in the window and needs no conversion. All checks are those of [`Reader::event`]; where one of
     /// them fails, that function is asked and says what is wrong.
-    #[inline]
+    #[inline(always)]
     pub(super) fn ready_event(&mut self) -> Option<Ready> {
         if self.stage != Stage::Blocks || !self.loaded || self.order != Order::Little {
             return None;

@@ -244,6 +244,24 @@ impl<R: Read> Reader<R> {
         }
     }
 
+    /// The next item, if it is an ordinary event. Where there is none, [`Reader::next`] has the item, or
+    /// says why there is no more. For those who ask for millions of events: nothing is handed on by
+    /// value from one function to the next, as an [`Item`] is.
+    #[inline(always)]
+    pub fn next_event(&mut self) -> Option<Record<'_>> {
+        let event = self.ready_event()?;
+        let bytes = &self.window.held()[event.start..event.end];
+        match Record::parse(bytes, event.cpu, event.flags) {
+            Ok(record) => Some(record),
+            Err(source) => {
+                let place = self.block;
+                self.stage = Stage::Done;
+                self.fault = Some(Error::Record { place, source });
+                None
+            }
+        }
+    }
+
     /// The next item, whatever it is.
     fn next_item(&mut self) -> Result<Option<Item<'_>>, Error> {
         let step = match self.advance() {

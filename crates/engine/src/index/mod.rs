@@ -1,7 +1,7 @@
 //! From the values of an event to the rules that can match it.
 //!
 //! A probe per field: the field is extracted once, and its value looked up in tables of whole
-//! texts, prefixes, path components, numbers and addresses.
+//! texts, prefixes, suffixes, path components, numbers and addresses.
 
 pub mod prefix;
 
@@ -25,9 +25,12 @@ pub struct Index {
 #[derive(Debug)]
 struct Probe {
     field: Arc<FieldDef>,
+    /// Entries filed here, as bits; those from number 63 on together.
+    entries: u64,
     texts: HashMap<Box<[u8]>, Vec<u32>>,
     shapes: Shapes,
     prefixes: PrefixMap,
+    suffixes: PrefixMap,
     paths: PrefixMap,
     numbers: HashMap<u64, Vec<u32>>,
     addresses: HashMap<IpAddr, Vec<u32>>,
@@ -70,6 +73,7 @@ impl Index {
     pub fn file(&mut self, cover: &Cover, entry: u32) {
         for anchor in cover {
             let probe = self.probe(&anchor.field);
+            probe.entries |= 1 << entry.min(63);
             match &anchor.wanted {
                 Wanted::Text(text) => {
                     probe.shapes.add(text);
@@ -78,6 +82,10 @@ impl Index {
                 Wanted::Number(number) => push(probe.numbers.entry(*number).or_default(), entry),
                 Wanted::Address(ip) => push(probe.addresses.entry(*ip).or_default(), entry),
                 Wanted::Prefix(prefix) => probe.prefixes.insert(prefix, entry),
+                Wanted::Suffix(suffix) => {
+                    let reversed: Vec<u8> = suffix.iter().rev().copied().collect();
+                    probe.suffixes.insert(&reversed, entry);
+                }
                 Wanted::Path(path) => probe.paths.insert(path, entry),
             }
         }
@@ -93,9 +101,11 @@ impl Index {
             None => {
                 self.probes.push(Probe {
                     field: Arc::clone(field),
+                    entries: 0,
                     texts: HashMap::new(),
                     shapes: Shapes::default(),
                     prefixes: PrefixMap::default(),
+                    suffixes: PrefixMap::default(),
                     paths: PrefixMap::default(),
                     numbers: HashMap::new(),
                     addresses: HashMap::new(),
@@ -106,15 +116,20 @@ impl Index {
         &mut self.probes[at]
     }
 
-    /// Calls `found` with the entries that can match, in any order, some perhaps twice.
+    /// Calls `found` with the entries that can match, in any order, some perhaps twice. Probes at which
+    /// none of `wanted` is filed are left out; bit 63 stands for all entries from there on.
     #[inline]
     pub fn candidates<S: FieldSource>(
         &self,
         source: &S,
         scratch: &Bump,
+        wanted: u64,
         found: &mut impl FnMut(u32),
     ) {
         for probe in &self.probes {
+            if probe.entries & wanted == 0 {
+                continue;
+            }
             match source.extract(&probe.field.field, Purpose::Compare, scratch) {
                 None => {}
                 Some(Value::List(all)) => {
@@ -135,6 +150,7 @@ impl Probe {
                     all(self.texts.get(text), found);
                 }
                 self.prefixes.matches(text, &mut *found);
+                self.suffixes.matches_from_end(text, &mut *found);
                 if !self.paths.is_empty() {
                     self.paths.matches(components(text, scratch), &mut *found);
                 }

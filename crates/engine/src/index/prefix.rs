@@ -9,6 +9,10 @@
 #[derive(Clone, Debug, Default)]
 pub struct PrefixMap {
     nodes: Vec<Node>,
+    /// A bit for each byte with which some prefix begins.
+    first: [u64; 4],
+    /// The empty prefix is filed.
+    has_empty: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -26,6 +30,10 @@ impl PrefixMap {
     pub fn insert(&mut self, prefix: &[u8], value: u32) {
         if self.nodes.is_empty() {
             self.nodes.push(Node::default());
+        }
+        match prefix.first() {
+            Some(&first) => self.first[usize::from(first / 64)] |= 1 << (first % 64),
+            None => self.has_empty = true,
         }
         let (mut at, mut rest) = (0usize, prefix);
         while let Some(&first) = rest.first() {
@@ -57,9 +65,47 @@ impl PrefixMap {
         self.nodes.is_empty()
     }
 
+    /// Whether a text that begins, or ends, with this byte may match. Most do not, and need no look at
+    /// the tree.
+    #[inline]
+    fn may_begin(&self, first: Option<&u8>) -> bool {
+        self.has_empty
+            || first
+                .is_some_and(|first| self.first[usize::from(first / 64)] >> (first % 64) & 1 == 1)
+    }
+
     /// Calls `found` with every number whose prefix `text` begins with.
     #[inline]
-    pub fn matches(&self, text: &[u8], mut found: impl FnMut(u32)) {
+    pub fn matches(&self, text: &[u8], found: impl FnMut(u32)) {
+        if self.may_begin(text.first()) {
+            self.walk(
+                text,
+                <[u8]>::first,
+                |text, label| text.strip_prefix(label),
+                found,
+            );
+        }
+    }
+
+    /// Calls `found` with every number whose prefix `text` begins with when it is read backwards.
+    #[inline]
+    pub fn matches_from_end(&self, text: &[u8], found: impl FnMut(u32)) {
+        fn strip<'t>(text: &'t [u8], label: &[u8]) -> Option<&'t [u8]> {
+            let (rest, end) = text.split_at_checked(text.len().checked_sub(label.len())?)?;
+            end.iter().rev().eq(label).then_some(rest)
+        }
+        if self.may_begin(text.last()) {
+            self.walk(text, <[u8]>::last, strip, found);
+        }
+    }
+
+    fn walk<'t>(
+        &self,
+        text: &'t [u8],
+        next: impl Fn(&'t [u8]) -> Option<&'t u8>,
+        strip: impl Fn(&'t [u8], &[u8]) -> Option<&'t [u8]>,
+        mut found: impl FnMut(u32),
+    ) {
         let Some(mut node) = self.nodes.first() else {
             return;
         };
@@ -68,12 +114,12 @@ impl PrefixMap {
             for &value in &node.values {
                 found(value);
             }
-            let Some(&first) = rest.first() else { return };
+            let Some(&first) = next(rest) else { return };
             let Ok(slot) = node.children.binary_search_by_key(&first, |c| c.0) else {
                 return;
             };
             node = &self.nodes[node.children[slot].1 as usize];
-            match rest.strip_prefix(&*node.label) {
+            match strip(rest, &node.label) {
                 Some(tail) => rest = tail,
                 None => return,
             }
@@ -148,6 +194,43 @@ mod tests {
                 .filter(|&i| text.starts_with(prefixes[i as usize]))
                 .collect();
             assert_eq!(hits(&map, text), naive, "{text}");
+        }
+    }
+
+    #[test]
+    fn suffixes_agree_with_a_scan() {
+        let suffixes = [
+            "/shadow",
+            "shadow",
+            "w",
+            "",
+            ".bashrc",
+            "rc",
+            "/etc/shadow",
+            "/shadow",
+        ];
+        let mut map = PrefixMap::default();
+        for (i, suffix) in suffixes.iter().enumerate() {
+            let reversed: Vec<u8> = suffix.bytes().rev().collect();
+            map.insert(&reversed, i as u32);
+        }
+        for text in [
+            "/etc/shadow",
+            "shadow",
+            "ow",
+            "",
+            "/root/.bashrc",
+            "rc",
+            "xshadow",
+            "/",
+        ] {
+            let mut found = Vec::new();
+            map.matches_from_end(text.as_bytes(), |value| found.push(value));
+            found.sort_unstable();
+            let naive: Vec<u32> = (0..suffixes.len() as u32)
+                .filter(|&i| text.ends_with(suffixes[i as usize]))
+                .collect();
+            assert_eq!(found, naive, "{text}");
         }
     }
 

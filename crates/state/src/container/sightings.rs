@@ -227,6 +227,12 @@ impl Sightings {
         matches!(self.phases.get(id), Some((_, Phase::Asked)))
     }
 
+    /// Whether anything at all may be on its way.
+    #[inline]
+    pub(crate) fn may_await(&self) -> bool {
+        !self.phases.is_empty() || !self.ran.is_empty()
+    }
+
     pub(crate) fn clear(&mut self) {
         self.queue.clear();
         self.phases.clear();
