@@ -102,6 +102,9 @@ fn replay(capture: &[u8], mut engine: Option<&mut Engine>) -> Result<u64, Box<dy
                 if context.visible && engine.concerns(record.code) {
                     let view = EventView::new(&record, &state, &context, &env);
                     engine.on_event(record.code, &view);
+                    if engine.may_advance() {
+                        engine.advance(record.ts, &view);
+                    }
                 }
             }
             _ => {}

@@ -4,9 +4,12 @@ use bumpalo::Bump;
 use event::{EVENTS, EventCode, EventFlags, Source};
 use filter::{FieldSource, Folded, Graph, NodeId, Predicate, Program, ProgramOperand, Value};
 
+use rules::CodeSet;
+
 use crate::RuleIndex;
 use crate::cover::{self, Cover};
 use crate::index::Index;
+use crate::stateful::PartIndex;
 
 /// A rule in the plan of an event type.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +20,21 @@ pub struct Entry {
     pub root: Option<ProgramOperand>,
     /// The same in the graph.
     pub node: Option<NodeId>,
+    /// The part of a rule that remembers: a step, not the whole.
+    pub part: Option<PartIndex>,
+}
+
+/// A condition that becomes entries of plans.
+#[derive(Clone, Copy, Debug)]
+pub struct Root {
+    /// Position in the rule set.
+    pub rule: RuleIndex,
+    /// The part of it that this is, where the rule remembers.
+    pub part: Option<PartIndex>,
+    /// The condition.
+    pub node: NodeId,
+    /// Event codes on which it can hold.
+    pub codes: CodeSet,
 }
 
 /// The rules of one event type, in order.
@@ -28,6 +46,8 @@ pub struct Plan {
     always: Vec<u32>,
     /// The same as bits, where there are at most [`FEW`] entries.
     always_bits: u64,
+    /// Where the parts of rules that remember begin; they come last.
+    parts: u32,
     index: Index,
 }
 
@@ -43,6 +63,13 @@ impl Plan {
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Where the parts of rules that remember begin.
+    #[must_use]
+    #[inline]
+    pub fn parts(&self) -> u32 {
+        self.parts
     }
 
     /// Entries that no index can spare.
@@ -80,13 +107,9 @@ impl Plan {
     }
 }
 
-/// Plans of all event types, and the program that evaluates what is left of their conditions.
-/// `possible` says whether a rule's event codes hold the code.
-pub fn build(
-    graph: &mut Graph,
-    roots: &[(RuleIndex, NodeId)],
-    possible: impl Fn(RuleIndex, EventCode) -> bool,
-) -> (Vec<Plan>, Program) {
+/// Plans of all event types, and the program that evaluates what is left of their conditions. Roots of
+/// rules that remember come last.
+pub fn build(graph: &mut Graph, roots: &[Root]) -> (Vec<Plan>, Program) {
     let mut program = Program::new();
     let plans = EVENTS
         .iter()
@@ -98,7 +121,7 @@ pub fn build(
             let concerned: Vec<_> = roots
                 .iter()
                 .copied()
-                .filter(|&(rule, _)| possible(rule, code))
+                .filter(|root| root.codes.contains(code.number()))
                 .collect();
             plan(graph, &mut program, &concerned, code)
         })
@@ -119,29 +142,31 @@ fn delivered(code: EventCode) -> bool {
     })
 }
 
-fn plan(
-    graph: &mut Graph,
-    program: &mut Program,
-    roots: &[(RuleIndex, NodeId)],
-    code: EventCode,
-) -> Plan {
+fn plan(graph: &mut Graph, program: &mut Program, roots: &[Root], code: EventCode) -> Plan {
     let mut plan = Plan::default();
     if roots.is_empty() {
         return plan;
     }
-    let nodes: Vec<NodeId> = roots.iter().map(|&(_, root)| root).collect();
+    let nodes: Vec<NodeId> = roots.iter().map(|root| root.node).collect();
     let folded = graph.fold(&nodes, |graph, id, predicate| {
         by_type(graph, id, predicate, code)
     });
-    for (&(rule, _), folded) in roots.iter().zip(folded) {
+    for (&Root { rule, part, .. }, folded) in roots.iter().zip(folded) {
         let node = match folded {
             Folded::Never => continue,
             Folded::Always => None,
             Folded::Node(id) => Some(id),
         };
         let root = node.map(|node| program.add(graph, node));
-        plan.entries.push(Entry { rule, root, node });
+        plan.entries.push(Entry {
+            rule,
+            root,
+            node,
+            part,
+        });
     }
+    let parts = plan.entries.iter().position(|entry| entry.part.is_some());
+    plan.parts = parts.unwrap_or(plan.entries.len()) as u32;
     let covers: Vec<Option<Cover>> = plan
         .entries
         .iter()

@@ -99,6 +99,7 @@ impl State {
             root: self.shared.text.clone(),
             cgroups: self.shared.cgroups.clone(),
             generation: 0,
+            tree: 0,
             cwd: self.shared.text.clone(),
             env: self.shared.text.clone(),
             descriptors: self.shared.descriptors.clone(),

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use config::settings::Metrics;
+use engine::stateful::RuleMemory;
 use live::LookupCounters;
 use metrics::host::{Host, Usage, percent};
 use metrics::{Metric, Unit, internal};
@@ -38,6 +39,8 @@ pub(crate) struct Look<'a> {
     pub(crate) costs: &'a Costs,
     /// Events by CPU; empty where nobody wants to know.
     pub(crate) by_cpu: &'a [u64],
+    /// What rules that remember hold.
+    pub(crate) remembered: Vec<RuleMemory>,
     /// Alerts that the store could not keep.
     pub(crate) not_kept: u64,
     /// What plugins count.
@@ -563,6 +566,39 @@ fn ours(look: &Look<'_>, out: &mut Vec<Metric>) {
     out.extend(look.asking.iter().flat_map(asking));
     let names = look.subjects.iter().map(|subject| subject.rule.as_str());
     look.costs.metrics(names, out);
+    for memory in &look.remembered {
+        let Some(subject) = look.subjects.get(memory.rule as usize) else {
+            continue;
+        };
+        let mut own = |name: &str, monotonic, value: u64, help| {
+            let metric = Metric::own(&format!("rule_memory_{name}"), monotonic, value, help);
+            out.push(metric.label("rule_name", &subject.rule));
+        };
+        own(
+            "keys",
+            false,
+            memory.keys as u64,
+            "Keys of which a rule that remembers knows something.",
+        );
+        own(
+            "bytes",
+            false,
+            memory.bytes as u64,
+            "Bytes that a rule that remembers holds.",
+        );
+        own(
+            "evicted",
+            true,
+            memory.evicted,
+            "Keys that a rule forgot for want of room.",
+        );
+        own(
+            "crowded",
+            true,
+            memory.crowded,
+            "Partial matches that a rule forgot because their key had too many.",
+        );
+    }
     for output in look.outputs {
         let mut own = |name: &str, monotonic, value: u64, help| {
             let metric = Metric::own(&format!("output_{name}"), monotonic, value, help);

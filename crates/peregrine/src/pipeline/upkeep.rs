@@ -6,7 +6,9 @@ use std::sync::{Arc, PoisonError};
 
 use config::Settings;
 use config::settings::EngineKind;
+use live::{LookupCounters, LookupMeter};
 use outputs::{Internal, Statistics};
+use probe::{LossMeter, Losses};
 use rules::Priority;
 use state::State;
 
@@ -62,6 +64,19 @@ impl Upkeep {
 }
 
 impl Alerting {
+    /// How often the machine was asked so far.
+    pub(crate) fn lookups(&self) -> LookupCounters {
+        self.asked
+            .as_ref()
+            .map(LookupMeter::counters)
+            .unwrap_or_default()
+    }
+
+    /// What was lost so far.
+    pub(crate) fn losses(&self) -> Losses {
+        self.meter.as_ref().map(LossMeter::lost).unwrap_or_default()
+    }
+
     /// What fired, of all sources.
     pub(super) fn all_statistics(&self) -> Statistics {
         let mut all = self.statistics.clone();
@@ -133,6 +148,7 @@ impl Alerting {
             reloads: self.upkeep.counts,
             costs: &self.costs,
             by_cpu: &self.by_cpu,
+            remembered: self.compiled.engine.remembered().collect(),
             not_kept: self.keeper.as_ref().map_or(0, Keeper::missed),
             plugins: self.guests.metrics(),
         };

@@ -5,6 +5,7 @@
 
 use event::EVENTS;
 use filter::{Function, Operator};
+use rules::stateful::definition::SHORTHANDS;
 use serde_json::{Value, json};
 
 use super::Server;
@@ -22,7 +23,7 @@ const LIST: u8 = 18;
 const MACRO: u8 = 21;
 
 /// Keys of items, and what they are for.
-const KEYS: [(&str, &str); 19] = [
+const KEYS: [(&str, &str); 32] = [
     ("rule", "a condition with an output"),
     ("macro", "a condition that has a name"),
     ("list", "values that have a name"),
@@ -44,6 +45,19 @@ const KEYS: [(&str, &str); 19] = [
     ("capture", "whether a match starts a capture"),
     ("capture_duration", "milliseconds of that capture"),
     ("tests", "tests of the rule"),
+    ("sequence", "events in order"),
+    ("threshold", "many events in a window"),
+    ("first_seen", "values that were not there before"),
+    ("steps", "the events of a sequence"),
+    ("step", "the name of an event of a sequence"),
+    ("until", "what ends the waiting of a sequence"),
+    ("within", "a span of time, such as 5m"),
+    ("by", "fields in which events that belong together agree"),
+    ("at_least", "how much a threshold must reach"),
+    ("distinct", "the field whose different values count"),
+    ("sum", "the field that is summed up"),
+    ("per", "fields of a group that learns for itself"),
+    ("learn", "how long a group learns, such as 7d"),
     ("required_engine_version", "the engine that the file needs"),
 ];
 
@@ -75,7 +89,7 @@ pub(super) fn at(server: &Server<'_>, document: &Document, at: usize) -> Value {
             }
         }
         Some(Place {
-            key: "condition",
+            key: "condition" | "until",
             value,
         }) => condition(server, document, value, &mut found),
         Some(Place {
@@ -91,7 +105,18 @@ pub(super) fn at(server: &Server<'_>, document: &Document, at: usize) -> Value {
             key: "items" | "values",
             ..
         }) => lists(server, &mut found),
-        Some(Place { key: "fields", .. }) => fields(server, &mut found),
+        Some(Place {
+            key: "by" | "per", ..
+        }) => {
+            for (word, of) in SHORTHANDS {
+                push(&mut found, word, KEYWORD, &of.join(", "), None);
+            }
+            fields(server, &mut found);
+        }
+        Some(Place {
+            key: "fields" | "distinct" | "sum",
+            ..
+        }) => fields(server, &mut found),
         Some(Place {
             key: "priority", ..
         }) => {
