@@ -79,6 +79,9 @@ const FEW: usize = 64;
 /// Most gates of a plan: those that most entries share.
 const MOST_GATES: usize = 4;
 
+/// Fewer entries than this cost less than a gate.
+const WORTH_A_GATE: u32 = 4;
+
 /// Below this number of entries that could be filed, looking values up costs more than it saves.
 const WORTH_AN_INDEX: usize = 1;
 
@@ -128,7 +131,7 @@ impl Plan {
             left &= !program.ruled_out(graph, screen, source, workspace);
         }
         for gate in &self.gates {
-            if (left & gate.entries).count_ones() > 1
+            if (left & gate.entries).count_ones() >= WORTH_A_GATE
                 && !program.evaluate(graph, gate.check, source, workspace)
             {
                 left &= !gate.entries;
@@ -257,7 +260,7 @@ fn gates(graph: &Graph, program: &mut Program, entries: &[Entry]) -> Vec<Gate> {
     }
     let mut shared: Vec<_> = shared
         .into_iter()
-        .filter(|(_, entries)| entries.count_ones() > 1)
+        .filter(|(_, entries)| entries.count_ones() >= WORTH_A_GATE)
         .collect();
     shared.sort_by_key(|(_, entries)| std::cmp::Reverse(entries.count_ones()));
     shared.truncate(MOST_GATES);
@@ -299,19 +302,11 @@ fn required(
     found
 }
 
-/// Whether a check is of the event itself and costs little: a number, or one letter.
+/// Whether a check is of the event itself, costs little, and fails often: yes or no. That a call
+/// succeeded, or that a descriptor is a file's, nearly always holds.
 fn is_cheap(predicate: &Predicate) -> bool {
-    predicate.lifetime >= Lifetime::Descriptor
-        && predicate.left.as_ref().is_some_and(|field| {
-            !field.list && (is_number(field.ty) || field.name == "fd.typechar")
-        })
-}
-
-fn is_number(ty: Type) -> bool {
-    matches!(
-        ty,
-        Type::Bool | Type::Int64 | Type::Uint64 | Type::Int32 | Type::Uint32
-    )
+    let left = predicate.left.as_ref();
+    predicate.lifetime >= Lifetime::Descriptor && left.is_some_and(|field| field.ty == Type::Bool)
 }
 
 /// Result of a check that the event type alone decides.
