@@ -1,5 +1,4 @@
 # The common words of this repository; each is one command.
-
 CARGO ?= cargo
 FUZZ_SECONDS ?= 60
 PEREGRINE := target/release/peregrine
@@ -7,7 +6,7 @@ PEREGRINE := target/release/peregrine
 # all: make run RULES="rules/peregrine_rules.yaml rules/peregrine-incubating_rules.yaml rules/peregrine-sandbox_rules.yaml"
 RULES ?= rules/peregrine_rules.yaml
 
-.PHONY: run test test-kernels conformance bench bench-live bench-audit fuzz audit-logging lint fmt tools clean
+.PHONY: run test test-kernels test-packages conformance bench bench-live bench-audit fuzz audit-logging release lint fmt tools clean
 
 run: tools ## build, then watch this machine with RULES, or replay the sample where that cannot be
 	$(CARGO) build --release --bin peregrine
@@ -26,7 +25,8 @@ test: tools lint ## everything that can be tested here; the last line counts the
 
 test-kernels: tools ## the probe on Debian's kernels, in an emulator; downloads them once
 	crates/probe/tests/kernels/run
-
+test-packages: ## what `make release` made, as a stranger, Debian, rpm, Docker, Puppet, Ansible and systemd take it (root)
+	packaging/tests/all
 conformance: tools ## the binary against the corpus in $$PEREGRINE_CORPUS
 	$(CARGO) build --release --bin peregrine --bin conformance
 	@target/release/conformance --peregrine $(PEREGRINE) $(KINDS)
@@ -34,14 +34,12 @@ conformance: tools ## the binary against the corpus in $$PEREGRINE_CORPUS
 bench: tools ## what everything costs, or PARTS of it, as one table in ten minutes (root for live rows); kept in benches/results
 	$(CARGO) build --release --bin peregrine --bin make-workload --bin make-rules --bin live-bench --bin live-load
 	benches/run $(PARTS)
-
 bench-live: tools ## what watching this machine costs (root, a quiet machine), all or PARTS; kept in benches/results
 	$(CARGO) build --release --bin peregrine --bin live-bench
 	@out=benches/results/live-$$(date +%F)-$$(uname -r | cut -d- -f1).md; \
 	{ echo "# Watching, $$(date +%F)"; echo; \
 	  target/release/live-bench $(PEREGRINE) $(if $(PARTS),only=$(PARTS)) \
 	    $(RULES); } | tee $$out
-
 bench-audit: tools ## events a second through the webhook for Kubernetes audit events; kept in benches/results
 	$(CARGO) build --release --bin peregrine --bin audit-load
 	@out=benches/results/audit-$$(date +%F).txt; target/release/audit-load $(PEREGRINE) $(EVENTS) | tee $$out
@@ -54,10 +52,12 @@ fuzz: tools ## every fuzz target for FUZZ_SECONDS each; wants nightly and cargo-
 	  $(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) \
 	    -timeout=10 -rss_limit_mb=512 || exit 1; done
 
+release: tools ## packages, archive, chart, list of contents, licences and checksums, in target/release-VERSION
+	CARGO="$(CARGO)" packaging/build
+
 lint: ## format and warnings, as strict as CI
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
-
 fmt: ## format everything
 	$(CARGO) fmt --all
 

@@ -1,52 +1,108 @@
 """A list of what the program is made of, in CycloneDX form, from `cargo metadata` on standard input; with --licences,
-the licences as text from that list.
+the licences instead, with their texts as the crates carry them. Both are the same for the same Cargo.lock.
 """
 
+import hashlib
 import json
+import pathlib
 import sys
+import uuid
+
+# Files in which crates keep the texts.
+TEXTS = ("license", "licence", "copying", "copyright", "notice", "unlicense")
+
+
+def reach(metadata):
+    """Everything that ends up in the program: normal and build dependencies, from the program down, with what each needs."""
+    nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
+    root = next(p["id"] for p in metadata["packages"] if p["name"] == "peregrine")
+    needs, waiting = {}, [root]
+    while waiting:
+        one = waiting.pop()
+        if one not in needs:
+            needs[one] = [
+                dependency["pkg"]
+                for dependency in nodes[one]["deps"]
+                if any(kind["kind"] in (None, "build") for kind in dependency["dep_kinds"])
+            ]
+            waiting += needs[one]
+    return root, needs
+
+
+def expression(package):
+    return (package["license"] or "LicenseRef-in-file").replace("/", " OR ")
+
+
+def reference(package):
+    return f"{package['name']}@{package['version']}"
 
 
 def bill(metadata):
-    """Everything that ends up in the program: normal dependencies, from the program down."""
     packages = {package["id"]: package for package in metadata["packages"]}
-    nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
-    root = next(p["id"] for p in metadata["packages"] if p["name"] == "peregrine")
-    reached, waiting = set(), [root]
-    while waiting:
-        one = waiting.pop()
-        if one in reached:
-            continue
-        reached.add(one)
-        for dependency in nodes[one]["deps"]:
-            if any(kind["kind"] in (None, "build") for kind in dependency["dep_kinds"]):
-                waiting.append(dependency["pkg"])
+    root, needs = reach(metadata)
     components = []
-    for one in sorted(reached - {root}):
+    for one in needs.keys() - {root}:
         package = packages[one]
         component = {
             "type": "library",
+            "bom-ref": reference(package),
             "name": package["name"],
             "version": package["version"],
-            "licenses": [{"expression": (package["license"] or "see file").replace("/", " OR ")}],
+            "licenses": [{"expression": expression(package)}],
         }
         if package["source"]:
             component["purl"] = f"pkg:cargo/{package['name']}@{package['version']}"
         components.append(component)
-    components.sort(key=lambda c: (c["name"], c["version"]))
-    return {
+    components.sort(key=lambda c: c["bom-ref"])
+    dependencies = [
+        {"ref": reference(packages[one]), "dependsOn": sorted({reference(packages[other]) for other in others})}
+        for one, others in needs.items()
+    ]
+    program = packages[root]
+    text = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
         "version": 1,
         "metadata": {
-            "component": {"type": "application", "name": "peregrine", "version": packages[root]["version"]}
+            "component": {
+                "type": "application",
+                "bom-ref": reference(program),
+                "name": "peregrine",
+                "version": program["version"],
+                "licenses": [{"expression": expression(program)}],
+            }
         },
         "components": components,
+        "dependencies": sorted(dependencies, key=lambda d: d["ref"]),
     }
+    content = hashlib.sha256(json.dumps(text, sort_keys=True).encode()).digest()[:16]
+    return {**text, "serialNumber": f"urn:uuid:{uuid.UUID(bytes=content, version=4)}"}
 
 
+def licences(metadata):
+    """Each crate with its licence, then each text once, with the crates that carry it."""
+    root, needs = reach(metadata)
+    packages = sorted(
+        (p for p in metadata["packages"] if p["id"] in needs and p["source"]), key=lambda p: (p["name"], p["version"])
+    )
+    yield "Peregrine is licensed under Apache-2.0 and contains these crates:\n"
+    texts = {}
+    for package in packages:
+        yield f"{package['name']} {package['version']}: {expression(package)}"
+        folder = pathlib.Path(package["manifest_path"]).parent
+        for path in sorted(folder.rglob("*")):
+            inside = path.relative_to(folder).parts
+            if path.is_file() and len(inside) < 3 and path.name.lower().startswith(TEXTS) and path.suffix not in (".rs", ".py"):
+                text = path.read_text(errors="replace").strip()
+                texts.setdefault(text, []).append(f"{package['name']} {package['version']}")
+    for text, crates in sorted(texts.items(), key=lambda item: item[1]):
+        yield f"\n{'=' * 80}\nIn {', '.join(sorted(set(crates)))}:\n\n{text}"
+
+
+metadata = json.load(sys.stdin)
 if "--licences" in sys.argv:
-    for component in json.load(sys.stdin)["components"]:
-        print(f"{component['name']} {component['version']}: {component['licenses'][0]['expression']}")
+    for line in licences(metadata):
+        print(line)
 else:
-    json.dump(bill(json.load(sys.stdin)), sys.stdout, indent=1)
+    json.dump(bill(metadata), sys.stdout, indent=1)
     print()

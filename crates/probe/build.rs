@@ -39,6 +39,14 @@ fn main() {
         "aarch64" => "arm64",
         other => panic!("the kernel programs know no {other}"),
     };
+    // Line information names files; where they lay on the machine that builds is nobody's business, and two builds are
+    // the same wherever they are made.
+    let here = env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
+    let places = [
+        format!("-ffile-prefix-map={here}=probe"),
+        format!("-ffile-prefix-map={}=generated", out.display()),
+        format!("-ffile-prefix-map={}=libbpf", Path::new(&libbpf).display()),
+    ];
     let children =
         FLAVOURS.map(|(name, flavour): (&str, &[&str])| {
             let object = out.join(format!("{name}.bpf.o"));
@@ -47,6 +55,7 @@ fn main() {
             .args(["-Wno-unused-function", "-Wno-pass-failed"])
             .arg(format!("-D__TARGET_ARCH_{target}"))
             .args(flavour)
+            .args(&places)
             .args(["-I", "bpf/include", "-I"])
             .arg(&out)
             .arg("-I")

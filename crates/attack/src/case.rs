@@ -25,7 +25,7 @@ use anyhow::Context as _;
 use crate::runtime::Description;
 
 /// The files with the cases.
-const TEXTS: [(&str, &str); 4] = [
+const TEXTS: [(&str, &str); 5] = [
     ("stable.attacks", include_str!("../attacks/stable.attacks")),
     (
         "incubating.attacks",
@@ -36,6 +36,10 @@ const TEXTS: [(&str, &str); 4] = [
         include_str!("../attacks/sandbox.attacks"),
     ),
     ("narrow.attacks", include_str!("../attacks/narrow.attacks")),
+    (
+        "stateful.attacks",
+        include_str!("../attacks/stateful.attacks"),
+    ),
 ];
 
 /// The file with the products.

@@ -44,17 +44,19 @@ pub const CASE_VARIABLE: &str = "PEREGRINE_CASE";
 pub const TUNING: &str = include_str!("../attacks/tuning.yaml");
 
 /// The shipped rule files, in the order in which users load them.
-pub const RULE_FILES: [&str; 3] = [
+pub const RULE_FILES: [&str; 4] = [
     "rules/peregrine_rules.yaml",
     "rules/peregrine-incubating_rules.yaml",
     "rules/peregrine-sandbox_rules.yaml",
+    "rules/peregrine-stateful_rules.yaml",
 ];
 
 /// The shipped rules as they were when this was built, in the same order, with those for audit events at the end.
-pub const RULE_TEXTS: [&str; 4] = [
+pub const RULE_TEXTS: [&str; 5] = [
     include_str!("../../../rules/peregrine_rules.yaml"),
     include_str!("../../../rules/peregrine-incubating_rules.yaml"),
     include_str!("../../../rules/peregrine-sandbox_rules.yaml"),
+    include_str!("../../../rules/peregrine-stateful_rules.yaml"),
     include_str!("../../../rules/k8s_audit_rules.yaml"),
 ];
 

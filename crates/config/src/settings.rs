@@ -17,7 +17,7 @@ pub use delivery::{
 };
 pub use engine::{BaseSyscalls, Capture, DropAction, Drops, Engine, EngineKind, Libs, Plugin};
 pub use output::{AppendOutput, ExtraField, Outputs, RuleMatching};
-pub use run::{AlertStore, Log, Metrics, Page, Select, Selection, Webserver};
+pub use run::{AlertStore, Log, Metrics, Page, Select, Selection, Stateful, Webserver};
 
 use rules::Priority;
 
@@ -59,6 +59,8 @@ pub struct Settings {
     pub webserver: Webserver,
     /// Alerts that are kept to be looked at.
     pub alert_store: AlertStore,
+    /// What rules may remember.
+    pub stateful: Stateful,
     /// The local page.
     pub page: Page,
     /// `run_as`: the user to become, by name; empty: stays who started it.
@@ -105,6 +107,7 @@ impl Settings {
             outputs: Outputs::read(tree, reader),
             webserver: Webserver::read(tree, reader),
             alert_store: AlertStore::read(tree, reader),
+            stateful: Stateful::read(tree, reader),
             page: Page::read(tree, reader),
             run_as: reader.text(tree, "run_as", ""),
             log: Log::read(tree, reader),

@@ -24,7 +24,7 @@ const EVENT_MAX: usize = 1 << 20;
 
 /// Filters of Docker's event stream, in percent encoding.
 const DOCKER_EVENTS: &str = "/events?filters=%7B%22type%22%3A%5B%22container%22%5D%2C%22event%22\
-    %3A%5B%22create%22%2C%22start%22%2C%22rename%22%2C%22update%22%2C%22destroy%22%5D%7D";
+    %3A%5B%22create%22%2C%22start%22%2C%22die%22%2C%22rename%22%2C%22update%22%2C%22destroy%22%5D%7D";
 const PODMAN_EVENTS: &str =
     "/v4.0.0/libpod/events?stream=true&filters=%7B%22type%22%3A%5B%22container%22%5D%7D";
 
@@ -43,6 +43,8 @@ pub(crate) struct Docker {
 pub(crate) enum What {
     Created,
     Started,
+    /// Its first process has ended; it may be started again.
+    Ended,
     /// Its name or its limits are others.
     Changed,
     Removed,
@@ -218,6 +220,7 @@ fn change(event: &Event, podman: bool) -> Option<Change> {
     let what = match action.as_str() {
         "create" => What::Created,
         "start" | "restart" => What::Started,
+        "die" | "died" => What::Ended,
         "rename" | "update" => What::Changed,
         "destroy" | "remove" => What::Removed,
         _ => return None,

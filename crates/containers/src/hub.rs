@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
-use state::{Container, Family, Sighting};
+use state::{Container, Family, Pending, Sighting};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -41,6 +41,12 @@ struct Known {
     container: Container,
     rank: u8,
     place: Option<Place>,
+}
+
+impl Known {
+    fn is_settled(&self) -> bool {
+        self.container.pending == Pending::Nothing && self.rank > 0
+    }
 }
 
 /// Shared by all tasks.
@@ -164,6 +170,8 @@ impl Hub {
         let name = match known.get(&key) {
             Some(old) if old.rank > rank => return,
             Some(old) if old.container == container && !hook => return,
+            // Asked before it started, answered after.
+            Some(old) if old.is_settled() && container.pending != Pending::Nothing => return,
             Some(_) if hook => "container",
             Some(_) => "container_updated",
             None => "container",
@@ -219,6 +227,48 @@ impl Hub {
             {
                 one.container = container;
             }
+        }
+    }
+
+    /// A container has stopped. If it is started again it may have another address.
+    pub(crate) fn stopped(&self, full_id: &str) {
+        let mut known = lock(&self.known);
+        let Some(one) = known.get_mut(full_id.as_bytes()) else {
+            return;
+        };
+        if one.container.ip.is_empty() || one.container.host_network {
+            return;
+        }
+        self.change(one, Pending::Address);
+    }
+
+    /// Of these no more will be said than is known.
+    pub(crate) fn settle(&self, is_one: impl Fn(&Container) -> bool) {
+        let mut known = lock(&self.known);
+        for one in known.values_mut() {
+            if one.container.pending != Pending::Nothing && is_one(&one.container) {
+                self.change(one, Pending::Nothing);
+            }
+        }
+    }
+
+    /// The same of all containers of a socket.
+    pub(crate) fn settle_place(&self, place: &Place) {
+        let mut known = lock(&self.known);
+        for one in known.values_mut() {
+            if one.container.pending != Pending::Nothing && one.place.as_ref() == Some(place) {
+                self.change(one, Pending::Nothing);
+            }
+        }
+    }
+
+    fn change(&self, one: &mut Known, pending: Pending) {
+        let container = Container {
+            pending,
+            ..one.container.clone()
+        };
+        if self.send(Message::container("container_updated", &container)) {
+            one.container = container;
         }
     }
 
@@ -350,7 +400,11 @@ impl Hub {
             }
             sleep(BETTER_PAUSE).await;
         }
-        self.publish(container, rank, Some(place), hook);
+        let partial = Container {
+            pending: Pending::More,
+            ..container
+        };
+        self.publish(partial, rank, Some(place), hook);
         let hub = Arc::clone(self);
         tokio::spawn(async move {
             for after in BETTER_LATER {
@@ -359,6 +413,7 @@ impl Hub {
                     return;
                 }
             }
+            hub.settle(|one| one.full_id == id.as_bytes());
         });
     }
 

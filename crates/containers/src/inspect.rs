@@ -1,7 +1,7 @@
 //! What Docker or Podman say of a container, as the record of it.
 
 use serde_json::{Map, Value};
-use state::{Container, Mount, PortMapping, Probe, split_image};
+use state::{Container, Mount, Pending, PortMapping, Probe, split_image};
 
 use crate::bounds::Budget;
 
@@ -50,6 +50,20 @@ pub(crate) fn address(answer: &Value) -> Vec<u8> {
     addresses
         .find(|address| !address.is_empty())
         .unwrap_or_default()
+}
+
+/// Whether a container that does not run will have an address of its own when it does.
+fn pending(answer: &Value) -> Pending {
+    const BEFORE: [&str; 5] = ["created", "configured", "initialized", "exited", "stopped"];
+    let is_before = BEFORE.contains(&answer["State"]["Status"].as_str().unwrap_or_default());
+    let mode = answer["HostConfig"]["NetworkMode"]
+        .as_str()
+        .unwrap_or_default();
+    let is_own = !matches!(mode, "none" | "host") && !mode.starts_with("container:");
+    match is_before && is_own && address(answer).is_empty() {
+        true => Pending::Address,
+        false => Pending::Nothing,
+    }
 }
 
 /// The container whose network this one shares.
@@ -304,6 +318,7 @@ pub(crate) fn container(
         healthcheck: healthcheck(config),
         liveness_probe,
         readiness_probe,
+        pending: pending(answer),
         ..Container::default()
     })
 }
@@ -382,6 +397,29 @@ mod tests {
             (&c.image_digest[..], &c.image_id[..]),
             (&b"sha256:ee"[..], &b"ff"[..])
         );
+    }
+
+    #[test]
+    fn an_address_comes_when_it_starts() {
+        let of = |status: &str, mode: &str, ip: &str| {
+            let answer = json!({"Id": ID, "State": {"Status": status},
+                "HostConfig": {"NetworkMode": mode}, "NetworkSettings": {"IPAddress": ip}});
+            container(&answer, &ImageInfo::default(), false, 100)
+                .unwrap()
+                .pending
+        };
+        assert_eq!(of("created", "default", ""), Pending::Address);
+        assert_eq!(of("initialized", "bridge", ""), Pending::Address);
+        assert_eq!(of("exited", "default", ""), Pending::Address);
+        for (status, mode, ip) in [
+            ("created", "none", ""),
+            ("created", "host", ""),
+            ("created", "container:x", ""),
+            ("created", "default", "10.0.0.2"),
+            ("running", "default", ""),
+        ] {
+            assert_eq!(of(status, mode, ip), Pending::Nothing, "{status} {mode}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use state::{Container, Pending};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
@@ -52,6 +53,8 @@ async fn watch(hub: Arc<Hub>, place: Place) {
         if let Err(error) = &ended {
             hub.tally.fault(error);
         }
+        // Nobody tells now when a container starts.
+        hub.settle_place(&place);
         listed(&hub, &mut first);
         if begin.elapsed() >= GOOD {
             wait = FIRST_WAIT;
@@ -151,6 +154,7 @@ async fn changed(hub: &Arc<Hub>, place: &Place, client: &Client, change: Change)
     let id = change.full_id.as_str();
     let hook = match change.what {
         What::Removed => return hub.removed(id),
+        What::Ended => return hub.stopped(id),
         // Without this hook a container is told of when it starts.
         What::Created if !hooks.create => return,
         What::Started => hooks.start,
@@ -158,15 +162,33 @@ async fn changed(hub: &Arc<Hub>, place: &Place, client: &Client, change: Change)
         What::Created | What::Changed => false,
     };
     let container = match client.inspect(id).await {
+        // It has what it will have, even if it has ended meanwhile.
+        Ok(container) if change.what == What::Started => settled(container),
         Ok(container) => container,
         Err(error) => {
             hub.tally.fault(&error);
             if hub.knows(id.as_bytes()) || change.what == What::Changed {
+                if change.what == What::Started {
+                    hub.settle(|one| one.full_id == id.as_bytes());
+                }
                 return;
             }
-            change.reduced
+            match change.what {
+                What::Created => Container {
+                    pending: Pending::More,
+                    ..change.reduced
+                },
+                _ => change.reduced,
+            }
         }
     };
     hub.publish_best(container, client.rank(), place, hook)
         .await;
+}
+
+fn settled(container: Container) -> Container {
+    Container {
+        pending: Pending::Nothing,
+        ..container
+    }
 }

@@ -135,6 +135,11 @@ impl Containers {
 
     /// Waits until all sockets have told which containers there are, at most for `time`.
     pub fn settle(&self, time: Duration) -> bool {
+        self.settle_while(time, || {})
+    }
+
+    /// The same for who has something to do `meanwhile`, every few milliseconds.
+    pub fn settle_while(&self, time: Duration, mut meanwhile: impl FnMut()) -> bool {
         let begin = Instant::now();
         while begin.elapsed() < time {
             let looked = self.hub.looked.load(Ordering::Acquire);
@@ -142,6 +147,7 @@ impl Containers {
                 return true;
             }
             std::thread::sleep(Duration::from_millis(2));
+            meanwhile();
         }
         false
     }

@@ -220,6 +220,65 @@ fn a_place_that_is_too_old() {
 }
 
 #[test]
+fn pages_that_expire_and_connections_that_break() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("docker.sock");
+    unix(&socket, &docker(&pod_labels()));
+    let deleted = json!({"type": "DELETED", "object": object("web", "d-1", 130, json!({}))});
+    let cluster = Arc::new(Cluster {
+        requests: Arc::default(),
+        lines: Mutex::new(vec![vec![deleted.to_string()]]),
+        too_old: AtomicBool::new(false),
+    });
+    let (inner, own) = (api(&cluster), Arc::clone(&cluster));
+    let (expired, cut) = (AtomicBool::new(false), AtomicBool::new(false));
+    let answer: Answer = Arc::new(move |path, out| {
+        let first = |done: &AtomicBool| !done.swap(true, Ordering::SeqCst);
+        let watches = path.starts_with(DEPLOYMENTS) && path.contains("watch=true");
+        if path.contains("continue=500") && first(&expired) {
+            own.requests.lock().unwrap().push(path.to_owned());
+            let _ = out.write_all(b"HTTP/1.1 410 Gone\r\nContent-Length: 2\r\n\r\n{}");
+        } else if watches && first(&cut) {
+            own.requests.lock().unwrap().push(path.to_owned());
+            server::stream(out);
+            let _ = out.write_all(b"{\"type\": \"MODI");
+        } else {
+            inner(path, out);
+        }
+    });
+    let containers = Containers::start(Settings {
+        kubernetes: Some(Kubernetes {
+            url: tcp(&answer),
+            ..Kubernetes::default()
+        }),
+        ..settings(&socket)
+    })
+    .unwrap();
+    let whole = |message: &containers::Message, has_deployment: bool| {
+        let record: Value = serde_json::from_str(&named(message, "web")?).unwrap();
+        let around = &record["container"]["kubernetes"];
+        (around["replicaset"]["name"] == "web-5d"
+            && around["deployment"].is_object() == has_deployment)
+            .then_some(())
+    };
+    until(&containers, "the end of the deployment", |message| {
+        whole(message, false)
+    });
+    let requests = cluster.requests.lock().unwrap();
+    let count = |part: &[&str]| {
+        let has_all = |path: &&String| part.iter().all(|p| path.contains(p));
+        requests.iter().filter(has_all).count()
+    };
+    assert_eq!(count(&[SETS, "continue=500"]), 2);
+    // A connection that broke is taken up where it was.
+    assert_eq!(count(&[DEPLOYMENTS, "limit="]), 1);
+    assert_eq!(
+        count(&[DEPLOYMENTS, "watch=true", "resourceVersion=100"]),
+        2
+    );
+}
+
+#[test]
 fn a_server_that_answers_nonsense() {
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("docker.sock");

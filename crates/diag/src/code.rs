@@ -14,6 +14,20 @@ pub struct Code {
     pub explanation: &'static str,
 }
 
+/// Declares codes as statics, `NAME = "P0101", "title", "explanation";` each, and `ALL` of them.
+#[macro_export]
+macro_rules! codes {
+    ($($name:ident = $id:literal, $title:literal, $explanation:literal;)*) => {
+        $(
+            #[doc = $title]
+            pub static $name: $crate::Code =
+                $crate::Code { id: $id, title: $title, explanation: $explanation };
+        )*
+        /// All of them, by number.
+        pub static ALL: &[&$crate::Code] = &[$(&$name),*];
+    };
+}
+
 /// Looks a code up in some tables, without regard to case.
 #[must_use]
 pub fn find<'c>(tables: &[&'c [&'static Code]], id: &str) -> Option<&'c &'static Code> {

@@ -132,6 +132,9 @@ fn look(
     if context.visible && engine.concerns(record.code) && !ruled_out(engine) {
         let view = EventView::new(record, state, &context, env);
         engine.on_event(record.code, &view);
+        if engine.may_advance() {
+            engine.advance(record.ts, &view);
+        }
     }
 }
 

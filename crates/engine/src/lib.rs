@@ -26,7 +26,10 @@
 //! ```
 //!
 //! Modules: [`plan`] what each event type does, [`cover`] what a match requires, [`index`] from
-//! values to rules, [`needs`] what all of it asks of the kernel.
+//! values to rules, [`needs`] what all of it asks of the kernel, [`stateful`] rules that remember.
+//!
+//! Steps of rules that remember lie in the same plans and the same graph. An event that meets one is
+//! noted; [`Engine::advance`] then takes the notes in and tells which rules are complete.
 
 #![forbid(unsafe_code)]
 
@@ -34,14 +37,16 @@ pub mod cover;
 pub mod index;
 pub mod needs;
 pub mod plan;
+pub mod stateful;
 
 use std::fmt::Write;
 
 use event::EventCode;
-use filter::{FieldSource, Graph, Keep, NodeId, Program, Schema, Workspace};
+use filter::{FieldSource, Graph, Keep, Program, Schema, Workspace};
 use rules::RuleSet;
 
-use crate::plan::{Entry, Plan};
+use crate::plan::{Entry, Plan, Root};
+use crate::stateful::{Firing, Keyer, Learned, Limits, Memories, PartIndex, RuleMemory};
 
 /// What happens when several rules match one event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,6 +102,10 @@ pub struct Engine {
     candidates: Vec<u32>,
     fired: Vec<RuleIndex>,
     counts: Vec<u64>,
+    memories: Memories,
+    /// Parts that the event meets and that were not taken in yet, ascending.
+    met: Vec<PartIndex>,
+    firings: Vec<Firing>,
 }
 
 impl Engine {
@@ -113,24 +122,36 @@ impl Engine {
         matching: Matching,
     ) -> Result<Self, Error> {
         let mut graph = Graph::new();
-        let mut roots: Vec<(RuleIndex, NodeId)> = Vec::new();
+        let mut roots: Vec<Root> = Vec::new();
+        let mut memories = Memories::new();
+        let mut parts = Vec::new();
         for &index in order {
             let rule = &rules.rules[index];
             if rule.source != source {
                 continue;
             }
-            let (root, _) = graph.add(&rule.ast, schema).map_err(|e| Error {
+            let failed = |reason: String| Error {
                 rule: rule.name.clone(),
-                reason: e.to_string(),
-            })?;
+                reason,
+            };
             let index = RuleIndex::try_from(index).expect("fewer than 2^32 rules");
-            roots.push((index, root));
+            if let Some(stateful) = &rule.stateful {
+                let added = memories.add(index, rule, stateful, &mut graph, schema);
+                parts.extend(added.map_err(failed)?);
+                continue;
+            }
+            let added = graph.add(&rule.ast, schema);
+            let (node, _) = added.map_err(|e| failed(e.to_string()))?;
+            roots.push(Root {
+                rule: index,
+                part: None,
+                node,
+                codes: rule.event_codes,
+            });
         }
-        let (plans, program) = plan::build(&mut graph, &roots, |rule, code| {
-            rules.rules[rule as usize]
-                .event_codes
-                .contains(code.number())
-        });
+        roots.append(&mut parts);
+        let (plans, program) = plan::build(&mut graph, &roots);
+        memories.share();
         graph.close();
         Ok(Self {
             graph,
@@ -141,6 +162,9 @@ impl Engine {
             candidates: Vec::new(),
             fired: Vec::new(),
             counts: vec![0; rules.rules.len()],
+            memories,
+            met: Vec::new(),
+            firings: Vec::new(),
         })
     }
 
@@ -177,6 +201,7 @@ impl Engine {
         meter: &mut impl Meter,
     ) -> &[RuleIndex] {
         self.fired.clear();
+        self.met.clear();
         let Some(plan) = self.plans.get(usize::from(code.number())) else {
             return &[];
         };
@@ -195,38 +220,132 @@ impl Engine {
             fired,
             counts,
             matching,
+            met,
             ..
         } = self;
         let few = plan.few_candidates(program, graph, source, workspace);
         if few.is_none() {
             plan.candidates(source, workspace.scratch(), candidates);
         }
-        // Says whether the next candidate is to be asked.
+        // Once a rule has fired and no other may, only the parts of rules that remember are asked.
+        let mut from = 0;
         let mut ask = |candidate: u32| {
-            let Entry { rule, root, .. } = plan.entries[candidate as usize];
+            if candidate < from {
+                return;
+            }
+            let Entry {
+                rule, root, part, ..
+            } = plan.entries[candidate as usize];
             meter.begin();
             let fires = match root {
                 Some(root) => program.evaluate(graph, root, source, workspace),
                 None => true,
             };
             meter.end(rule);
-            if fires {
-                counts[rule as usize] += 1;
-                fired.push(rule);
+            match part {
+                _ if !fires => {}
+                Some(part) => met.push(part),
+                None => {
+                    counts[rule as usize] += 1;
+                    fired.push(rule);
+                    if *matching == Matching::First {
+                        from = plan.parts();
+                    }
+                }
             }
-            !fires || *matching == Matching::All
         };
         match few {
             Some(mut few) => {
-                while few != 0 && ask(few.trailing_zeros()) {
+                while few != 0 {
+                    ask(few.trailing_zeros());
                     few &= few - 1;
                 }
             }
-            None => {
-                let _ = candidates.iter().all(|&candidate| ask(candidate));
-            }
+            None => candidates.iter().for_each(|&candidate| ask(candidate)),
         }
         &self.fired
+    }
+
+    /// The rules that the latest event fired.
+    #[must_use]
+    #[inline]
+    pub fn fired(&self) -> &[RuleIndex] {
+        &self.fired
+    }
+
+    /// Whether the latest event meets a part of a rule that remembers and was not taken in yet.
+    #[must_use]
+    #[inline]
+    pub fn may_advance(&self) -> bool {
+        !self.met.is_empty()
+    }
+
+    /// Asks the event for all that taking it in would: for those who must know beforehand whether
+    /// everything it needs is known.
+    pub fn consult<S: FieldSource>(&self, source: &S) {
+        self.memories
+            .consult(&self.met, source, self.workspace.scratch());
+    }
+
+    /// Takes the latest event into the rules that remember; what it completes, in the order of the
+    /// rules. `time` is the event's.
+    pub fn advance<S: FieldSource>(&mut self, time: u64, source: &S) -> &[Firing] {
+        self.firings.clear();
+        if self.met.is_empty() {
+            return &[];
+        }
+        let Self {
+            memories,
+            met,
+            firings,
+            workspace,
+            counts,
+            ..
+        } = self;
+        memories.advance(met, time, source, workspace.scratch(), firings);
+        met.clear();
+        for firing in firings.iter() {
+            counts[firing.rule as usize] += 1;
+        }
+        &self.firings
+    }
+
+    /// Sets how much the rules may remember.
+    pub fn limit(&mut self, limits: Limits) {
+        self.memories.limit(limits);
+    }
+
+    /// Takes over what another engine remembers of rules that are defined the same here.
+    pub fn inherit(&mut self, from: &mut Self) {
+        self.memories.inherit(&mut from.memories);
+    }
+
+    /// Forgets what the rules remember.
+    pub fn forget(&mut self) {
+        self.met.clear();
+        self.memories.forget();
+    }
+
+    /// What each rule that remembers holds.
+    pub fn remembered(&self) -> impl Iterator<Item = RuleMemory> {
+        self.memories.remembered()
+    }
+
+    /// What rules with `first_seen` have learned, and the secret under which it can be read.
+    #[must_use]
+    pub fn learned(&self) -> (Keyer, Vec<Learned>) {
+        self.memories.learned()
+    }
+
+    /// Whether there is more to be learned from than at the last call.
+    pub fn learns(&mut self) -> bool {
+        self.memories.learns()
+    }
+
+    /// Takes in what was learned before, by rules that are still defined the same. Only before the
+    /// first event.
+    pub fn learn(&mut self, keyer: Keyer, learned: &[Learned]) {
+        self.memories.learn(keyer, learned);
     }
 
     /// Takes back that the latest event fired what it fired: it will be asked about again.
@@ -234,6 +353,14 @@ impl Engine {
         for rule in self.fired.drain(..) {
             self.counts[rule as usize] -= 1;
         }
+        self.met.clear();
+    }
+
+    /// Keeps nothing of what the latest event showed of its thread: something was asked that is not
+    /// known yet, and the next event is to ask again.
+    #[cold]
+    pub fn forget_kept(&mut self) {
+        self.workspace.forget_kept();
     }
 
     /// How often each rule of the set has fired.

@@ -180,6 +180,14 @@ impl Engine {
                     })
                     .chain(unknown)
                     .collect();
+                // A rule that remembers has an entry for each of its steps.
+                let mut left = left;
+                let mut seen = Vec::new();
+                left.retain(|&(rule, _)| {
+                    let new = !seen.contains(&rule);
+                    seen.push(rule);
+                    new
+                });
                 Some(need(&mut graph, rules, schema, code, effect, &left))
             })
             .collect()
@@ -200,7 +208,13 @@ fn need(
         if let Some(node) = node {
             conditions |= reached(graph, node, code);
         }
-        let output = &rules.rules[rule as usize].output;
+        let rule = &rules.rules[rule as usize];
+        if rule.stateful.is_some() {
+            // Keys, links and what is kept of each step may be anything.
+            outputs = u32::MAX;
+            continue;
+        }
+        let output = &rule.output;
         let template = Template::parse(output, schema);
         outputs |= template.map_or(u32::MAX, |template| {
             let fields = template.fields().iter();

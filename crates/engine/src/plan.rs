@@ -15,9 +15,12 @@ use filter::{
 };
 use hashbrown::HashMap;
 
+use rules::CodeSet;
+
 use crate::RuleIndex;
 use crate::cover::{self, Cover};
 use crate::index::Index;
+use crate::stateful::PartIndex;
 
 /// A rule in the plan of an event type.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +31,21 @@ pub struct Entry {
     pub root: Option<ProgramOperand>,
     /// The same in the graph.
     pub node: Option<NodeId>,
+    /// The part of a rule that remembers: a step, not the whole.
+    pub part: Option<PartIndex>,
+}
+
+/// A condition that becomes entries of plans.
+#[derive(Clone, Copy, Debug)]
+pub struct Root {
+    /// Position in the rule set.
+    pub rule: RuleIndex,
+    /// The part of it that this is, where the rule remembers.
+    pub part: Option<PartIndex>,
+    /// The condition.
+    pub node: NodeId,
+    /// Event codes on which it can hold.
+    pub codes: CodeSet,
 }
 
 /// The rules of one event type, in order.
@@ -39,6 +57,8 @@ pub struct Plan {
     always: Vec<u32>,
     /// The same as bits, where there are at most [`FEW`] entries.
     always_bits: u64,
+    /// Where the parts of rules that remember begin; they come last.
+    parts: u32,
     /// All entries as bits, under the same condition.
     all_bits: u64,
     screen: Option<ScreenId>,
@@ -71,6 +91,13 @@ impl Plan {
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Where the parts of rules that remember begin.
+    #[must_use]
+    #[inline]
+    pub fn parts(&self) -> u32 {
+        self.parts
     }
 
     /// Entries that no index can spare.
@@ -138,13 +165,9 @@ impl Plan {
     }
 }
 
-/// Plans of all event types, and the program that evaluates what is left of their conditions.
-/// `possible` says whether a rule's event codes hold the code.
-pub fn build(
-    graph: &mut Graph,
-    roots: &[(RuleIndex, NodeId)],
-    possible: impl Fn(RuleIndex, EventCode) -> bool,
-) -> (Vec<Plan>, Program) {
+/// Plans of all event types, and the program that evaluates what is left of their conditions. Roots of
+/// rules that remember come last.
+pub fn build(graph: &mut Graph, roots: &[Root]) -> (Vec<Plan>, Program) {
     let mut program = Program::new();
     let plans = EVENTS
         .iter()
@@ -156,7 +179,7 @@ pub fn build(
             let concerned: Vec<_> = roots
                 .iter()
                 .copied()
-                .filter(|&(rule, _)| possible(rule, code))
+                .filter(|root| root.codes.contains(code.number()))
                 .collect();
             plan(graph, &mut program, &concerned, code)
         })
@@ -177,29 +200,31 @@ fn delivered(code: EventCode) -> bool {
     })
 }
 
-fn plan(
-    graph: &mut Graph,
-    program: &mut Program,
-    roots: &[(RuleIndex, NodeId)],
-    code: EventCode,
-) -> Plan {
+fn plan(graph: &mut Graph, program: &mut Program, roots: &[Root], code: EventCode) -> Plan {
     let mut plan = Plan::default();
     if roots.is_empty() {
         return plan;
     }
-    let nodes: Vec<NodeId> = roots.iter().map(|&(_, root)| root).collect();
+    let nodes: Vec<NodeId> = roots.iter().map(|root| root.node).collect();
     let folded = graph.fold(&nodes, |graph, id, predicate| {
         by_type(graph, id, predicate, code)
     });
-    for (&(rule, _), folded) in roots.iter().zip(folded) {
+    for (&Root { rule, part, .. }, folded) in roots.iter().zip(folded) {
         let node = match folded {
             Folded::Never => continue,
             Folded::Always => None,
             Folded::Node(id) => Some(id),
         };
         let root = node.map(|node| program.add(graph, node));
-        plan.entries.push(Entry { rule, root, node });
+        plan.entries.push(Entry {
+            rule,
+            root,
+            node,
+            part,
+        });
     }
+    let parts = plan.entries.iter().position(|entry| entry.part.is_some());
+    plan.parts = parts.unwrap_or(plan.entries.len()) as u32;
     let covers: Vec<Option<Cover>> = plan
         .entries
         .iter()

@@ -339,3 +339,50 @@ proptest! {
 fn engine_concerns(record: &Record<'_>) -> bool {
     !(record.info.source == event::Source::Syscall && record.code.is_enter())
 }
+
+/// What is false because it is not known yet is asked again, as soon as the engine is told so.
+#[test]
+fn what_is_not_known_yet_is_not_kept() {
+    let catalogue = Catalogue::new([]);
+    let condition = "evt.type = chdir and container.name = web";
+    let mut rules = load(&catalogue, &[condition.to_owned()]);
+    let order = rules.select(&[]);
+    let mut engine = Engine::new(&rules, &order, &catalogue, "syscall", Matching::All).unwrap();
+    let mut state = State::new(state::Options::default());
+    state.await_containers(500);
+    state.load_process(&event::snapshot::Process {
+        tid: 7,
+        pid: 7,
+        cgroups: GROUPS[1],
+        ..Default::default()
+    });
+    state.finish_load();
+    let env = Environment::default();
+    let awaits = || {
+        env.awaits_container
+            .load(std::sync::atomic::Ordering::Relaxed)
+    };
+    let chdir = RecordBuilder::new(EventCode::new(c::SYSCALL_CHDIR_X), 1, 7);
+    let chdir = chdir.i64(0).text("/tmp").finish();
+    let record = Record::parse(&chdir, 0, RecordFlags::default()).unwrap();
+    for _ in 0..3 {
+        let context = state.process(&record);
+        let view = EventView::new(&record, &state, &context, &env);
+        assert!(engine.on_event(record.code, &view).is_empty());
+        assert!(awaits());
+        engine.forget_kept();
+        env.awaits_container
+            .store(false, std::sync::atomic::Ordering::Relaxed);
+    }
+    let known = r#"{"container":{"id":"aaaaaaaaaaaa","name":"web"}}"#;
+    let known = RecordBuilder::new(EventCode::new(c::ASYNCEVENT_E), 2, 0)
+        .u32(0)
+        .text("container")
+        .text(known)
+        .finish();
+    state.process(&Record::parse(&known, 0, RecordFlags::default()).unwrap());
+    let context = state.process(&record);
+    let view = EventView::new(&record, &state, &context, &env);
+    assert_eq!(engine.on_event(record.code, &view), [0]);
+    assert!(!awaits());
+}

@@ -7,7 +7,7 @@ use bumpalo::Bump;
 use event::{Record, Source};
 use filter::{FieldRef, FieldSource, Keep, Purpose, Value};
 use jiff::tz::TimeZone;
-use state::{Container, Context, Descriptor, Metadata, State, Thread, ThreadIx};
+use state::{Container, Context, Descriptor, Metadata, Pending, State, Thread, ThreadIx};
 
 use crate::extract;
 
@@ -159,10 +159,26 @@ impl<'a> EventView<'a> {
         }
         let id = self.thread()?.container_id();
         let found = self.state.container(id);
-        if found.is_none() && self.state.container_metadata(id) == Metadata::Pending {
-            self.env.awaits_container.store(true, Ordering::Relaxed);
+        let awaits = match found {
+            Some(found) => found.pending == Pending::More,
+            None => self.state.container_metadata(id) == Metadata::Pending,
+        };
+        if awaits {
+            self.await_container();
         }
         found
+    }
+
+    /// Notes that something was asked that is not known yet.
+    pub(crate) fn await_container(&self) {
+        self.env.awaits_container.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes that an address was asked for.
+    pub(crate) fn await_address(&self, container: &Container) {
+        if container.pending == Pending::Address && self.context.container.is_none() {
+            self.await_container();
+        }
     }
 }
 

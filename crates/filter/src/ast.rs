@@ -162,6 +162,32 @@ impl Right {
     }
 }
 
+impl Check {
+    /// All plain fields on both sides, also those inside transformers, in the order of the text.
+    #[must_use]
+    pub fn fields(&self) -> Vec<&Field> {
+        fn arguments<'c>(all: &'c [TransformerArgument], found: &mut Vec<&'c Field>) {
+            for argument in all {
+                match argument {
+                    TransformerArgument::Field(field) => found.push(field),
+                    TransformerArgument::Transformer(call) => arguments(&call.arguments, found),
+                    TransformerArgument::List(all, _) => arguments(all, found),
+                    TransformerArgument::Literal(_) => {}
+                }
+            }
+        }
+        let mut found = Vec::new();
+        match &self.left {
+            Operand::Field(field) => found.push(field),
+            Operand::Transformer(call) => arguments(&call.arguments, &mut found),
+        }
+        if let Right::Transformer(call) = &self.right {
+            arguments(&call.arguments, &mut found);
+        }
+        found
+    }
+}
+
 impl ExprKind {
     /// The operands.
     #[must_use]
@@ -300,6 +326,44 @@ impl Ast {
             moved.push(ExprId(out.len() as u32 - 1));
         }
         Ok(Self { exprs: out })
+    }
+
+    /// Conditions that all hold, or of which one holds, as one. `None` where there is none.
+    #[must_use]
+    pub fn joined(all: &[&Self], and: bool) -> Option<Self> {
+        let (first, rest) = all.split_first()?;
+        if rest.is_empty() {
+            return Some((*first).clone());
+        }
+        let mut exprs = Vec::new();
+        let mut roots = Vec::with_capacity(all.len());
+        for one in all {
+            let base = exprs.len() as u32;
+            let moved = one.exprs.iter();
+            exprs.extend(moved.map(|expr| expr.renumbered(|id| ExprId(id.0 + base))));
+            roots.push(ExprId(exprs.len() as u32 - 1));
+        }
+        let Expr { span, source, .. } = *first.expr(first.root());
+        let kind = if and {
+            ExprKind::And(roots)
+        } else {
+            ExprKind::Or(roots)
+        };
+        exprs.push(Expr { span, source, kind });
+        Some(Self { exprs })
+    }
+
+    /// What must hold for the condition to hold: the operands of the `and`s at its top.
+    #[must_use]
+    pub fn conjuncts(&self) -> Vec<ExprId> {
+        let (mut found, mut open) = (Vec::new(), vec![self.root()]);
+        while let Some(id) = open.pop() {
+            match &self.expr(id).kind {
+                ExprKind::And(all) => open.extend(all.iter().rev()),
+                _ => found.push(id),
+            }
+        }
+        found
     }
 
     /// The part of the tree below `root`.

@@ -200,6 +200,15 @@ impl Graph {
         Ok((root, warnings))
     }
 
+    /// The node that holds where all of these do. Only before [`close`](Self::close).
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn all(&mut self, nodes: &[NodeId]) -> NodeId {
+        assert!(!nodes.is_empty(), "an `and` has operands");
+        self.join(nodes.iter().copied(), true)
+    }
+
     /// Adds a condition and tells the node of each of its expressions, in their order.
     ///
     /// # Errors

@@ -48,6 +48,36 @@ pub enum Operator {
 }
 
 impl Operator {
+    /// All of them.
+    pub const ALL: [Self; 20] = [
+        Self::Exists,
+        Self::Equal,
+        Self::DoubleEqual,
+        Self::NotEqual,
+        Self::Less,
+        Self::LessEqual,
+        Self::Greater,
+        Self::GreaterEqual,
+        Self::Glob,
+        Self::IGlob,
+        Self::Contains,
+        Self::IContains,
+        Self::BContains,
+        Self::StartsWith,
+        Self::BStartsWith,
+        Self::EndsWith,
+        Self::Regex,
+        Self::Intersects,
+        Self::In,
+        Self::PMatch,
+    ];
+
+    /// The one that is written so.
+    #[must_use]
+    pub fn named(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.text() == text)
+    }
+
     /// As it is written.
     #[must_use]
     pub const fn text(self) -> &'static str {
@@ -81,6 +111,16 @@ impl Operator {
         matches!(self, Self::In | Self::Intersects | Self::PMatch)
     }
 
+    /// Whether a modifier (`anyof`) and a list may stand on its right side.
+    #[must_use]
+    pub const fn takes_modifier(self) -> bool {
+        !self.takes_list()
+            && !matches!(
+                self,
+                Self::Exists | Self::Less | Self::LessEqual | Self::Greater | Self::GreaterEqual
+            )
+    }
+
     /// `=` or `==`.
     #[must_use]
     pub const fn is_equality(self) -> bool {
@@ -108,6 +148,12 @@ pub enum Modifier {
 impl Modifier {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::OneOf, Self::AnyOf, Self::AllOf];
+
+    /// The one that is written so.
+    #[must_use]
+    pub fn named(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.text() == text)
+    }
 
     /// As it is written.
     #[must_use]
@@ -161,6 +207,13 @@ impl Function {
         Self::Concat,
         Self::Getopt,
     ];
+
+    /// The one that is written so.
+    #[must_use]
+    pub fn named(text: &str) -> Option<Self> {
+        let all = Self::LEFT.into_iter().chain([Self::Val]);
+        all.into_iter().find(|one| one.text() == text)
+    }
 
     /// As it is written.
     #[must_use]

@@ -191,6 +191,16 @@ impl Workspace {
         }
     }
 
+    /// Keeps nothing that was found out about the current event's thread: its values were not there
+    /// yet.
+    #[cold]
+    pub fn forget_kept(&mut self) {
+        if let Row::At(at) = self.memory.row {
+            // No generation is 0.
+            self.memory.rows[at] = 0;
+        }
+    }
+
     /// Another thread may be asked about than that of the latest event.
     #[inline]
     pub(crate) fn next_thread(&mut self) {
@@ -365,6 +375,19 @@ mod tests {
         assert_eq!(ask(shared, keep(3, 11, 21), None), None);
         assert_eq!(ask(own, keep(3, 10, 21), None), None);
         assert_eq!(ask(own, keep(4, 10, 20), Some(true)), None);
+        // What was found out before its time is forgotten.
+        assert_eq!(ask(own, keep(5, 10, 20), Some(true)), None);
+        workspace.forget_kept();
+        let mut ask = |kept, keep: Option<Keep>, learn: Option<bool>| {
+            workspace.next_event();
+            let (memory, _) = workspace.parts();
+            let known = memory.recall(kept, || keep);
+            if let Some(holds) = learn {
+                memory.keep(kept, holds);
+            }
+            known
+        };
+        assert_eq!(ask(own, keep(5, 10, 20), None), None);
         // Nothing is kept where there is no thread, or too many.
         assert_eq!(ask(own, None, Some(true)), None);
         assert_eq!(ask(own, keep(MOST_ROWS, 1, 1), Some(true)), None);

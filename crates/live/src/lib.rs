@@ -99,6 +99,7 @@ pub struct Live {
     spill: Spill,
     lookups: LookupMeter,
     opened: Duration,
+    first_events: Duration,
     /// Time of events from which on everything is captured.
     began: u64,
 }
@@ -110,19 +111,23 @@ impl Live {
     /// [`Error::Probe`] names what the kernel or the user lacks.
     pub fn open(options: &Options) -> Result<Self, Error> {
         let begun = std::time::Instant::now();
-        let probe = Probe::open(&options.probe)?;
+        let mut spill = Spill::default();
+        let probe = Probe::open_while(&options.probe, |probe| {
+            spill.take(probe);
+        })?;
         let mut host = Host::new(&options.root);
         if let Some(limit) = options.scan_limit {
             host = host.with_time_limit(limit);
         }
         Ok(Self {
+            first_events: probe.first_events(),
             began: probe.now(),
             meter: probe.loss_meter(),
             successor: None,
             handover: 0,
             probe,
             host,
-            spill: Spill::default(),
+            spill,
             lookups: LookupMeter::default(),
             opened: begun.elapsed(),
         })
@@ -207,7 +212,19 @@ impl Live {
     /// # Errors
     /// [`Error::Probe`]; then everything goes on as before.
     pub fn turn_to(&mut self, options: &probe::Options) -> Result<(), Error> {
-        let successor = Probe::open(options)?;
+        // What happens meanwhile must not have to wait in the kernel's buffers.
+        let successor = std::thread::scope(|scope| {
+            let opening = std::thread::Builder::new().spawn_scoped(scope, || Probe::open(options));
+            let opening = opening.map_err(Error::Thread)?;
+            while !opening.is_finished() {
+                if self.successor.is_none() {
+                    self.drain();
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            let opened = opening.join().expect("it does not panic");
+            opened.map_err(Error::Probe)
+        })?;
         self.meter.join(&successor.loss_meter());
         // From here on it has everything.
         self.handover = successor.now() - successor.boot_time();

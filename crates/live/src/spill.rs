@@ -1,6 +1,7 @@
 //! Events that are taken out of the kernel's buffers while nobody can look at them yet.
 
 use event::{Record, RecordFlags};
+use probe::Probe;
 
 use crate::Event;
 
@@ -21,11 +22,19 @@ impl Spill {
         self.at >= self.bytes.len()
     }
 
-    pub(crate) fn is_full(&self) -> bool {
-        self.bytes.len() >= MOST
+    /// Takes what there is, as far as there is room; the number of events.
+    pub(crate) fn take(&mut self, probe: &mut Probe) -> u64 {
+        let mut taken = 0;
+        while self.bytes.len() < MOST
+            && let Some(event) = probe.next()
+        {
+            self.push(&event.record);
+            taken += 1;
+        }
+        taken
     }
 
-    pub(crate) fn push(&mut self, record: &Record<'_>) {
+    fn push(&mut self, record: &Record<'_>) {
         let bytes = record.bytes();
         let Ok(length) = u32::try_from(bytes.len()) else {
             return;

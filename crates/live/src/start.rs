@@ -11,6 +11,8 @@ use crate::Live;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Start {
     /// Until the first event could be captured.
+    pub first_events: Duration,
+    /// Until all could be, those of io_uring too.
     pub open: Duration,
     /// Reading `/proc`.
     pub scan: Duration,
@@ -66,6 +68,7 @@ impl Live {
         loading.meanwhile();
         let waited = loading.waited;
         Start {
+            first_events: self.first_events,
             open: self.opened,
             scan: begun.elapsed(),
             summary,
@@ -73,15 +76,9 @@ impl Live {
         }
     }
 
-    /// Takes what is in the buffers into memory; the number of events.
-    fn drain(&mut self) -> u64 {
-        let mut taken = 0;
-        while !self.spill.is_full()
-            && let Some(event) = self.probe.next()
-        {
-            self.spill.push(&event.record);
-            taken += 1;
-        }
-        taken
+    /// Takes what is in the buffers into memory, for who is busy with something else before it can look
+    /// at events; the number of events. They come first later.
+    pub fn drain(&mut self) -> u64 {
+        self.spill.take(&mut self.probe)
     }
 }

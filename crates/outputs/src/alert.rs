@@ -405,6 +405,7 @@ mod tests {
             event_codes: CodeSet::default(),
             syscall_codes: CodeSet::default(),
             origins: Vec::new(),
+            stateful: None,
         }
     }
 

@@ -12,9 +12,9 @@ pub(crate) struct Cli {
 }
 
 /// Names of all commands; any other first argument belongs to Falco's flags.
-pub(crate) const NAMES: [&str; 17] = [
+pub(crate) const NAMES: [&str; 19] = [
     "run", "record", "doctor", "replay", "read", "check", "config", "list", "explain", "test",
-    "fmt", "diff", "lsp", "profile", "suppress", "top", "manual",
+    "fmt", "diff", "lsp", "profile", "suppress", "top", "manual", "migrate", "export",
 ];
 
 /// The commands.
@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Print the events of a capture file
     Read(Read),
+    /// Write events of captures, or alerts, as Parquet tables
+    Export(Export),
     /// Check rule files and configuration files
     Check(Check),
     /// Print the effective configuration, and where each value comes from
@@ -41,6 +43,8 @@ pub(crate) enum Command {
     /// Write manual pages and completions for shells, for packages
     #[command(hide = true)]
     Manual(Manual),
+    /// Tell what becomes of a Falco installation, and write its configuration for Peregrine
+    Migrate(Migrate),
     /// Run the tests of rules
     Test(Test),
     /// Lay rule files out
@@ -216,6 +220,29 @@ pub(crate) struct Read {
     pub(crate) config: Option<String>,
 }
 
+/// `peregrine export`
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// Captures, files of audit events, or files of alerts as JSON lines
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<String>,
+    /// The Parquet file, or a folder that gets one for each input
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) to: String,
+    /// Fields that become columns, separated by commas; may be repeated. Without it the usual ones
+    #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
+    pub(crate) fields: Vec<String>,
+    /// Only events that fulfil this condition
+    #[arg(long, value_name = "CONDITION")]
+    pub(crate) filter: Option<String>,
+    /// Rows of a row group: more of them are packed tighter, and take more memory
+    #[arg(long, value_name = "N")]
+    pub(crate) rows: Option<usize>,
+    /// Configuration whose plugins explain their events
+    #[arg(short, long, value_name = "PATH")]
+    pub(crate) config: Option<String>,
+}
+
 /// `peregrine check`
 #[derive(Debug, Args)]
 pub(crate) struct Check {
@@ -237,6 +264,35 @@ pub(crate) struct Check {
     /// Give no advice, only errors and warnings
     #[arg(long)]
     pub(crate) no_lints: bool,
+}
+
+/// `peregrine migrate`
+#[derive(Debug, Args)]
+pub(crate) struct Migrate {
+    /// Folder of falco.yaml, or the file itself; /etc/falco without it
+    #[arg(value_name = "PATH", conflicts_with = "helm")]
+    pub(crate) from: Option<String>,
+    /// Read the values of Falco's Helm chart instead
+    #[arg(long, value_name = "VALUES")]
+    pub(crate) helm: Option<String>,
+    /// Write the new configuration, with the rule files, into this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: Option<String>,
+    /// Take Peregrine's rules in the place of Falco's own, which have the same names
+    #[arg(long)]
+    pub(crate) own_rules: bool,
+    /// Overwrite what stands there
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Form of the report
+    #[arg(long, value_enum, default_value_t = CheckForm::Text)]
+    pub(crate) format: CheckForm,
+    /// List what stays as it is too
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Exit with 1 when something has no counterpart
+    #[arg(long)]
+    pub(crate) strict: bool,
 }
 
 /// `peregrine config`

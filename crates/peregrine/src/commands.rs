@@ -5,11 +5,13 @@ mod config;
 mod diff;
 mod doctor;
 mod explain;
+mod export;
 mod fmt;
 mod kernel;
 mod list;
 mod lsp;
 mod manual;
+mod migrate;
 mod prepare;
 mod profile;
 mod read;
@@ -44,7 +46,9 @@ pub(crate) fn run() -> u8 {
         Command::Config(args) => config::run(&args),
         Command::List(args) => list::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Manual(args) => manual::run(&args),
+        Command::Migrate(args) => migrate::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Fmt(args) => fmt::run(&args),
         Command::Diff(args) => diff::run(&args),

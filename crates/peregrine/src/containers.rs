@@ -45,13 +45,17 @@ fn engine(plugin: &Value, old: &ContainerMetadata, name: &str) -> (bool, Vec<Str
             .filter_map(Value::as_str)
             .map(str::to_owned)
             .collect();
-        // What the command line adds.
-        let added = old
-            .engines
-            .iter()
-            .filter(|engine| name == "cri" && engine.name == name);
-        sockets.extend(added.flat_map(|engine| engine.sockets.clone()));
-        return (configured["enabled"] != Value::Bool(false), sockets);
+        let mut enabled = configured["enabled"] != Value::Bool(false);
+        // What the command line adds is asked, whatever the plugin's settings say of the others.
+        let added = old.engines.iter().find(|engine| engine.name == name);
+        if let Some(added) = added.filter(|added| name == "cri" && !added.sockets.is_empty()) {
+            if !enabled {
+                sockets.clear();
+            }
+            enabled = true;
+            sockets.extend(added.sockets.clone());
+        }
+        return (enabled, sockets);
     }
     let old = old.engines.iter().find(|engine| engine.name == name);
     old.map_or((true, Vec::new()), |engine| {
@@ -194,6 +198,11 @@ mod tests {
             (asked.label_max_len, asked.hooks.create, asked.hooks.start),
             (7, false, true)
         );
+        let off = "plugins: [{name: container, library_path: x, init_config: {engines: {cri: {enabled: \
+            false, sockets: [/no.sock]}}}}]\ncontainer_engines: {cri: {sockets: [/c.sock]}}";
+        let off = settings(off);
+        assert_eq!(super::asked(&off).cri, Sockets::at("/c.sock"));
+        assert!(engines(&off).cri);
         let old = "container_engines: {podman: {enabled: false}, cri: {sockets: [/c.sock], disable_async: true}}";
         let old = settings(old);
         assert!(!super::asked(&old).podman.enabled && !engines(&old).podman);

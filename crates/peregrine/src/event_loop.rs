@@ -47,7 +47,7 @@ pub(crate) trait Work {
         Ok(())
     }
 
-    /// Between events, every millisecond or at least ten times a second; `idle`: there are none.
+    /// Between events, every millisecond or at least four times a second; `idle`: there are none.
     /// False ends.
     fn between(&mut self, _idle: bool, _state: &State) -> bool {
         true

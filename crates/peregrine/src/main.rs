@@ -7,6 +7,7 @@
 
 mod attack;
 mod cli;
+mod clock;
 mod commands;
 mod configuration;
 mod containers;

@@ -10,6 +10,7 @@ mod judge;
 mod keeper;
 mod late;
 mod plugins_at_work;
+mod recall;
 mod shared;
 pub(crate) mod summary;
 mod tape;
@@ -27,9 +28,9 @@ use anyhow::{Context as _, Result, anyhow};
 use config::Settings;
 use event::{Record, Source as EventSource, codes};
 use fields::{Catalogue, Environment, EventView};
-use live::{LookupCounters, LookupMeter};
+use live::LookupMeter;
 use outputs::{Formatter, Route, Statistics};
-use probe::{LossMeter, Losses};
+use probe::LossMeter;
 use rules::{Priority, RuleSet};
 use state::{Context, State};
 
@@ -41,6 +42,7 @@ use images::{Images, Told};
 use judge::{Judge, Mailbox, Rulings, SharedStatistics};
 use keeper::Keeper;
 use plugins_at_work::Guests;
+use recall::Recall;
 use shared::SharedOutputs;
 use tape::Tape;
 use throttle::Throttle;
@@ -132,10 +134,13 @@ pub(crate) fn serve<S: Source>(
     let mut source = open(&mut state)?;
     alerts.begin(&source, settings)?;
     if S::LIVE {
-        alerts.leave_out();
+        alerts.recall = Recall::open(settings, None, &mut alerts.compiled.engine);
     }
     if let Some(file) = plan.record {
         alerts.tape = Some(Tape::new(file, Running::dump_states(&alerts.running))?);
+    }
+    if S::LIVE {
+        alerts.leave_out();
     }
     let (mut server, mut page) = (None, None);
     if let Some(daemon) = daemon {
@@ -201,6 +206,7 @@ pub(crate) fn serve<S: Source>(
     }
     // Nothing more will be known of what still waits.
     alerts.answered(&state, u64::MAX);
+    alerts.recall.finish(&mut alerts.compiled.engine);
     Supervisor::stopping();
     alerts.finish::<S>(settings, end.stopped);
     drop((server, page));
@@ -262,6 +268,7 @@ pub(crate) struct Alerting {
     pub(crate) drops: DropMonitor,
     silence: Silence,
     waiting: WaitingEvents,
+    recall: Recall,
     throttle: Throttle,
     costs: Costs,
     keeper: Option<Keeper>,
@@ -316,6 +323,7 @@ impl Alerting {
             drops: DropMonitor::new(settings.drops.clone(), false),
             silence: Silence::new(settings.timeouts_max_consecutives),
             waiting: WaitingEvents::default(),
+            recall: Recall::default(),
             throttle: Throttle::new(settings.outputs.throttle),
             costs: Costs::new(compiled.subjects.len()),
             keeper: None,
@@ -392,9 +400,13 @@ impl Alerting {
     }
 
     /// Has the kernel side leave out what no rule reads. Plugins may look at every event, and so may
-    /// what knows sessions: then nothing is left out.
+    /// what knows sessions and who reads a capture that is written: then nothing is left out.
     fn leave_out(&mut self) {
-        if self.sessions.is_some() || !self.running.is_empty() || !self.others.is_empty() {
+        let others_look = self.sessions.is_some()
+            || self.tape.is_some()
+            || !self.running.is_empty()
+            || !self.others.is_empty();
+        if others_look {
             self.compiled.wanted.filters = probe::Filters::default();
             self.compiled.images = Images::default();
         }
@@ -442,6 +454,7 @@ impl Alerting {
         self.running
             .iter()
             .for_each(|running| running.adopt(&compiled.settings.plugins));
+        compiled.engine.inherit(&mut self.compiled.engine);
         self.compiled = compiled;
         self.choose_routes();
         Ok(())
@@ -458,19 +471,6 @@ impl Alerting {
                 "output channels still blocked, discarding all remaining notifications",
             );
         }
-    }
-
-    /// How often the machine was asked so far.
-    pub(crate) fn lookups(&self) -> LookupCounters {
-        self.asked
-            .as_ref()
-            .map(LookupMeter::counters)
-            .unwrap_or_default()
-    }
-
-    /// What was lost so far.
-    pub(crate) fn losses(&self) -> Losses {
-        self.meter.as_ref().map(LossMeter::lost).unwrap_or_default()
     }
 }
 
@@ -638,7 +638,8 @@ impl Work for Alerting {
 
     fn due(&self) -> u64 {
         let tape = self.tape.as_ref().map_or(u64::MAX, Tape::due);
-        self.drops.next_look().min(self.waiting.due()).min(tape)
+        let others = tape.min(self.recall.due());
+        self.drops.next_look().min(self.waiting.due()).min(others)
     }
 
     fn timed(&mut self, time: u64, events: u64, state: &State) -> Result<()> {
@@ -646,6 +647,7 @@ impl Work for Alerting {
         if let Some(tape) = &mut self.tape {
             tape.timed(time, events, state)?;
         }
+        self.recall.timed(time, &mut self.compiled.engine);
         if time < self.drops.next_look() {
             return Ok(());
         }

@@ -68,7 +68,9 @@ pub(crate) struct Recorder {
     /// Files so far, oldest first, as far as they are kept.
     files: VecDeque<PathBuf>,
     number: u64,
+    /// Events of the file that a reader sees.
     in_file: u64,
+    /// Time of the first of them.
     began: u64,
     flushed: u64,
     /// Events that were written, those for the state only not counted.
@@ -222,12 +224,13 @@ impl Recorder {
                 .event(&record)
                 .with_context(|| format!("cannot write the capture {}", self.form.path))?;
         }
+        // A reader counts from the first event that it sees.
         if passes && context.visible {
             self.written += 1;
-        }
-        self.in_file += 1;
-        if self.began == 0 {
-            (self.began, self.flushed) = (record.ts, record.ts);
+            self.in_file += 1;
+            if self.began == 0 {
+                (self.began, self.flushed) = (record.ts, record.ts);
+            }
         }
         if self
             .form
@@ -250,7 +253,7 @@ impl Recorder {
             || form.rotate_bytes.is_some_and(|most| bytes >= most)
             || form
                 .rotate_time
-                .is_some_and(|most| time.saturating_sub(self.began) >= most)
+                .is_some_and(|most| self.began != 0 && time.saturating_sub(self.began) >= most)
     }
 }
 

@@ -24,7 +24,7 @@ use filter::Schema;
 pub(crate) use audit_file::{AuditFile, looks_like_json};
 pub(crate) use followed_file::FollowedFile;
 pub(crate) use open::open;
-pub(crate) use plugin::{Injecting, Plugins};
+pub(crate) use plugin::{Injecting, Plugins, library};
 pub(crate) use running::Running;
 pub(crate) use schema::SourceSchema;
 pub(crate) use sessions::Sessions;

@@ -15,7 +15,7 @@ use event::{Record, RecordFlags};
 use live::{Change, Facts, Live, LookupMeter, Options, Start};
 use probe::{Attachment, BufferSize, EventClock, LossMeter};
 use rules::Priority;
-use state::{Family, Lookup, Sighting, State};
+use state::{Lookup, Sighting, State};
 
 use heartbeat::Heartbeat;
 use shapes::Shapes;
@@ -28,7 +28,7 @@ use crate::source::{Next, Source};
 
 /// Longest silence before the loop looks at other things: losses, limits of time, who asks for
 /// numbers. (A signal ends it at once.)
-const PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// The same while an answer about a container is near.
 const SHORT_PATIENCE: Duration = Duration::from_millis(5);
@@ -78,6 +78,12 @@ impl Machine {
     /// What the kernel or the user lacks, with the remedy.
     pub(crate) fn open(settings: &Settings, wanted: &Wanted, state: &mut State) -> Result<Self> {
         let options = options(settings, wanted)?;
+        if let Err(error) = probe::take_precedence() {
+            log::log(
+                Priority::Debug,
+                &format!("no precedence for the thread that reads events: {error}"),
+            );
+        }
         let containers = Containers::start(runtimes::asked(settings))
             .context("cannot start asking about containers")?;
         let mut live = Live::open(&options)?;
@@ -87,8 +93,9 @@ impl Machine {
         log::log(
             Priority::Debug,
             &format!(
-                "watching after {:.0?}; {} threads and {} descriptors read in {:.0?}, {} events \
-                 waited",
+                "watching after {:.0?}, io_uring after {:.0?}; {} threads and {} descriptors read in \
+                 {:.0?}, {} events waited",
+                start.first_events,
                 start.open,
                 start.summary.threads,
                 start.summary.descriptors,
@@ -97,7 +104,9 @@ impl Machine {
             ),
         );
         let clock = live.clock();
-        containers.settle(LISTS);
+        containers.settle_while(LISTS, || {
+            live.drain();
+        });
         let facts = live.facts(state);
         let loaded = wanted.clone();
         Ok(Self {
@@ -127,6 +136,7 @@ impl Machine {
         let Some(message) = self.containers.poll() else {
             return false;
         };
+        self.shapes.hear(&message);
         self.told = message.record(self.clock.now());
         true
     }
@@ -232,13 +242,7 @@ impl Source for Machine {
     fn sighted(&mut self, containers: Vec<Sighting>) {
         self.hurry = Some(Instant::now());
         for sighting in containers {
-            if sighting.identity.family == Family::Unknown && self.shapes.insert(&sighting.path) {
-                log::warning(&format!(
-                    "the control group {} is that of a container of no known runtime; its processes \
-                     are told apart by id only",
-                    String::from_utf8_lossy(&sighting.path).escape_default()
-                ));
-            }
+            self.shapes.see(&sighting);
             self.containers.look_up(sighting);
         }
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use testkit::corpus::{self, workspace_root};
+use testkit::corpus::{self, Corpus, workspace_root};
 
 const OURS: [&str; 3] = [
     "rules/peregrine_rules.yaml",
@@ -127,45 +127,14 @@ fn every_kind_of_override_loads_on_the_audit_rules() {
     let Some(corpus) = corpus::find("names of Falco's rules") else {
         return;
     };
-    let every = |kind: &str| -> BTreeSet<String> {
-        FALCOS_AUDIT
-            .iter()
-            .flat_map(|file| names(&corpus.path(file), kind))
-            .collect()
+    let text = Overrides {
+        names: &|kind| every_name(&corpus, &FALCOS_AUDIT, kind),
+        source: "k8s_audit",
+        field: "ka.user.name",
+        beside: "ka.verb",
+        item: &|_| "something_else",
     };
-    let mut text = String::new();
-    for name in every("list") {
-        write!(
-            text,
-            "- list: {name}\n  items: [something_else]\n  override:\n    items: append\n"
-        )
-        .expect("memory");
-    }
-    for name in every("macro") {
-        write!(
-            text,
-            "- macro: {name}\n  condition: and not ka.user.name = somebody\n  override:\n    \
-             condition: append\n"
-        )
-        .expect("memory");
-    }
-    for name in every("rule") {
-        write!(
-            text,
-            "- rule: {name}\n  source: k8s_audit\n  condition: and not ka.user.name = somebody\n  \
-             tags: [ours]\n  exceptions:\n    - name: allowed\n      fields: [ka.user.name, ka.verb]\n      \
-             values:\n        - [somebody, get]\n  priority: CRITICAL\n  enabled: true\n  \
-             override:\n    condition: append\n    tags: append\n    exceptions: append\n    \
-             priority: replace\n    enabled: replace\n"
-        )
-        .expect("memory");
-    }
-    let place = tempfile::tempdir().expect("a directory");
-    let file = place.path().join("local_rules.yaml");
-    std::fs::write(&file, text).expect("written");
-    let found = check(&[PathBuf::from(OUR_AUDIT), file]);
-    assert!(found.errors.is_empty(), "{:#?}", found.errors);
-    assert!(found.warnings.is_empty(), "{:#?}", found.warnings);
+    assert_loads(vec![PathBuf::from(OUR_AUDIT)], &text.write());
 }
 
 #[test]
@@ -182,62 +151,98 @@ fn the_newest_stable_names_are_in_the_stable_file() {
     }
 }
 
-/// Every way to change what another file says, on every name of Falco's newest and of its old files.
+/// The names of a kind in some files.
+fn every_name(corpus: &Corpus, files: &[&str], kind: &str) -> BTreeSet<String> {
+    let of = |file: &&str| names(&corpus.path(file), kind);
+    files.iter().flat_map(of).collect()
+}
+
+/// Every way to change what another file says.
+struct Overrides<'a> {
+    /// The names of a kind.
+    names: &'a dyn Fn(&str) -> BTreeSet<String>,
+    source: &'a str,
+    /// A field that has text.
+    field: &'a str,
+    /// Another one.
+    beside: &'a str,
+    /// What can be added to a list of this name.
+    item: &'a dyn Fn(&str) -> &'static str,
+}
+
+impl Overrides<'_> {
+    fn write(&self) -> String {
+        let Self {
+            source,
+            field,
+            beside,
+            ..
+        } = self;
+        let mut text = String::new();
+        for name in (self.names)("list") {
+            let item = (self.item)(&name);
+            write!(
+                text,
+                "- list: {name}\n  items: [{item}]\n  override:\n    items: append\n"
+            )
+            .expect("memory");
+        }
+        for name in (self.names)("macro") {
+            write!(
+                text,
+                "- macro: {name}\n  condition: and not {field} = somebody\n  override:\n    \
+                 condition: append\n"
+            )
+            .expect("memory");
+        }
+        for name in (self.names)("rule") {
+            write!(
+                text,
+                "- rule: {name}\n  source: {source}\n  condition: and not {field} = somebody\n  \
+                 tags: [ours]\n  exceptions:\n    - name: allowed\n      fields: [{field}, {beside}]\n      \
+                 values:\n        - [somebody, something]\n  priority: CRITICAL\n  enabled: true\n  \
+                 override:\n    condition: append\n    tags: append\n    exceptions: append\n    \
+                 priority: replace\n    enabled: replace\n"
+            )
+            .expect("memory");
+        }
+        text
+    }
+}
+
+/// A text loads after some files without a finding.
+fn assert_loads(mut files: Vec<PathBuf>, text: &str) {
+    let place = tempfile::tempdir().expect("a directory");
+    let file = place.path().join("local_rules.yaml");
+    std::fs::write(&file, text).expect("written");
+    files.push(file);
+    let found = check(&files);
+    assert!(found.errors.is_empty(), "{:#?}", found.errors);
+    assert!(found.warnings.is_empty(), "{:#?}", found.warnings);
+}
+
+/// On every name of Falco's newest and of its old files.
 #[test]
 fn every_kind_of_override_loads_on_every_name() {
     let Some(corpus) = corpus::find("names of Falco's rules") else {
         return;
     };
-    let every = |kind: &str| -> BTreeSet<String> {
-        FALCOS
-            .iter()
-            .flat_map(|file| names(&corpus.path(file), kind))
-            .collect()
-    };
-    let mut text = String::new();
-    for name in every("list") {
+    let text = Overrides {
+        names: &|kind| every_name(&corpus, &FALCOS, kind),
+        source: "syscall",
+        field: "proc.name",
+        beside: "user.name",
         // Ports and addresses are compared as such; everything else is a word.
-        let item = match name.as_str() {
+        item: &|name| match name {
             name if name.contains("port") && !name.contains("binar") => "4711",
             name if name.contains("ipaddrs") || name == "c2_server_ip_list" => "'\"192.0.2.7\"'",
             name if name.contains("networks") || name == "rfc_1918_addresses" => {
                 "'\"192.0.2.0/24\"'"
             }
             _ => "something_else",
-        };
-        write!(
-            text,
-            "- list: {name}\n  items: [{item}]\n  override:\n    items: append\n"
-        )
-        .expect("memory");
-    }
-    for name in every("macro") {
-        write!(
-            text,
-            "- macro: {name}\n  condition: and not proc.name = \"something else\"\n  override:\n    \
-             condition: append\n"
-        )
-        .expect("memory");
-    }
-    for name in every("rule") {
-        write!(
-            text,
-            "- rule: {name}\n  condition: and not user.name = somebody\n  tags: [ours]\n  \
-             exceptions:\n    - name: allowed\n      fields: [proc.name, user.name]\n      \
-             values:\n        - [something, somebody]\n  priority: CRITICAL\n  enabled: true\n  \
-             override:\n    condition: append\n    tags: append\n    exceptions: append\n    \
-             priority: replace\n    enabled: replace\n"
-        )
-        .expect("memory");
-    }
-    let place = tempfile::tempdir().expect("a directory");
-    let file = place.path().join("local_rules.yaml");
-    std::fs::write(&file, text).expect("written");
-    let mut files = ours();
-    files.push(file);
-    let found = check(&files);
-    assert!(found.errors.is_empty(), "{:#?}", found.errors);
-    assert!(found.warnings.is_empty(), "{:#?}", found.warnings);
+        },
+    };
+    assert_loads(ours(), &text.write());
 }
 
 /// The community's files give on ours no finding that they do not give on the rules they were written for.

@@ -14,10 +14,11 @@ fn peregrine(args: &[&str]) -> Output {
         .expect("the binary is built")
 }
 
-const FILES: [&str; 3] = [
+const FILES: [&str; 4] = [
     "rules/peregrine_rules.yaml",
     "rules/peregrine-incubating_rules.yaml",
     "rules/peregrine-sandbox_rules.yaml",
+    "rules/peregrine-stateful_rules.yaml",
 ];
 
 fn load_without_a_finding(files: &[&str]) {
@@ -39,13 +40,13 @@ fn load_without_a_finding(files: &[&str]) {
 
 #[test]
 fn shipped_rules_load_without_a_finding() {
-    let [stable, incubating, sandbox] = FILES;
+    let [stable, incubating, sandbox, stateful] = FILES;
     for file in FILES {
         load_without_a_finding(&[file]);
     }
-    load_without_a_finding(&[stable, incubating, sandbox]);
-    load_without_a_finding(&[sandbox, incubating, stable]);
-    load_without_a_finding(&[incubating, sandbox, stable]);
+    load_without_a_finding(&[stable, incubating, sandbox, stateful]);
+    load_without_a_finding(&[stateful, sandbox, incubating, stable]);
+    load_without_a_finding(&[incubating, sandbox, stateful, stable]);
 }
 
 /// The pieces of a rule file by what they define: `- macro: name` and all that belongs to it.

@@ -3,7 +3,8 @@
 //! Made for `tests/kernels/run`, which boots kernels in an emulator: needs nothing but the C library,
 //! libelf and zlib, and a `/bin/true`. A line for each way of attaching, and a last line `PASS` or
 //! `FAIL`. `kernel costs` says what calls cost, watched against unwatched: in an emulator whose clock
-//! counts instructions, that is what it prints. `kernel hotplug` takes the second CPU away and gives it
+//! counts instructions, that is what it prints. `kernel ways` names the ways of attaching that such a kernel
+//! has. `kernel hotplug` takes the second CPU away and gives it
 //! back: not for machines that are in use.
 
 #![allow(unsafe_code, reason = "raw system calls")]
@@ -420,7 +421,7 @@ fn print_costs() {
     // Once for nothing: what has just started is still busy with itself.
     time(turn_getppid, 20_000);
     time(turn_open_close, 3_000);
-    for backend in BACKENDS {
+    for backend in ways() {
         match costs(backend) {
             Ok([(other, asked), (other_on, asked_on)]) => println!(
                 "COSTS {}: getppid {other:.0} -> {other_on:.0} ({:+.1} %), open and close {asked:.0} -> \
@@ -436,13 +437,18 @@ fn print_costs() {
 
 const BACKENDS: [Backend; 3] = [Backend::Dispatch, Backend::Tracepoint, Backend::Fexit];
 
+/// Takes the second CPU away, or gives it back.
+fn switch(to: &str) -> Result<(), String> {
+    const SWITCH: &str = "/sys/devices/system/cpu/cpu1/online";
+    std::fs::write(SWITCH, to).map_err(|e| format!("{SWITCH}: {e}"))
+}
+
 /// A CPU that comes while events are read has a place for them from its first one on.
 fn hotplug(backend: Backend) -> Result<String, String> {
-    const SWITCH: &str = "/sys/devices/system/cpu/cpu1/online";
-    let switch = |to: &str| std::fs::write(SWITCH, to).map_err(|e| format!("{SWITCH}: {e}"));
     switch("0")?;
-    let mut probe = Probe::open(&options(backend)).map_err(|e| e.to_string())?;
+    let opened = Probe::open(&options(backend));
     switch("1")?;
+    let mut probe = opened.map_err(|e| e.to_string())?;
     in_child(|| {
         // SAFETY: a set of CPUs with one in it; a call without arguments.
         unsafe {
@@ -475,8 +481,9 @@ fn hotplug(backend: Backend) -> Result<String, String> {
     }
     // Away again, while watched: nothing of it may hang or fail.
     switch("0")?;
-    probe.intact().map_err(|e| format!("CPU gone: {e}"))?;
+    let intact = probe.intact();
     switch("1")?;
+    intact.map_err(|e| format!("CPU gone: {e}"))?;
     let lost = probe.counters().lost().total();
     match seen {
         1000 if lost == 0 => Ok(format!("{seen} events of a CPU that came later")),
@@ -496,6 +503,14 @@ fn may_be_missing(backend: Backend, support: &probe::Support) -> bool {
     }
 }
 
+/// Those that this kernel should have.
+fn ways() -> impl Iterator<Item = Backend> {
+    let support = probe::support();
+    BACKENDS
+        .into_iter()
+        .filter(move |way| !may_be_missing(*way, &support))
+}
+
 /// Which programs the kernel refuses, and why.
 fn explain(backend: Backend) {
     match probe::refused_programs(backend) {
@@ -513,8 +528,9 @@ fn explain(backend: Backend) {
 fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("costs") => return print_costs(),
+        Some("ways") => return ways().for_each(|way| println!("{}", way.name())),
         Some("hotplug") => {
-            for backend in BACKENDS {
+            for backend in ways() {
                 match hotplug(backend) {
                     Ok(text) => println!("HOTPLUG {}: {text}", backend.name()),
                     Err(text) => println!("HOTPLUG {} FAILED: {text}", backend.name()),

@@ -65,7 +65,7 @@ impl Hold {
         Ok(())
     }
 
-    /// The copy that everything needs.
+    /// The copy that everything needs, as far as it was loaded early.
     pub(crate) fn attach_first(
         &mut self,
         objects: &Objects,
@@ -82,14 +82,6 @@ impl Hold {
             self.attach(objects, "t_fork")?;
             self.note("sched_process_fork", "t_fork", Attachment::TypedTracepoint);
         }
-        for (program, tracepoint) in &copy.raw {
-            let link = objects
-                .program(program)?
-                .attach_raw_tracepoint(tracepoint)
-                .map_err(|e| Error::load(format!("attach {program}"), e))?;
-            self.links.push(link);
-            self.note(tracepoint, program, Attachment::RawTracepoint);
-        }
         match copy.backend {
             Backend::Auto | Backend::Dispatch => {
                 if copy.programs.contains("dispatch") {
@@ -103,6 +95,19 @@ impl Hold {
             Backend::Fexit => self.attach_functions(objects, copy, functions)?,
         }
         self.attach_entries(objects, options)
+    }
+
+    /// What sits on tracepoints as they are.
+    pub(crate) fn attach_raw(&mut self, objects: &Objects, copy: &Copy) -> Result<(), Error> {
+        for (program, tracepoint) in &copy.raw {
+            let link = objects
+                .program(program)?
+                .attach_raw_tracepoint(tracepoint)
+                .map_err(|e| Error::load(format!("attach {program}"), e))?;
+            self.links.push(link);
+            self.note(tracepoint, program, Attachment::RawTracepoint);
+        }
+        Ok(())
     }
 
     fn attach_tracepoints(&mut self, objects: &Objects, copy: &Copy) -> Result<(), Error> {

@@ -2,12 +2,14 @@
 //!
 //! The figure that counts is what a call costs that nobody asked for, for most calls of a machine are
 //! such. An empty program is put on the place of each way, and the time of `getppid` taken: some
-//! milliseconds in all. What a way cannot see rules it out first, and what nearly costs the same goes
-//! by the order: ends of functions, then tracepoints, then the dispatcher.
+//! milliseconds in all. What a way cannot see rules it out first, and so does a start that would take
+//! long: a function takes the kernel a while to attach, each anew, and until the last one is attached
+//! the machine is watched in part. What nearly costs the same goes by the order: ends of functions,
+//! then tracepoints, then the dispatcher.
 
 use std::fmt;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::functions::{self, Functions, empty};
 use crate::options::{Backend, Options};
@@ -19,6 +21,8 @@ const CALLS: u32 = 400;
 const ROUNDS: u32 = 12;
 /// Two figures this close are the same.
 const SAME: f64 = 1.04;
+/// What attaching to the functions of all calls may take: a start should see everything within 200 ms.
+const LONGEST_START: Duration = Duration::from_millis(150);
 /// The kernel takes some 50 ms to let go of each call's tracepoint: they are for few calls.
 const FEW: usize = 16;
 
@@ -33,6 +37,8 @@ pub struct CallCosts {
     pub tracepoint: Option<f64>,
     /// With a program on the end of another call's function.
     pub function: Option<f64>,
+    /// What attaching to the functions of all calls that are asked for would take, reckoned from one.
+    pub functions_start: Option<Duration>,
 }
 
 /// A way of attaching, with the reason.
@@ -65,11 +71,13 @@ impl Choice {
     }
 
     fn measured(options: &Options, support: &Support) -> Self {
-        let few = options.syscalls.iter().count() <= FEW;
+        let calls = options.syscalls.iter().count();
+        let few = calls <= FEW;
         // Where 32-bit programs can run, tracepoints need the dispatcher beside them.
-        let costs = measure(support, few && !support.ia32);
+        let costs = measure(support, few && !support.ia32, calls);
+        let soon = costs.functions_start.is_some_and(|it| it <= LONGEST_START);
         let ways = [
-            (Backend::Fexit, costs.function),
+            (Backend::Fexit, costs.function.filter(|_| soon)),
             (Backend::Tracepoint, costs.tracepoint),
             (Backend::Dispatch, costs.dispatch),
         ];
@@ -83,7 +91,9 @@ impl Choice {
         let backend = chosen.map_or(Backend::Dispatch, |(backend, _)| *backend);
         Self {
             backend,
-            reason: format!("of the ways that see everything here it costs least: {costs}"),
+            reason: format!(
+                "of the ways that see everything here, and soon, it costs least: {costs}"
+            ),
             costs: Some(costs),
         }
     }
@@ -107,12 +117,15 @@ impl fmt::Display for CallCosts {
                 None => write!(f, ", {way} are no choice")?,
             }
         }
-        Ok(())
+        match self.functions_start {
+            Some(start) => write!(f, "; to attach to all functions takes {start:.0?}"),
+            None => Ok(()),
+        }
     }
 }
 
 /// Takes the time of a call under each way that can be had, one after the other.
-fn measure(support: &Support, tracepoints: bool) -> CallCosts {
+fn measure(support: &Support, tracepoints: bool, calls: usize) -> CallCosts {
     let plain = time();
     let mut costs = CallCosts {
         plain,
@@ -121,8 +134,12 @@ fn measure(support: &Support, tracepoints: bool) -> CallCosts {
     if support.loops {
         let functions = Functions::of_kernel();
         let sees_all = !support.ia32 || functions.has(functions::NARROW);
+        let begun = Instant::now();
         let link = functions.are_open().ok().filter(|_| sees_all);
+        let one = begun.elapsed();
         costs.function = link.map(|_link| time());
+        let calls = u32::try_from(calls).unwrap_or(u32::MAX);
+        costs.functions_start = costs.function.map(|_| one.saturating_mul(calls));
     }
     costs.dispatch = on_raw_tracepoint().map(|_links| time());
     // Closing one takes the kernel tens of milliseconds: only where it may be taken.
@@ -195,6 +212,7 @@ mod tests {
             dispatch: Some(260.0),
             tracepoint: Some(227.4),
             function: None,
+            functions_start: None,
         };
         assert_eq!(
             costs.to_string(),

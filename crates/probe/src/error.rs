@@ -2,7 +2,8 @@
 
 use std::io;
 
-/// What went wrong, with what the user can do about it.
+/// What went wrong, with what the user can do about it. Each says all of it: none has a source that would
+/// say the refusal once more.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -24,22 +25,22 @@ pub enum Error {
     #[error("{0}")]
     Options(String),
     /// libbpf or the kernel refused; the last lines of libbpf's log are in `log`.
-    #[error("cannot {action}: {source}{log}")]
+    #[error("cannot {action}: {refusal}{log}")]
     Load {
         /// What was being done.
         action: String,
         /// The refusal.
-        source: libbpf_rs::Error,
+        refusal: libbpf_rs::Error,
         /// What libbpf said, indented; may be empty.
         log: String,
     },
     /// A system call of our own failed.
-    #[error("cannot {action}: {source}")]
+    #[error("cannot {action}: {refusal}")]
     System {
         /// What was being done.
         action: String,
         /// The failure.
-        source: io::Error,
+        refusal: io::Error,
     },
 }
 
@@ -47,15 +48,15 @@ impl Error {
     pub(crate) fn last_os(action: impl Into<String>) -> Self {
         Self::System {
             action: action.into(),
-            source: io::Error::last_os_error(),
+            refusal: io::Error::last_os_error(),
         }
     }
 
-    pub(crate) fn load(action: impl Into<String>, source: libbpf_rs::Error) -> Self {
+    pub(crate) fn load(action: impl Into<String>, refusal: libbpf_rs::Error) -> Self {
         // "Permission denied" is no proof of a missing privilege: the verifier says so too.
         Self::Load {
             action: action.into(),
-            source,
+            refusal,
             log: crate::loader::libbpf_log(),
         }
     }

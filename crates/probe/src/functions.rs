@@ -129,7 +129,7 @@ pub(crate) fn load_program(
         if fd < 0 {
             return Err(Error::System {
                 action: "load a program on the end of a function".into(),
-                source: std::io::Error::from_raw_os_error(-fd),
+                refusal: std::io::Error::from_raw_os_error(-fd),
             });
         }
         Ok(OwnedFd::from_raw_fd(fd))
@@ -157,7 +157,7 @@ fn open_raw(
         if fd < 0 {
             return Err(Error::System {
                 action: action.into(),
-                source: std::io::Error::from_raw_os_error(-fd),
+                refusal: std::io::Error::from_raw_os_error(-fd),
             });
         }
         Ok(OwnedFd::from_raw_fd(fd))

@@ -17,10 +17,11 @@ use crate::support;
 /// Lanes, by the numbers of the programs: bulk, processes, credentials.
 pub(crate) const LANES: u32 = 3;
 
-/// Lanes and the sizes of their buffers, in the order of reading. Processes' are half the size of
-/// bulk's, for their events are few: at least 2 MiB. Credentials' are small.
+/// Lanes and the sizes of their buffers, in the order of reading. Processes' are as large as bulk's, at
+/// least 2 MiB and at most 64: their events are few but large, and none may be lost while a busy machine
+/// keeps the reader waiting. Credentials' are small.
 fn lanes(bulk: u32) -> [(u32, u32); LANES as usize] {
-    [(1, (bulk / 2).max(2 << 20)), (2, 1 << 20), (0, bulk)]
+    [(1, bulk.clamp(2 << 20, 64 << 20)), (2, 1 << 20), (0, bulk)]
 }
 
 /// Place in the table of rings, and the ring's descriptor.
@@ -97,9 +98,9 @@ fn make_ring(size: u32) -> Result<Ring, Error> {
     let fd = map
         .as_fd()
         .try_clone_to_owned()
-        .map_err(|source| Error::System {
+        .map_err(|refusal| Error::System {
             action: "duplicate a descriptor".into(),
-            source,
+            refusal,
         })?;
     Ring::map(fd, size as usize)
 }

@@ -30,7 +30,8 @@
 //!
 //! Lanes: events that build the process tree (clone, exec, exit) and those of credentials (set*id, ...)
 //! have buffers of their own, which a flood of I/O cannot fill; a process that floods that of credentials is
-//! sent to the bulk for a while. CPUs that come later share the buffers of others. Order: the reader holds events back
+//! sent to the bulk for a while. Where the reader falls behind so far that events of the process tree are about
+//! to be lost, it gives up what waits in the bulk, counted like all that is lost. CPUs that come later share the buffers of others. Order: the reader holds events back
 //! for [`SETTLE`] and then merges all buffers by time, so an event that was being written on one CPU
 //! while a later one was already there on another still comes first.
 //!
@@ -57,6 +58,7 @@ mod loader;
 mod objects;
 mod options;
 mod plan;
+mod precedence;
 mod programs;
 mod reader;
 mod reduced;
@@ -74,6 +76,7 @@ pub use error::Error;
 pub use filters::{Access, Filters, IMAGE_BITS, Kind};
 pub use loader::{Attached, Attachment};
 pub use options::{Backend, BufferSize, Options, SelfFilter, Syscalls, Tracepoints};
+pub use precedence::{NICENESS, niceness, take_precedence};
 pub use programs::{ProgramCost, refused_programs, verifier_costs};
 pub use reader::{Event, EventClock, Probe, SETTLE};
 pub use support::{Support, support};

@@ -1,8 +1,10 @@
 //! Loads the programs that the options need, and attaches them.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use event::syscalls::{IA32_TO_X86_64, SYSCALLS};
 use libbpf_rs::{MapCore, MapFlags, MapHandle, OpenObject, PrintLevel, ProgramInput};
@@ -51,15 +53,39 @@ pub struct Attached {
 /// Everything that lives as long as the kernel is watched.
 pub(crate) struct Loaded {
     pub shared: Arc<Shared>,
+    /// As many for each lane: processes', credentials', bulk's.
     pub rings: Vec<Ring>,
     pub doorbell: OwnedFd,
     /// What filters look at, where they are heeded.
     pub filtering: Option<Filtering>,
     pub choice: Choice,
     pub boot_time: u64,
+    /// Until events came.
+    pub first_events: Duration,
     pub hold: Hold,
     /// The tables of programs that call others: the kernel empties one that no descriptor is left of.
     pub _tables: Vec<OwnedFd>,
+}
+
+/// Programs that come when events come already: io_uring's, for which the verifier needs as long as for all
+/// others.
+pub(crate) struct Late {
+    objects: Objects,
+    copy: Copy,
+}
+
+impl Late {
+    /// Has the kernel take them.
+    pub(crate) fn load(&mut self) -> Result<(), Error> {
+        self.objects.load_later(&self.copy.late(), &BTreeMap::new())
+    }
+
+    /// Puts them in place.
+    pub(crate) fn attach(self, loaded: &mut Loaded) -> Result<(), Error> {
+        loaded.hold.attach_raw(&self.objects, &self.copy)?;
+        loaded.hold.seal();
+        Ok(())
+    }
 }
 
 static LOG: Mutex<String> = Mutex::new(String::new());
@@ -95,23 +121,29 @@ pub(crate) fn libbpf_log() -> String {
 
 /// Loads and attaches. Where the choice is ours, ends of functions that are refused after all are no
 /// reason to give up.
-pub(crate) fn load(options: &Options) -> Result<Loaded, Error> {
+pub(crate) fn load(options: &Options) -> Result<(Loaded, Late), Error> {
+    let begun = Instant::now();
     let support = support::support();
     support.check()?;
     check_options(options)?;
     keep_libbpf_log();
     let mut choice = Choice::make(options, &support);
-    match load_as(options, &support, &choice) {
+    match load_as(options, &support, &choice, begun) {
         Err(error) if options.backend == Backend::Auto && choice.backend == Backend::Fexit => {
             choice.backend = Backend::Dispatch;
             choice.reason = format!("ends of functions would cost less, but: {error}");
-            load_as(options, &support, &choice)
+            load_as(options, &support, &choice, begun)
         }
         loaded => loaded,
     }
 }
 
-fn load_as(options: &Options, support: &Support, choice: &Choice) -> Result<Loaded, Error> {
+fn load_as(
+    options: &Options,
+    support: &Support,
+    choice: &Choice,
+    begun: Instant,
+) -> Result<(Loaded, Late), Error> {
     let backend = choice.backend;
     let functions = (backend == Backend::Fexit).then(Functions::of_kernel);
     check_backend(backend, support, functions.as_ref())?;
@@ -141,13 +173,13 @@ fn load_as(options: &Options, support: &Support, choice: &Choice) -> Result<Load
     reuse(&mut open, "rings", table.as_fd())?;
     let (objects, filled) = std::thread::scope(|scope| {
         let filler = scope.spawn(|| lanes::fill_table(&table, &ring_slots));
-        let objects = Objects::load(bytes, open, &first.programs, &first.functions());
+        let objects = Objects::load(bytes, open, &first.early(), &first.functions());
         (objects, filler.join().expect("it does not panic"))
     });
     let objects = objects?;
     filled?;
 
-    let shared = Arc::new(Shared::map(objects.map(".data.shared")?.as_fd())?);
+    let shared = Arc::new(Shared::map(objects.map(".data.shared")?.as_fd(), slots)?);
     let filtering = match (backend, objects.map("images")) {
         (Backend::Dispatch, Ok(images)) => Some(Filtering {
             prefixes: handle(&objects.map("prefixes")?)?,
@@ -171,8 +203,12 @@ fn load_as(options: &Options, support: &Support, choice: &Choice) -> Result<Load
         (".data.shared", objects.map_fd(".data.shared")?),
     ];
     let mut tables = vec![objects.map_fd("exits")?];
-    // Links hold what is attached: the rest, descriptors above all, is not needed any more.
-    drop(objects);
+    // Links hold what is attached: when the late ones are, the rest, descriptors above all, is not needed
+    // any more.
+    let late = Late {
+        objects,
+        copy: first,
+    };
     let others = Copy::others(
         options,
         backend,
@@ -194,16 +230,18 @@ fn load_as(options: &Options, support: &Support, choice: &Choice) -> Result<Load
     }
     hold.seal();
     shared.watch_programs(std::mem::take(&mut hold.on_functions));
-    Ok(Loaded {
+    let loaded = Loaded {
         shared,
         rings,
         doorbell,
         filtering,
         choice: choice.clone(),
         boot_time,
+        first_events: begun.elapsed(),
         hold,
         _tables: tables,
-    })
+    };
+    Ok((loaded, late))
 }
 
 /// Hands a map over that exists already.
@@ -298,7 +336,18 @@ fn check_backend(
             remedy: "leave the choice of the way to the monitor, or boot Linux 6.9 or later",
         });
     }
-    functions.are_open().map(drop)
+    match functions.are_open() {
+        Ok(_) => Ok(()),
+        Err(Error::System { refusal, .. })
+            if refusal.kind() == std::io::ErrorKind::PermissionDenied =>
+        {
+            Err(Error::Kernel {
+                what: "it refuses programs on the ends of its functions, as kernels do that are locked down",
+                remedy: "leave the choice of the way to the monitor",
+            })
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn check_options(options: &Options) -> Result<(), Error> {

@@ -2,7 +2,8 @@
 //!
 //! The kernel's verifier goes through one program at a time for each caller, up to 40 ms for the
 //! longest, and that is most of a start. So the object is opened once for its maps, and once more
-//! for each thread, which loads a share of the programs over the same maps. What is left in the end
+//! for each thread, which loads a share of the programs over the same maps. Some programs can come later
+//! ([`Objects::load_later`]), so that others need not wait for them. What is left in the end
 //! are links and tables, which hold the programs: libbpf's own copies of them, some megabytes, go.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +13,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use libbpf_rs::{MapCore as _, Object, ObjectBuilder, OpenObject, ProgramMut};
 
-use crate::{Error, reduced};
+use crate::{Error, precedence, reduced};
 
 /// More threads than that gain nothing: the longest program decides.
 const MOST_THREADS: usize = 4;
@@ -23,6 +24,11 @@ pub(crate) struct Objects {
     shares: Vec<Object>,
     /// Which share has a program.
     places: BTreeMap<String, usize>,
+    /// What the shares are made of.
+    bytes: &'static [u8],
+    types: Option<File>,
+    threads: usize,
+    sizes: Vec<(usize, String)>,
 }
 
 /// Opens an object file with none of its programs wanted.
@@ -51,21 +57,51 @@ impl Objects {
     /// Makes the maps of `maps`, which [`open`] gave for the same bytes, and loads these programs; those that
     /// sit on a function of the kernel's for the one that is named here.
     pub(crate) fn load(
-        bytes: &[u8],
+        bytes: &'static [u8],
         maps: OpenObject,
         wanted: &BTreeSet<String>,
         functions: &BTreeMap<String, String>,
     ) -> Result<Self, Error> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let places = shares(&maps, wanted, threads.min(MOST_THREADS));
+        let sizes = maps
+            .progs()
+            .map(|p| (p.insn_cnt(), p.name().to_string_lossy().into_owned()))
+            .collect();
         let types = reduced::of_kernel(&maps);
         let maps = maps.load().map_err(|e| Error::load("make the maps", e))?;
-        let count = places.values().max().map_or(0, |last| last + 1);
-        let shares = std::thread::scope(|scope| {
-            let loads: Vec<_> = (0..count)
+        let mut objects = Self {
+            maps,
+            shares: Vec::new(),
+            places: BTreeMap::new(),
+            bytes,
+            types,
+            threads: threads.min(MOST_THREADS),
+            sizes,
+        };
+        objects.load_later(wanted, functions)?;
+        Ok(objects)
+    }
+
+    /// Loads further programs over the same maps.
+    pub(crate) fn load_later(
+        &mut self,
+        wanted: &BTreeSet<String>,
+        functions: &BTreeMap<String, String>,
+    ) -> Result<(), Error> {
+        let places = shares(&self.sizes, wanted, self.threads, self.shares.len());
+        let last = places.values().max().map_or(0, |last| last + 1);
+        // Threads begin with the ordinary niceness; nothing is seen before they are done.
+        let preferred = precedence::niceness().is_ok_and(|niceness| niceness < 0);
+        let loaded = std::thread::scope(|scope| {
+            let loads: Vec<_> = (self.shares.len()..last)
                 .map(|share| {
-                    let (maps, places, types) = (&maps, &places, types.as_ref());
-                    scope.spawn(move || load_share(bytes, types, maps, places, share, functions))
+                    let (objects, places) = (&*self, &places);
+                    scope.spawn(move || {
+                        if preferred {
+                            let _ = precedence::take_precedence();
+                        }
+                        objects.load_share(places, share, functions)
+                    })
                 })
                 .collect();
             let join = loads
@@ -73,11 +109,34 @@ impl Objects {
                 .map(|load| load.join().expect("it does not panic"));
             join.collect::<Result<Vec<_>, _>>()
         })?;
-        Ok(Self {
-            maps,
-            shares,
-            places,
-        })
+        self.shares.extend(loaded);
+        self.places.extend(places);
+        Ok(())
+    }
+
+    fn load_share(
+        &self,
+        places: &BTreeMap<String, usize>,
+        share: usize,
+        functions: &BTreeMap<String, String>,
+    ) -> Result<Object, Error> {
+        let mut open = open_with(self.bytes, self.types.as_ref())?;
+        // The same file has its maps in the same order.
+        for (mut map, made) in open.maps_mut().zip(self.maps.maps()) {
+            map.reuse_fd(made.as_fd())
+                .map_err(|e| Error::load("share the maps", e))?;
+        }
+        for mut program in open.progs_mut() {
+            let name = program.name().to_string_lossy().into_owned();
+            let is_ours = places.get(&name) == Some(&share);
+            program.set_autoload(is_ours);
+            if let Some(function) = functions.get(&name).filter(|_| is_ours) {
+                program
+                    .set_attach_target(0, Some(function.clone()))
+                    .map_err(|e| Error::load(format!("find {function}"), e))?;
+            }
+        }
+        open.load().map_err(|e| Error::load("load the programs", e))
     }
 
     /// The map of this name.
@@ -93,9 +152,9 @@ impl Objects {
     /// A descriptor of that map that outlives this.
     pub(crate) fn map_fd(&self, name: &str) -> Result<OwnedFd, Error> {
         let copied = self.map(name)?.as_fd().try_clone_to_owned();
-        copied.map_err(|source| Error::System {
+        copied.map_err(|refusal| Error::System {
             action: "duplicate a descriptor".into(),
-            source,
+            refusal,
         })
     }
 
@@ -110,11 +169,16 @@ impl Objects {
     }
 }
 
-/// Which thread loads which program, so that all have about the same number of instructions.
-fn shares(open: &OpenObject, wanted: &BTreeSet<String>, threads: usize) -> BTreeMap<String, usize> {
-    let mut sizes: Vec<(usize, String)> = open
-        .progs()
-        .map(|p| (p.insn_cnt(), p.name().to_string_lossy().into_owned()))
+/// Which thread loads which program, so that all have about the same number of instructions. Shares are
+/// counted from `first` on.
+fn shares(
+    sizes: &[(usize, String)],
+    wanted: &BTreeSet<String>,
+    threads: usize,
+    first: usize,
+) -> BTreeMap<String, usize> {
+    let mut sizes: Vec<&(usize, String)> = sizes
+        .iter()
         .filter(|(_, name)| wanted.contains(name))
         .collect();
     sizes.sort_by(|a, b| b.cmp(a));
@@ -123,34 +187,7 @@ fn shares(open: &OpenObject, wanted: &BTreeSet<String>, threads: usize) -> BTree
     for (size, name) in sizes {
         let least = (0..sums.len()).min_by_key(|&at| sums[at]).unwrap_or(0);
         sums[least] += size;
-        places.insert(name, least);
+        places.insert(name.clone(), first + least);
     }
     places
-}
-
-fn load_share(
-    bytes: &[u8],
-    types: Option<&File>,
-    maps: &Object,
-    places: &BTreeMap<String, usize>,
-    share: usize,
-    functions: &BTreeMap<String, String>,
-) -> Result<Object, Error> {
-    let mut open = open_with(bytes, types)?;
-    // The same file has its maps in the same order.
-    for (mut map, made) in open.maps_mut().zip(maps.maps()) {
-        map.reuse_fd(made.as_fd())
-            .map_err(|e| Error::load("share the maps", e))?;
-    }
-    for mut program in open.progs_mut() {
-        let name = program.name().to_string_lossy().into_owned();
-        let is_ours = places.get(&name) == Some(&share);
-        program.set_autoload(is_ours);
-        if let Some(function) = functions.get(&name).filter(|_| is_ours) {
-            program
-                .set_attach_target(0, Some(function.clone()))
-                .map_err(|e| Error::load(format!("find {function}"), e))?;
-        }
-    }
-    open.load().map_err(|e| Error::load("load the programs", e))
 }

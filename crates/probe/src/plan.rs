@@ -106,6 +106,17 @@ impl Copy {
         }
     }
 
+    /// Programs without which the rest makes little sense: all but those on raw tracepoints.
+    pub(crate) fn early(&self) -> BTreeSet<String> {
+        self.programs.difference(&self.late()).cloned().collect()
+    }
+
+    /// Programs that may come later: io_uring's.
+    pub(crate) fn late(&self) -> BTreeSet<String> {
+        let names = self.raw.iter().map(|(program, _)| (*program).to_owned());
+        names.collect()
+    }
+
     /// The function that each of its programs sits on, where they sit on functions.
     pub(crate) fn functions(&self) -> BTreeMap<String, String> {
         let own = self.calls.iter().filter_map(|call| {

@@ -10,7 +10,8 @@
 //! under load it works in batches and programs pay nothing for waking it; the larger the last batch,
 //! the longer the nap ([`nap_after`]), for every nap costs as much as many events. A nap that brought
 //! nothing is followed by sleep: the flag `reader_sleeps` asks the next program to ring the doorbell.
-//! An idle machine thus costs no wake-up at all.
+//! Events that end a long sleep are mostly alone: after them it sleeps again at once. An idle machine
+//! thus costs no wake-up at all.
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{Ordering, fence};
@@ -22,6 +23,7 @@ use event::Record;
 use crate::choice::Choice;
 use crate::counters::{Counters, CpuCounters, LossMeter, Losses};
 use crate::filters::Filters;
+use crate::lanes::LANES;
 use crate::layout::{CLASSES, FLAG_IO_URING, MAX_CPUS};
 use crate::loader::{self, Attached, Loaded, clock};
 use crate::options::{Backend, Options, Syscalls};
@@ -32,6 +34,10 @@ use crate::{Damage, Error, support};
 pub const SETTLE: Duration = Duration::from_micros(100);
 /// How long the reader rests after its last event, before it asks to be woken.
 const NAP: Duration = Duration::from_micros(400);
+/// A sleep that only events of a quiet machine end.
+const LONG: Duration = Duration::from_millis(5);
+/// Events between two looks whether the lane of processes runs full.
+const STRIDE: u32 = 256;
 
 /// How long the reader rests after a batch of so many events. In the longest of these naps two cores
 /// at full speed write a few hundred kilobytes.
@@ -87,8 +93,12 @@ pub struct Probe {
     watermark: u64,
     /// Nothing came since the last nap.
     idle: bool,
+    /// The last sleep was a [`LONG`] one.
+    rested: bool,
     /// Events since the last nap.
     batch: u32,
+    /// Events handed out, for what is looked at every [`STRIDE`] events.
+    turns: u32,
     received: Vec<[u64; CLASSES]>,
     stray: [u64; CLASSES],
 }
@@ -99,13 +109,41 @@ impl Probe {
     /// # Errors
     /// [`Error`] says what is missing and how to get it.
     pub fn open(options: &Options) -> Result<Self, Error> {
-        let loaded = loader::load(options)?;
+        let mut probe = Self::open_while(options, |probe| while probe.next().is_some() {})?;
+        probe.received.fill([0; CLASSES]);
+        Ok(probe)
+    }
+
+    /// The same for who wants what happens while the last programs are loaded: it is called every
+    /// millisecond with a probe that has everything already but what io_uring does.
+    ///
+    /// # Errors
+    /// As [`Probe::open`].
+    pub fn open_while(
+        options: &Options,
+        mut meanwhile: impl FnMut(&mut Self),
+    ) -> Result<Self, Error> {
+        let (loaded, mut late) = loader::load(options)?;
+        let mut probe = Self::of(loaded)?;
+        std::thread::scope(|scope| {
+            let loading = scope.spawn(|| late.load());
+            while !loading.is_finished() {
+                meanwhile(&mut probe);
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            loading.join().expect("it does not panic")
+        })?;
+        late.attach(&mut probe.loaded)?;
+        Ok(probe)
+    }
+
+    fn of(loaded: Loaded) -> Result<Self, Error> {
         let doorbell = loaded
             .doorbell
             .try_clone()
-            .map_err(|source| Error::System {
+            .map_err(|refusal| Error::System {
                 action: "duplicate a descriptor".into(),
-                source,
+                refusal,
             })?;
         let doorbell = Ring::map(doorbell, crate::shared::page_size())?;
         let epoll = epoll_on(&doorbell)?;
@@ -123,7 +161,9 @@ impl Probe {
             found: None,
             watermark: 0,
             idle: false,
+            rested: false,
             batch: 0,
+            turns: 0,
             received: vec![[0; CLASSES]; cpus],
             stray: [0; CLASSES],
         })
@@ -145,6 +185,13 @@ impl Probe {
     #[must_use]
     pub fn choice(&self) -> &Choice {
         &self.loaded.choice
+    }
+
+    /// How long it took from the begin of [`Probe::open`] until events came. Those of io_uring come when
+    /// it returns.
+    #[must_use]
+    pub fn first_events(&self) -> Duration {
+        self.loaded.first_events
     }
 
     /// Whether everything is still in place, for who reports the monitor's health. Cheap: a look at
@@ -278,6 +325,7 @@ impl Probe {
             }
             self.idle = false;
             self.batch = self.batch.saturating_add(1);
+            self.turns = self.turns.wrapping_add(1);
             return Some(Event {
                 record: found.record,
                 io_uring: found.flags & FLAG_IO_URING != 0,
@@ -318,6 +366,35 @@ impl Probe {
             buffer.advance(len);
             buffer.publish_some();
             self.heads[ring] = buffer.head();
+            if self.turns.is_multiple_of(STRIDE) {
+                self.relieve();
+            }
+        }
+    }
+
+    /// Where events of processes are about to be lost because so many others come before them, gives
+    /// up those others: without processes nothing makes sense.
+    #[cold]
+    fn relieve(&mut self) {
+        let lane = self.loaded.rings.len() / LANES as usize;
+        let (processes, others) = self.loaded.rings.split_at_mut(lane);
+        processes.iter_mut().for_each(Ring::refresh);
+        if !processes.iter().any(Ring::is_crowded) {
+            return;
+        }
+        let heads = self.heads.iter_mut().skip(lane);
+        for (ring, head) in others.iter_mut().zip(heads).skip(lane) {
+            ring.refresh();
+            while let Head::Ready { at, len, .. } = ring.head() {
+                // SAFETY: nothing is given back before the loop has ended.
+                let bytes: &[u8] = unsafe { ring.bytes(at, len) };
+                if let Some(found) = entry(bytes) {
+                    self.loaded.shared.give_up(found.record.cpu, found.class);
+                }
+                ring.advance(len);
+            }
+            *head = Head::None;
+            ring.publish();
         }
     }
 
@@ -371,9 +448,11 @@ impl Probe {
                 // They are too young: wait until they are not, or longer where more will come.
                 nap(nap_after(self.batch).min(left));
                 self.batch = 0;
-            } else if self.idle {
+            } else if self.idle || self.rested {
+                let begun = Instant::now();
                 let interrupted = self.sleep(left)?;
                 self.idle = false;
+                self.rested = begun.elapsed() > LONG;
                 if interrupted && !self.has_unread() {
                     return Ok(false);
                 }
@@ -422,7 +501,7 @@ impl Probe {
             std::io::ErrorKind::Interrupted => Ok(true),
             _ => Err(Error::System {
                 action: "wait for events".into(),
-                source: error,
+                refusal: error,
             }),
         }
     }

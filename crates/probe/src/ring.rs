@@ -131,6 +131,11 @@ impl Ring {
         self.seen - self.position
     }
 
+    /// Whether so much is unread that records may soon be lost.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.backlog() > self.size as u64 / 4 * 3
+    }
+
     /// The first unread record; skips discarded ones.
     #[inline]
     pub(crate) fn head(&mut self) -> Head {

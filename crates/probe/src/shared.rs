@@ -20,6 +20,8 @@ pub(crate) struct Shared {
     len: usize,
     /// Numbers of programs that the kernel may pass over.
     programs: OnceLock<Vec<u32>>,
+    /// Events that the reader gave up, by CPU and class.
+    given_up: Box<[[AtomicU64; CLASSES]]>,
 }
 
 // SAFETY: the mapping belongs to this value alone, and everything in it is accessed atomically.
@@ -28,7 +30,8 @@ unsafe impl Send for Shared {}
 unsafe impl Sync for Shared {}
 
 impl Shared {
-    pub(crate) fn map(fd: BorrowedFd<'_>) -> Result<Self, Error> {
+    /// Maps it, for CPU numbers below `cpus`.
+    pub(crate) fn map(fd: BorrowedFd<'_>, cpus: usize) -> Result<Self, Error> {
         let page = page_size();
         let len = size_of::<SharedMemory>().div_ceil(page) * page;
         // SAFETY: a new mapping at an address of the kernel's choice.
@@ -50,6 +53,9 @@ impl Shared {
             memory,
             len,
             programs: OnceLock::new(),
+            given_up: std::iter::repeat_with(Default::default)
+                .take(cpus)
+                .collect(),
         })
     }
 
@@ -143,6 +149,17 @@ impl Shared {
         self.u32_at(unsafe { &raw const (*self.raw()).reader_sleeps })
     }
 
+    /// Counts an event as lost for want of room that the reader gave up.
+    pub(crate) fn give_up(&self, cpu: u16, class: u8) {
+        let counts = self
+            .given_up
+            .get(usize::from(cpu))
+            .or(self.given_up.first());
+        if let Some(counts) = counts {
+            counts[usize::from(class).min(CLASSES - 1)].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// What a CPU lost: by class for want of room, for size, and for want of a buffer.
     pub(crate) fn losses(&self, cpu: usize) -> ([u64; CLASSES], u64, u64) {
         assert!(cpu < MAX_CPUS, "callers iterate over 0..MAX_CPUS");
@@ -154,6 +171,9 @@ impl Shared {
             let mut full = [0; CLASSES];
             for (i, slot) in full.iter_mut().enumerate() {
                 *slot = load(&raw const (*raw).lost_full[i]);
+                if let Some(given_up) = self.given_up.get(cpu) {
+                    *slot += given_up[i].load(Ordering::Relaxed);
+                }
             }
             (
                 full,

@@ -15,6 +15,8 @@ use crate::Error;
 pub struct Support {
     /// Type information of the kernel, `/sys/kernel/btf/vmlinux`.
     pub btf: bool,
+    /// The call `bpf` reaches the kernel; filters of system calls around containers may answer in its place.
+    pub reachable: bool,
     /// Ring buffers (5.8).
     pub ring_buffer: bool,
     /// Programs on raw tracepoints with types (5.5).
@@ -44,6 +46,8 @@ pub fn support() -> Support {
         if error.kind() == libbpf_rs::ErrorKind::PermissionDenied);
     Support {
         btf: Path::new("/sys/kernel/btf/vmlinux").exists(),
+        // Every kernel with BPF has arrays, and gives them to those who may load programs.
+        reachable: MapType::Array.is_supported().unwrap_or(false),
         ring_buffer: ring_buffer.unwrap_or(false),
         // Not ProgramType::Tracing: that is tried out with fentry, which locked-down kernels refuse
         // while typed tracepoints work.
@@ -68,6 +72,13 @@ impl Support {
     pub fn check(&self) -> Result<(), Error> {
         if !self.privileged {
             return Err(Error::Privilege);
+        }
+        if !self.reachable {
+            return Err(Error::Kernel {
+                what: "calls of bpf() do not get through to it",
+                remedy: "in a container, let its seccomp filter pass bpf and perf_event_open (older filters do so for \
+                         CAP_SYS_ADMIN alone); elsewhere, boot one built with CONFIG_BPF_SYSCALL=y",
+            });
         }
         if !self.btf {
             return Err(Error::Kernel {
@@ -148,6 +159,7 @@ mod tests {
     fn missing_features_are_named() {
         let good = Support {
             btf: true,
+            reachable: true,
             ring_buffer: true,
             tracing: true,
             privileged: true,
@@ -166,6 +178,14 @@ mod tests {
                 ..good.clone()
             })
             .contains("CONFIG_DEBUG_INFO_BTF")
+        );
+        assert!(
+            text(Support {
+                reachable: false,
+                ring_buffer: false,
+                ..good.clone()
+            })
+            .contains("seccomp")
         );
         assert!(
             text(Support {

@@ -70,13 +70,13 @@ impl Tracefs {
         let action = || format!("read the number of tracepoint {group}/{name}");
         File::from(file)
             .read_to_string(&mut text)
-            .map_err(|source| Error::System {
+            .map_err(|refusal| Error::System {
                 action: action(),
-                source,
+                refusal,
             })?;
         let number = text.trim().parse().map_err(|_| Error::System {
             action: action(),
-            source: std::io::Error::other("not a number"),
+            refusal: std::io::Error::other("not a number"),
         })?;
         Ok(Some(number))
     }

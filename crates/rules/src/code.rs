@@ -1,19 +1,6 @@
 //! The codes of this crate: the hundred P01.
 
-use diag::Code;
-
-macro_rules! codes {
-    ($($name:ident = $id:literal, $title:literal, $explanation:literal;)*) => {
-        $(
-            #[doc = $title]
-            pub static $name: Code = Code { id: $id, title: $title, explanation: $explanation };
-        )*
-        /// All of them, by number.
-        pub static ALL: &[&Code] = &[$(&$name),*];
-    };
-}
-
-codes! {
+diag::codes! {
     YAML_SYNTAX = "P0102", "the file is not well-formed YAML",
         "The text cannot be read as YAML from the marked place on. Often the indentation of a line differs from its neighbours', a quote is not closed, or a plain text contains `: ` or ` #` and needs quotes. Nothing of the file is loaded.";
     YAML_LIMIT = "P0103", "the file asks for too much",
@@ -86,6 +73,18 @@ codes! {
         "The configuration adds a field to the alerts of this rule that does not exist in its event source.";
     TOO_LARGE = "P0147", "a condition grows too large",
         "With all lists and macros inserted the condition has more parts than any rule needs. Macros that use others twice double at every step.";
+    SEVERAL_MEMORIES = "P0150", "a rule that would remember in two ways",
+        "A rule has one of `sequence`, `threshold` and `first_seen`. Make two rules of it; what both need can be a macro.";
+    BAD_STATEFUL = "P0151", "a malformed `sequence`, `threshold` or `first_seen`",
+        "`sequence` has `steps` (at least two, each with `step`, its name, and `condition`), `within`, and optionally `by` and `until`. `threshold` has `at_least` and `within`, and optionally `by` and one of `distinct` and `sum`, which name a field. `first_seen` has `fields`, and optionally `per` and `learn`.";
+    BAD_DURATION = "P0152", "a span of time cannot be read",
+        "Spans of time are a whole number and a unit: ns, ms, s, m, h or d, as in `90s` or `7d`.";
+    BAD_STEP_NAME = "P0153", "a step's name cannot be used",
+        "Later steps and the output write a step's name before a field, as in `download.fd.name`. So it is a word of letters, digits and underscores that begins with a letter, differs from the other steps' names, and is not how fields of the source begin.";
+    STEP_ALONE = "P0154", "a step says nothing of its own event",
+        "What a step compares with earlier steps is only looked at for events that meet the rest of its condition, joined by `and`. Add what the event must be by itself, beginning with `evt.type`.";
+    BAD_GROUP_FIELD = "P0155", "a field cannot serve here",
+        "`by`, `per` and `fields` take fields with one value, or the words process, process_tree, session, container, user, connection, image and host; `sum` takes a field that is a number. Elements of lists, and fields that only conditions know, cannot be compared from event to event.";
     UNKNOWN_ITEM = "P0160", "an unknown kind of item",
         "None of the keys `rule`, `macro`, `list`, `required_engine_version`, `required_plugin_versions` is there, so the item means nothing and is left out.";
     UNKNOWN_KEY = "P0161", "an unknown key",

@@ -4,6 +4,7 @@ use diag::Span;
 
 use crate::context::{Context, Written};
 use crate::priority::Priority;
+use crate::stateful::definition::StatefulDef;
 
 /// Where in the order of things a definition stands.
 #[derive(Clone, Copy, Debug, Default)]
@@ -106,6 +107,8 @@ pub struct RuleDef {
     pub tags: Vec<String>,
     /// Its exceptions.
     pub exceptions: Vec<ExceptionDef>,
+    /// What it remembers.
+    pub stateful: Option<StatefulDef>,
 }
 
 /// What an item with `append` or `override` changes in a rule.
@@ -139,6 +142,8 @@ pub struct RuleUpdate {
     pub capture: Option<bool>,
     /// `capture_duration`
     pub capture_duration: Option<u32>,
+    /// `sequence`, `threshold` or `first_seen`
+    pub stateful: Option<StatefulDef>,
 }
 
 impl RuleUpdate {
@@ -160,6 +165,7 @@ impl RuleUpdate {
             skip_if_unknown: None,
             capture: None,
             capture_duration: None,
+            stateful: None,
         }
     }
 
@@ -177,6 +183,7 @@ impl RuleUpdate {
             && self.skip_if_unknown.is_none()
             && self.capture.is_none()
             && self.capture_duration.is_none()
+            && self.stateful.is_none()
     }
 }
 

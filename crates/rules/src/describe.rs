@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::codes::CodeSet;
 use crate::events::{Events, codes_of};
 use crate::ruleset::{List, Macro, Rule, RuleSet};
+use crate::stateful::{RuleSchema, Stateful, duration};
 
 /// Event sources by name.
 pub type Sources<'s> = [(&'s str, &'s dyn Schema)];
@@ -46,14 +47,22 @@ pub fn rule(set: &RuleSet, name: &str, sources: &Sources<'_>) -> Option<Value> {
 }
 
 fn one(set: &RuleSet, rule: &Rule, sources: &Sources<'_>) -> Value {
-    let compiled = Usage::of(&rule.ast);
+    let mut compiled = Usage::of(&rule.ast);
     let schema = sources
         .iter()
         .find(|(name, _)| *name == rule.source)
         .map(|(_, s)| *s);
+    let mut text = rule.condition.clone();
+    for part in rule.stateful.iter().flat_map(Stateful::parts) {
+        compiled.add(&part.ast);
+        text = joined(&text, &part.condition);
+    }
     // A field that the output prints twice is listed twice.
     let mut output_fields: Vec<String> = schema
-        .and_then(|schema| Template::parse(&rule.output_template, schema).ok())
+        .and_then(|schema| {
+            let schema = RuleSchema::new(rule, schema);
+            Template::parse(&rule.output_template, &schema).ok()
+        })
         .map(|template| template.mentions().map(str::to_owned).collect())
         .unwrap_or_default();
     output_fields.sort_unstable();
@@ -66,7 +75,7 @@ fn one(set: &RuleSet, rule: &Rule, sources: &Sources<'_>) -> Value {
     } else {
         event_names(&rule.event_codes)
     };
-    let (macros, lists) = mentions(set, &rule.condition);
+    let (macros, lists) = mentions(set, &text);
     let mut details = json!({
         "macros": macros,
         "lists": lists,
@@ -86,6 +95,9 @@ fn one(set: &RuleSet, rule: &Rule, sources: &Sources<'_>) -> Value {
         .iter()
         .filter_map(|f| Some((f.key.clone(), json!(f.format.as_ref()?))))
         .collect();
+    if let Some(stateful) = &rule.stateful {
+        details["stateful"] = memory(stateful);
+    }
     if !extra.is_empty() {
         details["extra_output_formatted_fields"] = Value::Object(extra);
     }
@@ -104,6 +116,35 @@ fn one(set: &RuleSet, rule: &Rule, sources: &Sources<'_>) -> Value {
         },
         "details": details,
     })
+}
+
+/// What a rule remembers; a key of ours.
+fn memory(stateful: &Stateful) -> Value {
+    let mut value = json!({
+        "kind": stateful.key(),
+        "summary": stateful.summary(),
+        "by": stateful.by,
+    });
+    if let Some(within) = stateful.within() {
+        value["within"] = duration::text(within).into();
+    }
+    let parts = stateful.parts().map(|part| {
+        let (condition, compiled) = (&part.condition, part.ast.to_string());
+        json!({"step": part.name, "condition": condition, "condition_compiled": compiled})
+    });
+    let parts: Vec<Value> = parts.collect();
+    if !parts.is_empty() {
+        value["steps"] = parts.into();
+    }
+    value
+}
+
+/// Two conditions as one text, either of which may be empty.
+fn joined(a: &str, b: &str) -> String {
+    if a.is_empty() {
+        return format!("({b})");
+    }
+    format!("({a}) or ({b})")
 }
 
 fn macro_(set: &RuleSet, one: &Macro) -> Value {
@@ -171,10 +212,14 @@ struct Usage {
 impl Usage {
     fn of(ast: &Ast) -> Self {
         let mut usage = Self::default();
-        for (_, check) in ast.checks() {
-            usage.check(check);
-        }
+        usage.add(ast);
         usage
+    }
+
+    fn add(&mut self, ast: &Ast) {
+        for (_, check) in ast.checks() {
+            self.check(check);
+        }
     }
 
     fn check(&mut self, check: &Check) {

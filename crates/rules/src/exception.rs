@@ -2,35 +2,12 @@
 //!
 //! The translation is text, made before lists are inserted, so that a value may be a list's name.
 
-use filter::Schema;
+use filter::{Modifier, Operator, Schema};
 
 use crate::code;
 use crate::definition::{Entry, ExceptionDef, Text};
 use crate::finding::{Class, Finding};
 use crate::reader::Refused;
-
-/// Operators that take a list.
-const LIST_OPERATORS: [&str; 3] = ["in", "pmatch", "intersects"];
-
-/// Operators that may have a modifier behind them.
-const TEXT_OPERATORS: [&str; 12] = [
-    "==",
-    "=",
-    "!=",
-    "glob",
-    "iglob",
-    "contains",
-    "icontains",
-    "bcontains",
-    "startswith",
-    "bstartswith",
-    "endswith",
-    "regex",
-];
-
-const OTHER_OPERATORS: [&str; 5] = ["exists", "<", "<=", ">", ">="];
-
-const MODIFIERS: [&str; 3] = ["oneof", "anyof", "allof"];
 
 fn refuse<T>(
     code: &'static diag::Code,
@@ -46,17 +23,18 @@ fn refuse<T>(
 fn has_modifier(operator: &str) -> bool {
     operator
         .split_once(' ')
-        .is_some_and(|(op, modifier)| TEXT_OPERATORS.contains(&op) && MODIFIERS.contains(&modifier))
+        .is_some_and(|(operator, modifier)| {
+            Operator::named(operator).is_some_and(Operator::takes_modifier)
+                && Modifier::named(modifier).is_some()
+        })
 }
 
 fn takes_list(operator: &str) -> bool {
-    LIST_OPERATORS.contains(&operator) || has_modifier(operator)
+    Operator::named(operator).is_some_and(Operator::takes_list) || has_modifier(operator)
 }
 
 fn is_operator(operator: &str) -> bool {
-    takes_list(operator)
-        || TEXT_OPERATORS.contains(&operator)
-        || OTHER_OPERATORS.contains(&operator)
+    Operator::named(operator).is_some() || has_modifier(operator)
 }
 
 /// Checks fields and operators, and fills in the default operators.

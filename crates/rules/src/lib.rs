@@ -14,7 +14,7 @@
 //! `expansion` and `exception`, `compile` with `events` and `output`. [`finding`] and [`context`]
 //! are what is said on the way; [`result`] puts it into the form of Falco's results, [`describe`]
 //! the rules into that of its listings, [`schema`] is the advisory check against the published
-//! schema, [`select`] switches rules on and off.
+//! schema, [`select`] switches rules on and off. [`stateful`] is about rules that remember.
 
 #![forbid(unsafe_code)]
 
@@ -39,6 +39,7 @@ pub mod ruleset;
 pub mod schema;
 pub mod select;
 mod state;
+pub mod stateful;
 pub mod yaml;
 
 pub use codes::CodeSet;

@@ -92,6 +92,8 @@ fn defined_or(append: bool, key: &'static str) -> Change {
 impl RuleUpdate {
     /// The keys that it changes.
     fn keys(&self) -> Vec<&'static str> {
+        use crate::stateful::definition::KindDef;
+        let kind = self.stateful.as_ref().map(|stateful| &stateful.kind);
         let keys = [
             ("condition", self.condition.is_some()),
             ("output", self.output.is_some()),
@@ -104,6 +106,12 @@ impl RuleUpdate {
             ("skip-if-unknown-filter", self.skip_if_unknown.is_some()),
             ("capture", self.capture.is_some()),
             ("capture_duration", self.capture_duration.is_some()),
+            ("sequence", matches!(kind, Some(KindDef::Sequence { .. }))),
+            ("threshold", matches!(kind, Some(KindDef::Threshold { .. }))),
+            (
+                "first_seen",
+                matches!(kind, Some(KindDef::FirstSeen { .. })),
+            ),
         ];
         let named = keys.into_iter().filter(|(_, there)| *there);
         named.map(|(key, _)| key).collect()

@@ -5,6 +5,7 @@ use filter::Ast;
 
 use crate::codes::CodeSet;
 use crate::priority::Priority;
+use crate::stateful::Stateful;
 
 /// Everything that was loaded, in order of first definition.
 #[derive(Clone, Debug, Default)]
@@ -60,6 +61,9 @@ pub struct Rule {
     pub syscall_codes: CodeSet,
     /// What the files did to it, in their order; the first definition comes first.
     pub origins: Vec<Origin>,
+    /// What it remembers from event to event. [`ast`](Self::ast) then says which events can matter to
+    /// it at all; one that meets it has not fired the rule yet.
+    pub stateful: Option<Stateful>,
 }
 
 /// An item of a rule file that made or changed a rule, macro or list.

@@ -106,6 +106,9 @@ static RULE: Shape = Shape::Mapping {
                     ("output", OPERATION),
                     ("priority", OPERATION),
                     ("skip-if-unknown-filter", OPERATION),
+                    ("sequence", OPERATION),
+                    ("threshold", OPERATION),
+                    ("first_seen", OPERATION),
                     ("tags", OPERATION),
                     ("warn_evttypes", OPERATION),
                 ],
@@ -120,7 +123,10 @@ static RULE: Shape = Shape::Mapping {
         ("skip-if-unknown-filter", Shape::Truth),
         ("source", Shape::Text),
         ("tags", Shape::Sequence(&Shape::Text)),
-        // Ours; the published schema has no such key.
+        // Ours; the published schema has no such keys.
+        ("sequence", Shape::Anything),
+        ("first_seen", Shape::Anything),
+        ("threshold", Shape::Anything),
         ("tests", Shape::Anything),
         ("warn_evttypes", Shape::Truth),
     ],

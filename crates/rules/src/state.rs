@@ -384,6 +384,7 @@ impl State {
         if let Some(exceptions) = update.exceptions {
             rule.exceptions = exceptions;
         }
+        rule.stateful = update.stateful.or(rule.stateful.take());
         rule.enabled = update.enabled.unwrap_or(rule.enabled);
         rule.warn_evttypes = update.warn_evttypes.unwrap_or(rule.warn_evttypes);
         rule.skip_if_unknown = update.skip_if_unknown.unwrap_or(rule.skip_if_unknown);

@@ -91,6 +91,8 @@ pub struct Counters {
     pub containers_dropped: u64,
     /// Container events whose text was no record.
     pub containers_malformed: u64,
+    /// Container records that came without an image, those of pods' sandboxes not counted.
+    pub containers_without_image: u64,
     /// Control groups that were named after a container in another place.
     pub identities_refused: u64,
     /// Users and groups not kept because the table was full.

@@ -154,7 +154,7 @@ mod tests {
     fn what_nobody_knows_leaves_no_trace() {
         let mut state = live();
         for i in 0..50 {
-            load(&mut state, 100 + i, 100 + i, &format!("/jobs/job-{i}"));
+            load(&mut state, 100 + i, 2 + i, &format!("/jobs/job-{i}"));
             state.container_failed(format!("job-{i}").as_bytes());
         }
         state.take_sightings();

@@ -82,6 +82,8 @@ impl State {
         let copy = Thread {
             enter: None,
             links: Links::default(),
+            // Its ancestors may be left out.
+            tree: self.tree(ix),
             ..old.clone()
         };
         let there = part.threads.insert(copy);

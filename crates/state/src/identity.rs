@@ -17,7 +17,9 @@ use std::sync::Arc;
 
 use event::Record;
 
-use crate::container::{Cgroups, Container, Family, Identity, Metadata, Sighting, is_list, parse};
+use crate::container::{
+    Cgroups, Container, Family, Identity, Metadata, Pending, Sighting, is_list, parse,
+};
 use crate::context::Context;
 use crate::state::State;
 use crate::thread::{Thread, ThreadIx};
@@ -40,14 +42,21 @@ const VARIABLE_MAX: usize = 1024;
 const WAIT_MAX_MS: u64 = 60_000;
 
 impl State {
-    /// Control groups, with the container that they name.
-    pub(crate) fn cgroups_of(&mut self, raw: &[u8], pid: i64) -> Rc<Cgroups> {
-        self.cgroups_after(None, raw, pid)
+    /// Control groups, with the container that they name. `inside`: the process lives in a pid
+    /// namespace of its own.
+    pub(crate) fn cgroups_of(&mut self, raw: &[u8], pid: i64, inside: bool) -> Rc<Cgroups> {
+        self.cgroups_after(None, raw, pid, inside)
     }
 
     /// The same of a process that was in `old` before: who makes a group that is called like
     /// another container stays where he was.
-    fn cgroups_after(&mut self, old: Option<&Identity>, raw: &[u8], pid: i64) -> Rc<Cgroups> {
+    fn cgroups_after(
+        &mut self,
+        old: Option<&Identity>,
+        raw: &[u8],
+        pid: i64,
+        inside: bool,
+    ) -> Rc<Cgroups> {
         let cgroups = Cgroups::new(raw);
         let found = {
             let known =
@@ -59,6 +68,11 @@ impl State {
         let Some((identity, path)) = found else {
             return Rc::new(cgroups);
         };
+        if !inside && self.is_doubtful(&identity) {
+            // Who comes out of a container by such a group is not on the host for it.
+            let doubt = |_| cgroups.with(old.cloned());
+            return Rc::new(old.map_or_else(|| cgroups.doubting(identity), doubt));
+        }
         if self.is_claimed_falsely(&identity, &path) {
             self.counters.identities_refused += 1;
             return Rc::new(cgroups.with(old.cloned()));
@@ -68,11 +82,18 @@ impl State {
     }
 
     /// The groups' `Rc` if they say the same, else new ones.
-    pub(crate) fn cgroups_like(&mut self, old: &Rc<Cgroups>, raw: &[u8], pid: i64) -> Rc<Cgroups> {
-        if old.has(raw) || !is_list(raw) {
+    pub(crate) fn cgroups_like(
+        &mut self,
+        old: &Rc<Cgroups>,
+        raw: &[u8],
+        pid: i64,
+        inside: bool,
+    ) -> Rc<Cgroups> {
+        let is_same = old.has(raw) && !(inside && old.doubtful().is_some());
+        if is_same || !is_list(raw) {
             old.clone()
         } else {
-            self.cgroups_after(old.identity(), raw, pid)
+            self.cgroups_after(old.identity(), raw, pid, inside)
         }
     }
 
@@ -213,13 +234,21 @@ impl State {
             self.counters.containers_malformed += 1;
             return;
         };
+        if container.image.is_empty() && !container.is_pod_sandbox {
+            self.counters.containers_without_image += 1;
+        }
         let container = Arc::new(container);
         cx.container = Some(container.clone());
         if container.id.is_empty() {
             return;
         }
         self.sightings.settle(&container.id);
+        let is_doubted = container.host_pid && self.sightings.awaited;
+        let id = container.id.clone();
         self.keep_container(container);
+        if is_doubted {
+            self.trust_threads(&id);
+        }
     }
 
     /// A message of the engine's own or of a plugin.
@@ -281,7 +310,9 @@ impl State {
 
     /// From now on unknown containers are noted and somebody answers; `ms`: how long alerts wait.
     pub fn await_containers(&mut self, ms: u64) {
-        self.sightings.awaited = true;
+        if !std::mem::replace(&mut self.sightings.awaited, true) {
+            self.doubt_threads();
+        }
         self.container_wait_ns = ms.min(WAIT_MAX_MS) * 1_000_000;
     }
 
@@ -342,8 +373,13 @@ impl State {
     /// What is known of a container; the empty id is the host.
     #[must_use]
     pub fn container_metadata(&self, id: &[u8]) -> Metadata {
-        if id.is_empty() || self.containers.contains_key(id) {
+        if id.is_empty() {
             Metadata::Complete
+        } else if let Some(container) = self.containers.get(id) {
+            match container.pending {
+                Pending::Nothing => Metadata::Complete,
+                _ => Metadata::Pending,
+            }
         } else if self.sightings.is_pending(id) {
             Metadata::Pending
         } else {
@@ -410,13 +446,13 @@ mod tests {
     #[test]
     fn a_container_is_asked_for_once() {
         let mut state = live();
-        let cgroups = state.cgroups_of(&group("/docker/ID"), 7);
+        let cgroups = state.cgroups_of(&group("/docker/ID"), 7, true);
         assert_eq!(cgroups.container_id(), SHORT);
         assert_eq!(state.container_metadata(SHORT), Metadata::Pending);
         let sightings = state.take_sightings();
         assert_eq!((sightings.len(), sightings[0].pid), (1, 7));
         assert_eq!(*sightings[0].identity.full_id, *ID.as_bytes());
-        state.cgroups_of(&group("/docker/ID/below"), 8);
+        state.cgroups_of(&group("/docker/ID/below"), 8, true);
         assert!(!state.has_sightings());
         message(
             &mut state,
@@ -442,13 +478,13 @@ mod tests {
     #[test]
     fn in_a_capture_nobody_waits() {
         let mut state = State::new(Options::default());
-        state.cgroups_of(&group("/docker/ID"), 7);
+        state.cgroups_of(&group("/docker/ID"), 7, true);
         assert!(!state.has_sightings());
         assert_eq!(state.container_metadata(SHORT), Metadata::Unknown);
         let cx = message(&mut state, WAIT_EVENT, "250");
         assert!(!cx.visible);
         assert_eq!(state.container_wait(), 250_000_000);
-        state.cgroups_of(&group("/docker/ID"), 7);
+        state.cgroups_of(&group("/docker/ID"), 7, true);
         assert_eq!(state.container_metadata(SHORT), Metadata::Pending);
         let cx = message(
             &mut state,
@@ -465,6 +501,8 @@ mod tests {
         let process = event::snapshot::Process {
             tid: 5,
             pid: 5,
+            vtid: 1,
+            vpid: 1,
             cgroups: b"memory=/some/thing\0",
             ..event::snapshot::Process::default()
         };
@@ -474,12 +512,16 @@ mod tests {
         message(&mut state, UNKNOWN_EVENT, r#"{"container":{"id":"thing"}}"#);
         assert_eq!(state.thread(ix).container_id(), b"thing");
         assert_eq!(
-            state.cgroups_of(b"memory=/some/thing\0", 6).container_id(),
+            state
+                .cgroups_of(b"memory=/some/thing\0", 6, true)
+                .container_id(),
             b"thing"
         );
         message(&mut state, "container", r#"{"container":{"id":"thing"}}"#);
         assert_eq!(
-            state.cgroups_of(b"memory=/some/thing\0", 6).container_id(),
+            state
+                .cgroups_of(b"memory=/some/thing\0", 6, true)
+                .container_id(),
             b"thing"
         );
     }
@@ -487,20 +529,25 @@ mod tests {
     #[test]
     fn a_group_of_the_same_name_elsewhere_is_no_container() {
         let mut state = live();
-        state.cgroups_of(&group("/docker/ID"), 7);
-        let forged = state.cgroups_of(&group("/user.slice/user-1000.slice/docker-ID.scope"), 8);
+        state.cgroups_of(&group("/docker/ID"), 7, true);
+        let forged = state.cgroups_of(
+            &group("/user.slice/user-1000.slice/docker-ID.scope"),
+            8,
+            true,
+        );
         assert_eq!(forged.container_id(), b"");
         assert_eq!(state.counters().identities_refused, 1);
         // Who was in a container before is not on the host for it.
         let other = state.cgroups_of(
             &format!("cpuset=/docker/{}\0", "fedcba9876543210".repeat(4)).into_bytes(),
             9,
+            true,
         );
-        let escaped = state.cgroups_like(&other, &group("/user.slice/docker-ID.scope"), 9);
+        let escaped = state.cgroups_like(&other, &group("/user.slice/docker-ID.scope"), 9, true);
         assert_eq!(escaped.container_id(), b"fedcba987654");
         for same in ["/docker/ID", "/docker/ID/x", "/../docker/ID", "/../../ID"] {
             assert_eq!(
-                state.cgroups_of(&group(same), 9).container_id(),
+                state.cgroups_of(&group(same), 9, true).container_id(),
                 SHORT,
                 "{same}"
             );
@@ -510,12 +557,12 @@ mod tests {
     #[test]
     fn named_containers_have_a_record_at_once() {
         let mut state = live();
-        let cgroups = state.cgroups_of(b"name=systemd=/lxc.payload.web\0", 3);
+        let cgroups = state.cgroups_of(b"name=systemd=/lxc.payload.web\0", 3, true);
         assert_eq!(cgroups.container_id(), b"web");
         assert_eq!(state.container(b"web").unwrap().kind_name(), "lxc");
         assert_eq!(state.container_metadata(b"web"), Metadata::Complete);
         assert_eq!(state.take_sightings().len(), 1);
-        state.cgroups_of(b"name=systemd=/lxc.payload.web/x\0", 4);
+        state.cgroups_of(b"name=systemd=/lxc.payload.web/x\0", 4, true);
         assert!(!state.has_sightings());
     }
 

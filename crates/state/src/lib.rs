@@ -45,6 +45,7 @@ mod credentials;
 mod departures;
 mod descriptor;
 mod descriptors;
+mod doubt;
 mod enter;
 mod excerpt;
 mod exit;
@@ -74,7 +75,7 @@ mod thread;
 pub use accounts::{Group, User};
 pub use container::{
     Cgroups, Container, Engines, Family, Fixed, Identity, Kubernetes, Mesos, Metadata, Mount,
-    Object, PortMapping, Probe, Sighting,
+    Object, Pending, PortMapping, Probe, Sighting,
 };
 pub use context::{Context, Counters, Lookup, NoLookup, Options};
 pub use descriptor::{Descriptor, DescriptorFlags, Kind, L4Proto, SocketName};

@@ -99,6 +99,7 @@ impl State {
             root: self.shared.text.clone(),
             cgroups: self.shared.cgroups.clone(),
             generation: 0,
+            tree: 0,
             cwd: self.shared.text.clone(),
             env: self.shared.text.clone(),
             descriptors: self.shared.descriptors.clone(),
@@ -181,7 +182,8 @@ impl State {
         };
         thread.root = cut(process.root, ROOT_MAX).into();
         if crate::container::is_list(process.cgroups) {
-            thread.cgroups = self.cgroups_of(process.cgroups, process.pid);
+            let inside = thread.is_in_pidns();
+            thread.cgroups = self.cgroups_of(process.cgroups, process.pid, inside);
         }
         thread.env = cut(process.env, ENV_MAX).into();
         if thread.is_main() {

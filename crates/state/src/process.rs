@@ -11,7 +11,7 @@ use crate::context::{Context, Lookup};
 use crate::image::{Image, ImageFile, ImageTexts};
 use crate::load::{DELETED, ENV_MAX, cut};
 use crate::state::State;
-use crate::thread::{Capabilities, Memory, Thread, ThreadFlags, ThreadIx};
+use crate::thread::{Capabilities, Memory, Thread, ThreadFlags, ThreadIx, tree_of};
 
 /// A thread created less long ago than this is the child's that its event tells of.
 const FRESH_NS: u64 = 2_000_000_000;
@@ -234,6 +234,8 @@ impl State {
         child.pgid = parent.pgid;
         child.tty = parent.tty;
         child.loginuid = parent.loginuid;
+        // Children of the first process are trees of their own.
+        child.tree = if parent.pid == 1 { 0 } else { self.tree(from) };
         child.caps = parent.caps;
         child.root = parent.root.clone();
         if is_thread {
@@ -264,7 +266,8 @@ impl State {
             ..texts(p)
         };
         child.image = self.image_like(&image, &texts, image.file);
-        child.cgroups = self.cgroups_like(&cgroups, p.param(14), child.pid);
+        let inside = child.is_in_pidns() || child.flags.contains(ThreadFlags::CLONE_NEWPID);
+        child.cgroups = self.cgroups_like(&cgroups, p.param(14), child.pid, inside);
         child.fdlimit = id(p, 7);
         read_memory(&mut child.memory, p);
         child.uid = p.u32(16).unwrap_or(u32::MAX);
@@ -325,7 +328,9 @@ impl State {
         let image = self.new_image(&texts, file);
         self.scratch = path;
         let pid = id(p, 4);
-        let cgroups = self.cgroups_like(&self.threads.at(ix).cgroups.clone(), p.param(14), pid);
+        let inside = self.threads.at(ix).is_in_pidns();
+        let cgroups = self.threads.at(ix).cgroups.clone();
+        let cgroups = self.cgroups_like(&cgroups, p.param(14), pid, inside);
 
         let thread = self.threads.at_mut(ix);
         thread.image = image;
@@ -350,7 +355,12 @@ impl State {
         }
         thread.tty = p.u32(16).unwrap_or(thread.tty);
         thread.vpgid = p.i64(17).unwrap_or(thread.vpgid);
-        thread.loginuid = p.u32(18).unwrap_or(thread.loginuid);
+        let loginuid = p.u32(18).unwrap_or(thread.loginuid);
+        if loginuid != thread.loginuid {
+            // A login begins a tree.
+            thread.loginuid = loginuid;
+            thread.tree = tree_of(thread);
+        }
         if let (Some(inheritable), Some(permitted), Some(effective)) =
             (p.u64(20), p.u64(21), p.u64(22))
         {

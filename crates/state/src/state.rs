@@ -17,7 +17,7 @@ use crate::image::Image;
 use crate::life::{Deferred, Spare};
 use crate::scan::Scan;
 use crate::table::ThreadTable;
-use crate::thread::{Thread, ThreadIx};
+use crate::thread::{Thread, ThreadIx, tree_of};
 
 /// Walks up the ancestors end after so many.
 pub const MAX_ANCESTORS: usize = 1024;
@@ -185,6 +185,30 @@ impl State {
             current = next;
             Some(next)
         })
+    }
+
+    /// Names the process tree of a thread: what descends from one child of the machine's first process, or
+    /// from one login. Whoever was born into a tree stays in it, also when the parent is gone; who was
+    /// there before the events has that of the highest ancestor within.
+    #[must_use]
+    pub fn tree(&self, ix: ThreadIx) -> u64 {
+        let ix = self.main_thread(ix).unwrap_or(ix);
+        let mut top = self.thread(ix);
+        for above in self.ancestors(ix) {
+            if top.tree != 0 {
+                break;
+            }
+            let parent = self.thread(above);
+            if parent.pid == 1 || parent.loginuid != top.loginuid {
+                break;
+            }
+            top = parent;
+        }
+        if top.tree == 0 {
+            tree_of(top)
+        } else {
+            top.tree
+        }
     }
 
     /// Number of living threads in the thread's group; 0 for a stand-in.

@@ -142,6 +142,9 @@ pub struct Thread {
     /// Moves with every change of what fields show of the thread: program, credentials, directory,
     /// parent. No other thread has had it, in this state or another of the same process.
     pub generation: u64,
+    /// The process tree that it was born into, as [`State::tree`](crate::State::tree) names it; 0 where
+    /// that follows from its ancestors.
+    pub(crate) tree: u64,
     /// Current directory; meaningful in leaders.
     pub(crate) cwd: Rc<[u8]>,
     /// Environment, NUL-separated; meaningful in leaders.
@@ -152,6 +155,11 @@ pub struct Thread {
     /// Fields that plugins have added. They stay over an exec and go to no child.
     pub(crate) extra: Option<Box<crate::outside::Extra>>,
     pub(crate) links: Links,
+}
+
+/// The name of the tree that begins with a thread: its process and when that began, in seconds.
+pub(crate) fn tree_of(top: &Thread) -> u64 {
+    (top.clone_ts / 1_000_000_000) << 32 | (top.pid as u64 & 0xFFFF_FFFF)
 }
 
 /// A thread's place among its relatives. Lists are intrusive: any thread leaves in constant time.

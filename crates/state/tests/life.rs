@@ -259,6 +259,24 @@ fn orphans_find_a_new_parent() {
 }
 
 #[test]
+fn orphans_stay_in_the_tree_that_they_were_born_into() {
+    let mut w = World::new();
+    w.fork(100, 200);
+    w.fork(200, 300);
+    let tree = w.state.tree(w.ix(100));
+    w.exit(200, Some(1));
+    w.idle(300);
+    assert_eq!(w.state.thread(w.ix(300)).ptid, 1);
+    assert_eq!(w.state.tree(w.ix(300)), tree);
+    w.fork(300, 400);
+    assert_eq!(w.state.tree(w.ix(400)), tree);
+    // What the first process starts begins a tree.
+    w.fork(1, 500);
+    assert_ne!(w.state.tree(w.ix(500)), tree);
+    assert_ne!(w.state.tree(w.ix(500)), w.state.tree(w.ix(1)));
+}
+
+#[test]
 fn rules_see_a_descriptor_while_it_is_closed() {
     let mut w = World::new();
     w.open(100, 3, CWD, "/etc/passwd", 1);
@@ -502,6 +520,7 @@ fn names_of_users_and_containers() {
     assert!(w.state.container(b"c1").is_none() && w.state.user(b"c1", 5).is_none());
     w.send(-1, event(c::CONTAINER_JSON_2_E).bytes(b"{\0"));
     assert_eq!(w.state.counters().containers_malformed, 1);
+    assert_eq!(w.state.counters().containers_without_image, 1);
 }
 
 #[test]

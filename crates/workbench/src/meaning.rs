@@ -6,6 +6,7 @@
 
 use filter::{Ast, Check, ExprKind, Operand, Operator, Right};
 use hashbrown::HashMap;
+use rules::stateful::Stateful;
 use rules::{Rule, RuleSet};
 
 /// Made-up events for each pair of conditions.
@@ -148,6 +149,17 @@ fn rule(a: &Rule, b: &Rule) -> Vec<(&'static str, String, String)> {
         all.join("; ")
     };
     note("exceptions", exceptions(a), exceptions(b));
+    let memory = |rule: &Rule| {
+        let stateful = rule.stateful.as_ref();
+        stateful.map_or_else(String::new, Stateful::summary)
+    };
+    note("memory", memory(a), memory(b));
+    let parts = |rule: &Rule| {
+        let parts = rule.stateful.iter().flat_map(Stateful::parts);
+        let each = parts.map(|part| format!("{}: {}", part.name, part.ast));
+        each.collect::<Vec<_>>().join("; ")
+    };
+    note("steps", parts(a), parts(b));
     if !same(&a.ast, &b.ast) {
         let (was, is) = if tidy(&a.condition) == tidy(&b.condition) {
             // The difference is in a macro, a list or an exception.

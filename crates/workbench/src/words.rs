@@ -3,6 +3,8 @@
 //! The parser of conditions stops at the first fault and knows nothing of a half-written text; this goes on to the end of
 //! any text. Where the text is a condition, the roles are those that the parser sees.
 
+use filter::{Function, Modifier, Operator};
+
 /// What a word is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -38,29 +40,6 @@ pub struct Word {
     /// What it is there for.
     pub role: Role,
 }
-
-/// Names of transformers.
-pub const TRANSFORMERS: [&str; 9] = [
-    "tolower", "toupper", "b64", "basename", "len", "join", "concat", "getopt", "val",
-];
-
-/// Operators that are words and take one value.
-pub const WORD_OPERATORS: [&str; 9] = [
-    "glob",
-    "iglob",
-    "contains",
-    "icontains",
-    "bcontains",
-    "startswith",
-    "bstartswith",
-    "endswith",
-    "regex",
-];
-
-/// Operators that take several values.
-pub const LIST_OPERATORS: [&str; 3] = ["in", "intersects", "pmatch"];
-
-const MODIFIERS: [&str; 3] = ["oneof", "anyof", "allof"];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -128,13 +107,13 @@ fn scan(text: &str) -> (Vec<Word>, Expected) {
                     }
                 }
                 "," => push(Role::Comma),
-                _ if TRANSFORMERS.contains(&word) && lexer.opens() => push(Role::Transformer),
+                _ if Function::named(word).is_some() && lexer.opens() => push(Role::Transformer),
                 _ if is_field(word) => push(Role::Field),
                 _ => push(Role::Value),
             }
             continue;
         }
-        let call = TRANSFORMERS.contains(&word) && lexer.opens();
+        let call = Function::named(word).is_some() && lexer.opens();
         if call && matches!(state, State::Check | State::Value | State::List) {
             push(Role::Transformer);
             behind = if state == State::Check {
@@ -194,24 +173,27 @@ fn scan(text: &str) -> (Vec<Word>, Expected) {
                     State::After
                 }
             }
-            (State::Operator, "exists") => {
-                push(Role::Operator);
-                State::After
-            }
-            (State::Operator, _) => {
-                if LIST_OPERATORS.contains(&word) {
+            (State::Operator, _) => match Operator::named(word) {
+                Some(Operator::Exists) => {
+                    push(Role::Operator);
+                    State::After
+                }
+                Some(operator) if operator.takes_list() => {
                     push(Role::Operator);
                     State::List
-                } else if WORD_OPERATORS.contains(&word) || word.starts_with(['=', '!', '<', '>']) {
+                }
+                // Signs that are none by themselves are one that is half written.
+                found if found.is_some() || word.starts_with(['=', '!', '<', '>']) => {
                     push(Role::Operator);
                     State::Value
-                } else {
-                    // Something is missing here; the next comparison may be whole.
+                }
+                // Something is missing here; the next comparison may be whole.
+                _ => {
                     push(Role::Value);
                     State::After
                 }
-            }
-            (State::Value, _) if MODIFIERS.contains(&word) && lexer.list_follows() => {
+            },
+            (State::Value, _) if Modifier::named(word).is_some() && lexer.list_follows() => {
                 push(Role::Operator);
                 State::List
             }

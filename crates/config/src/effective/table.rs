@@ -124,6 +124,13 @@ pub const DEFAULTS: &[(&str, Kind, &str)] = &[
     ("rules", Text, "[]"),
     ("rules_files", Text, "[]"),
     ("run_as", Text, ""),
+    (
+        "stateful.first_seen_file",
+        Text,
+        "/var/lib/peregrine/first_seen",
+    ),
+    ("stateful.memory_mb", Number, "64"),
+    ("stateful.partials_per_key", Number, "8"),
     ("static_fields", Text, "{}"),
     ("stdout_output.enabled", Truth, "false"),
     ("syscall_event_drops.actions", Text, "[ignore]"),

@@ -164,6 +164,33 @@ impl AlertStore {
     }
 }
 
+/// Key `stateful`: what rules may remember.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stateful {
+    /// Bytes of all rules of a source together; in the file in megabytes.
+    pub memory: u64,
+    /// Partial matches that a sequence keeps for a key.
+    pub partials: usize,
+    /// Where first sights are kept over restarts; nowhere if empty.
+    pub first_seen_file: String,
+}
+
+impl Stateful {
+    pub(super) fn read(tree: &Node, reader: &mut Reader) -> Self {
+        let memory = reader.number(tree, "stateful.memory_mb", 64);
+        let partials = reader.number(tree, "stateful.partials_per_key", 8);
+        Self {
+            memory: u64::clamp(memory, 1, 1 << 20) << 20,
+            partials: u64::clamp(partials, 1, 256) as usize,
+            first_seen_file: reader.text(
+                tree,
+                "stateful.first_seen_file",
+                "/var/lib/peregrine/first_seen",
+            ),
+        }
+    }
+}
+
 /// Key `page`: the local page, on the loopback address only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are the keys")]

@@ -459,6 +459,34 @@ mod tests {
     }
 
     #[test]
+    fn as_cri_o_says_it() {
+        let (mut status, mut pod) = answers();
+        let info = serde_json::json!({"pid": 9, "privileged": true, "runtimeSpec": {
+            "annotations": {"io.kubernetes.cri-o.SandboxID": POD,
+                "io.kubernetes.cri-o.ImageName": "quay.io/app:7"},
+            "process": {"user": {"uid": 1001}, "env": ["A=1", "B=2"]}}});
+        status.info.insert("info".into(), info.to_string());
+        let inner = status.status.as_mut().unwrap();
+        inner.image = Some(v1::ImageSpec {
+            image: "sha256:ee".into(),
+        });
+        inner.image_ref = "sha256:ee".into();
+        let result = r#"{"cniVersion":"1.0.0","ips":[{"address":"10.0.0.9/24"}]}"#;
+        let info = serde_json::json!({"runtimeSpec": {"annotations": {CNI_RESULT: result}}});
+        pod.info.insert("info".into(), info.to_string());
+        assert_eq!(sandbox_id(&status).as_deref(), Some(POD));
+        let c = container(&status, Some(&pod), "cri-o", 100).unwrap();
+        assert_eq!((c.kind_name(), &c.user[..]), ("cri-o", &b"1001"[..]));
+        assert_eq!(
+            (&c.image_repository[..], &c.image_tag[..]),
+            (&b"quay.io/app"[..], &b"7"[..])
+        );
+        assert_eq!((&c.cni_json[..], c.privileged), (result.as_bytes(), true));
+        assert_eq!(c.env, [b"A=1", b"B=2"]);
+        assert_eq!(c.pod_sandbox_id, POD.as_bytes());
+    }
+
+    #[test]
     fn images_by_digest() {
         let (mut status, _) = answers();
         let inner = status.status.as_mut().unwrap();

@@ -162,6 +162,7 @@ fields! {
     ProcVpid: "proc.vpid", Process, Int64, None, [], Process, "Process id as seen inside its pid namespace.";
     ProcPvpid: "proc.pvpid", Process, Int64, None, [], Lineage, "Process id of the parent as seen inside its pid namespace.";
     ProcSid: "proc.sid", Process, Int64, None, [], Process, "Session id.";
+    ProcTree: "proc.tree", Process, Uint64, None, [HIDDEN], Event, "Names the process tree: what descends from one child of the first process, or from one login, also when parents between have exited.";
     ProcSname: "proc.sname", Process, CharBuf, None, [], Event, "proc.name of the session's leader, or of the oldest known process of the session.";
     ProcSidExe: "proc.sid.exe", Process, CharBuf, None, [], Event, "proc.exe of the session's leader.";
     ProcSidExepath: "proc.sid.exepath", Process, CharBuf, None, [], Event, "proc.exepath of the session's leader.";

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use filter::{Argument, Value};
 use regex::bytes::Regex;
-use state::{Container, Metadata, Mount};
+use state::{Container, Metadata, Mount, Pending};
 
 use super::{Ask, bytes, orchestration};
 use crate::catalogue::Id;
@@ -51,7 +51,10 @@ pub(super) fn value<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Va
         Id::ContainerImageRepository => bytes(&container.image_repository),
         Id::ContainerImageTag => bytes(&container.image_tag),
         Id::ContainerImageDigest => bytes(&container.image_digest),
-        Id::ContainerIp => bytes(&container.ip),
+        Id::ContainerIp => {
+            view.await_address(container);
+            bytes(&container.ip)
+        }
         Id::ContainerCniJson => bytes(&container.cni_json),
         Id::ContainerPrivileged => Some(Value::Bool(container.privileged)),
         Id::ContainerHostPid => Some(Value::Bool(container.host_pid)),
@@ -107,8 +110,13 @@ pub(super) fn value<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Va
 
 /// How much is known of the container.
 fn metadata<'s>(view: &EventView<'s>) -> Option<Value<'s>> {
-    if view.container().is_some() {
-        return bytes(Metadata::Complete.name());
+    if let Some(container) = view.container() {
+        view.await_address(container);
+        let known = match container.pending {
+            Pending::Nothing => Metadata::Complete,
+            Pending::Address | Pending::More => Metadata::Pending,
+        };
+        return bytes(known.name());
     }
     bytes(
         view.state
@@ -144,7 +152,10 @@ fn pod<'s>(
     };
     let on_host = container.id.is_empty();
     match ask.id {
-        Id::K8sPodIp if own || on_host => bytes(&container.ip),
+        Id::K8sPodIp if own || on_host => {
+            view.await_address(container);
+            bytes(&container.ip)
+        }
         Id::K8sPodIp => bytes(&sandbox?.ip),
         Id::K8sPodCniJson if own || on_host => bytes(&container.cni_json),
         Id::K8sPodCniJson => bytes(&sandbox?.cni_json),

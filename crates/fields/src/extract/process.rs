@@ -75,6 +75,7 @@ pub(super) fn value<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Va
         Id::ProcVpid => (thread.vpid >= 0).then_some(Value::Signed(thread.vpid)),
         Id::ProcPvpid => signed(parent()?.vpid),
         Id::ProcSid => signed(thread.sid),
+        Id::ProcTree => unsigned(state.tree(ix)),
         Id::ProcSname => leader(state.session_leader(ix), Thread::comm),
         Id::ProcSidExe => leader(state.session_leader(ix), |t| t.image.exe()),
         Id::ProcSidExepath => leader(state.session_leader(ix), |t| t.image.exepath()),

@@ -1,7 +1,7 @@
 //! `peregrine read`: the events of a capture, as lines or JSON.
 
-mod events;
-mod explained;
+pub(super) mod events;
+pub(super) mod explained;
 
 use std::io::{self, BufWriter, LineWriter, Write};
 

@@ -11,7 +11,7 @@ use metrics::Metric;
 use outputs::Report;
 use serde_json::Value;
 
-/// The loop looks at least ten times a second; that it does not for so long is a fault.
+/// The loop looks at least four times a second; that it does not for so long is a fault.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Health is answered from what was told within this time: whoever asks for it in a row does not

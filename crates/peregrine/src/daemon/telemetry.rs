@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use config::settings::Metrics;
+use engine::stateful::RuleMemory;
 use live::LookupCounters;
 use metrics::host::{Host, Usage, percent};
 use metrics::{Metric, Unit, internal};
@@ -38,6 +39,8 @@ pub(crate) struct Look<'a> {
     pub(crate) costs: &'a Costs,
     /// Events by CPU; empty where nobody wants to know.
     pub(crate) by_cpu: &'a [u64],
+    /// What rules that remember hold.
+    pub(crate) remembered: Vec<RuleMemory>,
     /// Alerts that the store could not keep.
     pub(crate) not_kept: u64,
     /// What plugins count.
@@ -181,6 +184,7 @@ impl Telemetry {
         }
         if self.settings.plugins_metrics {
             out.extend_from_slice(&look.plugins);
+            container_plugin(look.state, &mut out);
         }
         ours(look, &mut out);
         if interval {
@@ -401,6 +405,20 @@ fn resources(usage: &Usage, before: &Usage, span: f64, running: Duration, out: &
     ]);
 }
 
+/// What Falco's container plugin counts, whose work is built in.
+fn container_plugin(state: &State, out: &mut Vec<Metric>) {
+    let counter = |name: &str, value: u64| {
+        let (field, own) = (
+            format!("plugins.container.{name}"),
+            format!("plugins_container_{name}"),
+        );
+        Metric::counter(&field, &own, value)
+    };
+    out.push(counter("n_containers", state.containers().count() as u64));
+    let without = state.counters().containers_without_image;
+    out.push(counter("n_missing_container_images", without));
+}
+
 fn state_counters(look: &Look<'_>, out: &mut Vec<Metric>) {
     let (state, asked) = (look.state, look.lookups);
     let counters = state.counters();
@@ -563,6 +581,39 @@ fn ours(look: &Look<'_>, out: &mut Vec<Metric>) {
     out.extend(look.asking.iter().flat_map(asking));
     let names = look.subjects.iter().map(|subject| subject.rule.as_str());
     look.costs.metrics(names, out);
+    for memory in &look.remembered {
+        let Some(subject) = look.subjects.get(memory.rule as usize) else {
+            continue;
+        };
+        let mut own = |name: &str, monotonic, value: u64, help| {
+            let metric = Metric::own(&format!("rule_memory_{name}"), monotonic, value, help);
+            out.push(metric.label("rule_name", &subject.rule));
+        };
+        own(
+            "keys",
+            false,
+            memory.keys as u64,
+            "Keys of which a rule that remembers knows something.",
+        );
+        own(
+            "bytes",
+            false,
+            memory.bytes as u64,
+            "Bytes that a rule that remembers holds.",
+        );
+        own(
+            "evicted",
+            true,
+            memory.evicted,
+            "Keys that a rule forgot for want of room.",
+        );
+        own(
+            "crowded",
+            true,
+            memory.crowded,
+            "Partial matches that a rule forgot because their key had too many.",
+        );
+    }
     for output in look.outputs {
         let mut own = |name: &str, monotonic, value: u64, help| {
             let metric = Metric::own(&format!("output_{name}"), monotonic, value, help);

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use config::Settings;
 use config::settings::{EngineKind, RuleMatching};
+use engine::stateful::Limits;
 use engine::{Engine, Matching};
 use fields::Environment;
 use jiff::tz::TimeZone;
 use live::Shortcuts;
 use outputs::{Clock, Form, Formatter, Outputs, Route, RuleOutput, Subject};
 use rules::Priority;
+use rules::stateful::RuleSchema;
 
 use super::images::Images;
 use super::keeper::Kept;
@@ -111,9 +113,12 @@ impl Compiled {
         let engine = |source: &str| -> Result<Engine> {
             let schema = plan.sources.schema(source);
             let schema = schema.with_context(|| format!("there is no event source '{source}'"))?;
-            Ok(Engine::new(
-                plan.rules, plan.order, schema, source, matching,
-            )?)
+            let mut engine = Engine::new(plan.rules, plan.order, schema, source, matching)?;
+            engine.limit(Limits {
+                memory: usize::try_from(settings.stateful.memory).unwrap_or(usize::MAX),
+                partials: settings.stateful.partials,
+            });
+            Ok(engine)
         };
         let syscalls = engine(SYSCALL)?;
         let mut wanted = Wanted::of(plan.rules, plan.order, settings);
@@ -137,6 +142,7 @@ impl Compiled {
                 .sources
                 .schema(&rule.source)
                 .with_context(|| format!("rule \"{}\" is of an unknown source", rule.name))?;
+            let schema = &RuleSchema::new(rule, schema);
             let compiled = RuleOutput::new(rule, &form, schema)
                 .with_context(|| format!("output of rule \"{}\"", rule.name))?;
             rule_outputs.push(compiled);

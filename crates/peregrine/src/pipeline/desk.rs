@@ -45,11 +45,20 @@ impl Desk<'_> {
         view: &S,
         may_wait: bool,
     ) -> Outcome {
-        let fired = if self.costs.samples() {
-            self.costs.measure(self.engine, record.code, view)
+        if self.costs.samples() {
+            self.costs.measure(self.engine, record.code, view);
         } else {
-            self.engine.on_event(record.code, view)
-        };
+            self.engine.on_event(record.code, view);
+        }
+        let advances = self.engine.may_advance();
+        if may_wait && advances {
+            // What it is compared with and kept under may have to be waited for, too.
+            self.engine.consult(view);
+        }
+        if self.env.awaits_container.load(Ordering::Relaxed) {
+            self.engine.forget_kept();
+        }
+        let fired = self.engine.fired();
         let waits = || may_wait && self.env.awaits_container.load(Ordering::Relaxed);
         self.lines.clear();
         for &rule in fired {
@@ -75,7 +84,7 @@ impl Desk<'_> {
                 {
                     return Outcome::Closed;
                 }
-                return Outcome::Done;
+                return self.remember(record, view, advances);
             }
             self.lines.push((rule, self.line.clone()));
         }
@@ -95,6 +104,45 @@ impl Desk<'_> {
                     .outputs
                     .read()
                     .send_to(self.routes[*rule], priority, line)
+            {
+                return Outcome::Closed;
+            }
+        }
+        self.remember(record, view, advances)
+    }
+
+    /// Takes the event into the rules that remember, and sends the alerts of those that it completes.
+    #[inline]
+    fn remember<S: FieldSource>(
+        &mut self,
+        record: &Record<'_>,
+        view: &S,
+        advances: bool,
+    ) -> Outcome {
+        if advances {
+            self.complete(record, view)
+        } else {
+            Outcome::Done
+        }
+    }
+
+    #[cold]
+    fn complete<S: FieldSource>(&mut self, record: &Record<'_>, view: &S) -> Outcome {
+        for firing in self.engine.advance(record.ts, view) {
+            let rule = firing.rule as usize;
+            let compiled = &self.rule_outputs[rule];
+            let view = firing.evidence.over(view);
+            self.line.clear();
+            self.formatter.alert(compiled, record.ts, &view, self.line);
+            self.statistics.count(rule, compiled.priority());
+            if let Some(keeper) = &mut self.keeper {
+                keeper.alert(rule, record, &view, self.state, self.context);
+            }
+            if self.throttle.lets_pass(record.ts)
+                && !self
+                    .outputs
+                    .read()
+                    .send_to(self.routes[rule], compiled.priority(), self.line)
             {
                 return Outcome::Closed;
             }

@@ -124,7 +124,8 @@ impl Judge {
     }
 
     /// Goes over to other rules.
-    pub(super) fn adopt(&mut self, rulings: Rulings) {
+    pub(super) fn adopt(&mut self, mut rulings: Rulings) {
+        rulings.engine.inherit(&mut self.rulings.engine);
         self.statistics
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -225,6 +226,26 @@ impl Judge {
         for &rule in rulings.engine.on_event(record.code, &view) {
             let rule = rule as usize;
             let compiled = &rulings.rule_outputs[rule];
+            statistics
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .count(rule, compiled.priority());
+            if let Some(keeper) = keeper {
+                keeper.alert(rule, record, &view, state, context);
+            }
+            if !rulings.throttle.lets_pass(record.ts) {
+                continue;
+            }
+            line.clear();
+            rulings.formatter.alert(compiled, record.ts, &view, line);
+            if !outputs.send_to(routes[rule], compiled.priority(), line) {
+                return false;
+            }
+        }
+        for firing in rulings.engine.advance(record.ts, &view) {
+            let rule = firing.rule as usize;
+            let compiled = &rulings.rule_outputs[rule];
+            let view = firing.evidence.over(&view);
             statistics
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)

@@ -6,7 +6,9 @@ use std::sync::{Arc, PoisonError};
 
 use config::Settings;
 use config::settings::EngineKind;
+use live::{LookupCounters, LookupMeter};
 use outputs::{Internal, Statistics};
+use probe::{LossMeter, Losses};
 use rules::Priority;
 use state::State;
 
@@ -17,8 +19,8 @@ use crate::daemon::notify::Supervisor;
 use crate::daemon::page::Teller;
 use crate::daemon::reload::{Outcome, Slot};
 use crate::daemon::telemetry::{Look, Telemetry};
-use crate::log;
 use crate::watch::Wanted;
+use crate::{clock, log};
 
 const SNAPSHOT: &str = "Falco internal: metrics snapshot";
 const FAILURE: &str = "Falco internal: hot restart failure";
@@ -61,11 +63,20 @@ impl Upkeep {
     }
 }
 
-fn now() -> u64 {
-    u64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(0)
-}
-
 impl Alerting {
+    /// How often the machine was asked so far.
+    pub(crate) fn lookups(&self) -> LookupCounters {
+        self.asked
+            .as_ref()
+            .map(LookupMeter::counters)
+            .unwrap_or_default()
+    }
+
+    /// What was lost so far.
+    pub(crate) fn losses(&self) -> Losses {
+        self.meter.as_ref().map(LossMeter::lost).unwrap_or_default()
+    }
+
     /// What fired, of all sources.
     pub(super) fn all_statistics(&self) -> Statistics {
         let mut all = self.statistics.clone();
@@ -137,6 +148,7 @@ impl Alerting {
             reloads: self.upkeep.counts,
             costs: &self.costs,
             by_cpu: &self.by_cpu,
+            remembered: self.compiled.engine.remembered().collect(),
             not_kept: self.keeper.as_ref().map_or(0, Keeper::missed),
             plugins: self.guests.metrics(),
         };
@@ -191,7 +203,7 @@ impl Alerting {
 
     fn internal(&mut self, rule: &str, priority: Priority, text: &str, fields: &[(&str, String)]) {
         let internal = Internal {
-            time: now(),
+            time: clock::now(),
             priority,
             rule,
             text,

@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use audit::Limits;
@@ -15,9 +15,9 @@ use capture::Item;
 use event::{Record, RecordFlags};
 
 use super::documents::Documents;
-use crate::log;
 use crate::pipeline::beside::Stream;
 use crate::source::Next;
+use crate::{clock, log};
 
 /// Bytes taken from the file at once.
 const CHUNK: usize = 64 << 10;
@@ -140,12 +140,7 @@ impl Stream for FollowedFile {
             }
         }
         let Some(record) = self.documents.next() else {
-            let now = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default();
-            return Ok(Next::Idle(
-                u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),
-            ));
+            return Ok(Next::Idle(clock::now()));
         };
         self.current = record;
         let record = Record::parse(&self.current, 0, RecordFlags::default())?;

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::path::{Component, Path};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use capture::Item;
@@ -14,10 +13,10 @@ use rules::Priority;
 
 use super::running::Running;
 use super::{built_in, wanted};
-use crate::log;
 use crate::pipeline::beside::Stream;
 use crate::source::{Next, Source};
 use crate::watch::Wanted as Watched;
+use crate::{clock, log};
 
 /// Where relative paths of plugins begin.
 const FOLDER: &str = "/usr/share/falco/plugins";
@@ -175,8 +174,11 @@ impl Configured {
     }
 }
 
-/// The file of a plugin; a relative path must not leave the folder of plugins.
-fn library(path: &str) -> Result<String> {
+/// The file of a plugin.
+///
+/// # Errors
+/// A relative path that leaves the folder of plugins.
+pub(crate) fn library(path: &str) -> Result<String> {
     let given = Path::new(path);
     if given.is_absolute() {
         return Ok(path.to_owned());
@@ -228,14 +230,6 @@ fn spec(path: &str, in_process: bool) -> Result<Spec> {
         report,
         ..Spec::child(path, program)
     })
-}
-
-/// The time now in nanoseconds since the epoch.
-fn now() -> u64 {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Events of a plugin as a stream.
@@ -300,7 +294,7 @@ impl Stream for PluginStream {
             }
         }
         let Some(record) = self.ready.pop_front() else {
-            return Ok(Next::Idle(now()));
+            return Ok(Next::Idle(clock::now()));
         };
         self.current = record;
         let record = Record::parse(&self.current, 0, RecordFlags::default())?;
@@ -354,12 +348,12 @@ impl<S> Injecting<S> {
         let Some(mut event) = self
             .plugins
             .iter()
-            .find_map(|plugin| lock(plugin).injected(now()))
+            .find_map(|plugin| lock(plugin).injected(clock::now()))
         else {
             return false;
         };
         if event[..8] == [0xFF; 8] {
-            event[..8].copy_from_slice(&now().to_le_bytes());
+            event[..8].copy_from_slice(&clock::now().to_le_bytes());
         }
         // Header, three lengths, then the number of the plugin.
         if let Some(id) = event.get_mut(38..42) {

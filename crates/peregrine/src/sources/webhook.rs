@@ -15,7 +15,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use audit::{Body, Limits};
@@ -24,9 +24,9 @@ use event::{Record, RecordFlags};
 use web::{Request, Response, Router};
 
 use super::documents::records;
-use crate::log;
 use crate::pipeline::beside::Stream;
 use crate::source::Next;
+use crate::{clock, log};
 
 /// Bytes of events that may wait for their rules.
 const WAITING: usize = 64 << 20;
@@ -267,12 +267,7 @@ impl Stream for Webhook {
             if self.until.is_some() {
                 return Ok(Next::End);
             }
-            let now = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default();
-            return Ok(Next::Idle(
-                u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),
-            ));
+            return Ok(Next::Idle(clock::now()));
         };
         self.current = record;
         let record = Record::parse(&self.current, 0, RecordFlags::default())?;

@@ -1,13 +1,25 @@
 //! Which unknown shapes of control groups were reported: each once.
+//!
+//! A path that holds a full id in a shape of nobody's is reported when it is seen; one that may be
+//! containerd's when it turns out that no runtime knows it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use containers::Message;
+use state::{Family, Sighting};
+
+use crate::log;
 
 /// Most shapes that are remembered; more are not reported.
 const SHAPES_MAX: usize = 64;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Shapes(BTreeSet<Vec<u8>>);
+pub(super) struct Shapes {
+    reported: BTreeSet<Vec<u8>>,
+    /// Paths by the id of whom somebody is being asked about.
+    asked: BTreeMap<Box<[u8]>, Box<[u8]>>,
+}
 
 /// A path with each run of digits and hex letters of some length replaced by one sign.
 fn shape(path: &[u8]) -> Vec<u8> {
@@ -28,9 +40,42 @@ fn shape(path: &[u8]) -> Vec<u8> {
 }
 
 impl Shapes {
+    /// A container was seen.
+    pub(super) fn see(&mut self, sighting: &Sighting) {
+        match sighting.identity.family {
+            Family::Unknown => self.report(&sighting.path),
+            Family::Namespaced if !sighting.is_known && self.asked.len() < SHAPES_MAX => {
+                let id = sighting.identity.id.clone();
+                self.asked.insert(id, sighting.path.clone());
+            }
+            _ => {}
+        }
+    }
+
+    /// A question was answered.
+    pub(super) fn hear(&mut self, message: &Message) {
+        let (Message::Unknown { id } | Message::Container { id, .. }) = message else {
+            return;
+        };
+        let path = self.asked.remove(id.as_slice());
+        if let (Some(path), Message::Unknown { .. }) = (path, message) {
+            self.report(&path);
+        }
+    }
+
+    fn report(&mut self, path: &[u8]) {
+        if self.insert(path) {
+            log::warning(&format!(
+                "the control group {} is that of a container of no known runtime; its processes \
+                 are told apart by id only",
+                String::from_utf8_lossy(path).escape_default()
+            ));
+        }
+    }
+
     /// Whether the shape is new, and worth a line.
-    pub(super) fn insert(&mut self, path: &[u8]) -> bool {
-        self.0.len() < SHAPES_MAX && self.0.insert(shape(path))
+    fn insert(&mut self, path: &[u8]) -> bool {
+        self.reported.len() < SHAPES_MAX && self.reported.insert(shape(path))
     }
 }
 
@@ -49,6 +94,6 @@ mod tests {
             let name: String = (0..=i % 500).map(|_| 'x').collect();
             shapes.insert(name.as_bytes());
         }
-        assert!(shapes.0.len() <= SHAPES_MAX);
+        assert!(shapes.reported.len() <= SHAPES_MAX);
     }
 }

@@ -1,11 +1,12 @@
 //! A recorded capture carries what was known of containers: a replay says what the live watch said.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use crate::runtimes::Bench;
-use crate::watching::{Alert, Asked, RULES, Watch};
-use crate::{alone, live};
+use crate::docker_here;
+use crate::watching::{Alert, Asked, PATIENCE, RULES, Watch};
 
 const FIELDS: [&str; 11] = [
     "container.id",
@@ -21,14 +22,25 @@ const FIELDS: [&str; 11] = [
     "user.name",
 ];
 
+/// Waits until a text stands so often in a capture that grows.
+fn written(capture: &Path, text: &str, times: usize) {
+    let begin = Instant::now();
+    let mut file = std::fs::File::open(capture).unwrap();
+    let (mut waiting, mut found) = (Vec::new(), 0);
+    while found < times {
+        assert!(begin.elapsed() < PATIENCE, "{text} is not recorded");
+        file.read_to_end(&mut waiting).unwrap();
+        let windows = waiting.windows(text.len());
+        found += windows.filter(|one| *one == text.as_bytes()).count();
+        // It may stand across the end of what is there.
+        waiting.drain(..waiting.len().saturating_sub(text.len() - 1));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 #[test]
 fn a_replay_says_the_same() {
-    let _alone = alone();
-    if !live() {
-        return;
-    }
-    let bench = Bench::new();
-    let Some(docker) = bench.docker() else {
+    let Some((_alone, bench, docker)) = docker_here() else {
         return;
     };
     let rules = RULES.replace(
@@ -58,7 +70,7 @@ fn a_replay_says_the_same() {
         docker.socket.display()
     );
     let mut recorder = Command::new(env!("CARGO_BIN_EXE_peregrine"))
-        .args(["record", "live.scap", "-o", &engines])
+        .args(["record", "live.scap", "--compression=none", "-o", &engines])
         .args(["-o", "container_metadata.wait_ms=10000"])
         .current_dir(bench.path(""))
         .stderr(Stdio::piped())
@@ -75,6 +87,10 @@ fn a_replay_says_the_same() {
     docker.done(&["exec", "old", "echo", "in-old"]);
     docker.done(&["exec", "-u", "1000", "old", "echo", "in-old-as-user"]);
     docker.done(&["run", "--rm", "--name", "short", "bb:test", "sleep", "0.02"]);
+    // Two observers: what is renamed before the slower one has looked has had no other name for him.
+    let capture = bench.path("live.scap");
+    written(&capture, "in-old-as-user", 1);
+    written(&capture, "0.02", 1);
     docker.done(&["rename", "old", "older"]);
     watch.told("container_updated", "older");
     docker.done(&["exec", "older", "echo", "in-older"]);
@@ -83,6 +99,7 @@ fn a_replay_says_the_same() {
     let seen = words.map(|word| watch.ran_with(word));
     watch.told("container_removed", "short");
     watch.told("container_removed", "older");
+    written(&capture, "container_removed", 2);
     watch.end();
     let pid = recorder.id().to_string();
     assert!(

@@ -1,8 +1,7 @@
 //! Containers that lie about who they are, or say far too much.
 
-use crate::runtimes::Bench;
+use crate::docker_here;
 use crate::watching::{Asked, RULES, Watch};
-use crate::{alone, live};
 
 /// Puts the shell that runs it into groups of its own making that are called like another container,
 /// below its own group and beside it, in every hierarchy that it can write.
@@ -21,12 +20,7 @@ const FORGE: &str = "
 
 #[test]
 fn who_poses_as_another() {
-    let _alone = alone();
-    if !live() {
-        return;
-    }
-    let bench = Bench::new();
-    let Some(docker) = bench.docker() else {
+    let Some((_alone, bench, docker)) = docker_here() else {
         return;
     };
     docker.done(&["run", "-d", "--name", "victim", "bb:test", "sleep", "3001"]);
@@ -79,12 +73,7 @@ fn sweep(victim: &str) {
 
 #[test]
 fn who_says_too_much() {
-    let _alone = alone();
-    if !live() {
-        return;
-    }
-    let bench = Bench::new();
-    let Some(docker) = bench.docker() else {
+    let Some((_alone, bench, docker)) = docker_here() else {
         return;
     };
     let shows = format!(

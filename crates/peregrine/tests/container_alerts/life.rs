@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use crate::pods::Pod;
 use crate::runtimes::{Bench, Runtime};
 use crate::watching::{Alert, Asked, RULES, Watch};
-use crate::{alone, live};
+use crate::{docker_here, stage};
 
 /// Containers that are started at one time.
 const AT_ONCE: usize = 6;
@@ -102,8 +103,13 @@ fn short_lived(watch: &Watch, kind: &str, usual: usize, start: impl Fn(&str, &st
     let warm = 20.min(count);
     some(0, warm);
     let before = watch.memory();
+    let begin = Instant::now();
     some(warm, count + warm);
     let after = watch.memory();
+    eprintln!(
+        "{kind}: {count} containers in {:.0?}, {before} kB before, {after} kB after",
+        begin.elapsed()
+    );
     assert!(
         after < before + 24 * 1024,
         "{before} kB before, {after} kB after"
@@ -139,12 +145,7 @@ fn short_lived_by_run(watch: &Watch, runtime: &Runtime, kind: &str, usual: usize
 
 #[test]
 fn docker() {
-    let _alone = alone();
-    if !live() {
-        return;
-    }
-    let bench = Bench::new();
-    let Some(docker) = bench.docker() else {
+    let Some((_alone, bench, docker)) = docker_here() else {
         return;
     };
     docker.done(&["run", "-d", "--name", "before", "bb:test", "sleep", "3003"]);
@@ -161,11 +162,9 @@ fn docker() {
 
 #[test]
 fn podman() {
-    let _alone = alone();
-    if !live() {
+    let Some((_alone, bench)) = stage() else {
         return;
-    }
-    let bench = Bench::new();
+    };
     let Some(podman) = bench.podman() else {
         return;
     };
@@ -176,11 +175,9 @@ fn podman() {
 
 #[test]
 fn rootless_podman() {
-    let _alone = alone();
-    if !live() {
+    let Some((_alone, bench)) = stage() else {
         return;
-    }
-    let bench = Bench::new();
+    };
     let Some(podman) = bench.rootless_podman() else {
         return;
     };
@@ -215,11 +212,9 @@ pub(crate) const IMAGE: &str = "docker.io/library/bb:test";
 
 #[test]
 fn containerd() {
-    let _alone = alone();
-    if !live() {
+    let Some((_alone, bench)) = stage() else {
         return;
-    }
-    let bench = Bench::new();
+    };
     let Some(containerd) = containerd_with_image(&bench) else {
         return;
     };

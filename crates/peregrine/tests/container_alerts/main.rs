@@ -27,10 +27,25 @@ mod watching;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use runtimes::{Bench, Runtime};
+
 /// One runtime at a time: the machine is small.
 fn alone() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
     ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The stage, for one test at a time, where this machine can be watched.
+fn stage() -> Option<(MutexGuard<'static, ()>, Bench)> {
+    let alone = alone();
+    live().then(|| (alone, Bench::new()))
+}
+
+/// The stage and Docker on it.
+fn docker_here() -> Option<(MutexGuard<'static, ()>, Bench, Runtime)> {
+    let (alone, bench) = stage()?;
+    let docker = bench.docker()?;
+    Some((alone, bench, docker))
 }
 
 /// Whether this machine can be watched; says so where not.

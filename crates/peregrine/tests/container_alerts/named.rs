@@ -3,9 +3,9 @@
 
 use std::process::{Command, Stdio};
 
-use crate::runtimes::{Bench, have};
+use crate::runtimes::have;
+use crate::stage;
 use crate::watching::{Asked, RULES, Watch};
-use crate::{alone, live};
 
 /// Moves the shell into a group of each hierarchy, and runs a program as the first of a pid
 /// namespace there.
@@ -44,11 +44,9 @@ fn shell(script: &str, args: &[&str]) {
 
 #[test]
 fn containers_that_are_known_by_their_group() {
-    let _alone = alone();
-    if !live() || !have(&[("unshare", "util-linux")]) {
+    let Some((_alone, bench)) = stage().filter(|_| have(&[("unshare", "util-linux")])) else {
         return;
-    }
-    let bench = Bench::new();
+    };
     let nowhere = bench.path("nowhere.sock");
     let asked = Asked {
         engines: &["docker", "podman", "cri", "containerd"],

@@ -268,14 +268,26 @@ impl Bench {
         if !have(&[("podman", "podman"), ("conmon", "conmon"), ("runc", "runc")]) {
             return None;
         }
-        let socket = self.path("podman.sock");
-        let mut client: Vec<String> = vec!["podman".into()];
-        for (flag, value) in [
-            ("--root", "podman/data"),
-            ("--runroot", "podman/run"),
-            ("--tmpdir", "podman/tmp"),
+        let limits = [
+            "--network=none",
+            "--ulimit=nofile=1024:1024",
+            "--ulimit=nproc=1000:1000",
+        ];
+        let limits = limits.map(str::to_owned).to_vec();
+        self.podman_at(&self.path("podman"), Vec::new(), limits)
+    }
+
+    /// Podman that keeps all in a folder, and is started by the words of `before`.
+    fn podman_at(&self, folder: &Path, before: Vec<String>, run: Vec<String>) -> Option<Runtime> {
+        let socket = folder.join("podman.sock");
+        let mut client = before;
+        client.push("podman".into());
+        for (flag, place) in [
+            ("--root", "data"),
+            ("--runroot", "runroot"),
+            ("--tmpdir", "tmp"),
         ] {
-            client.extend([flag.to_owned(), self.text(value)]);
+            client.extend([flag.to_owned(), folder.join(place).display().to_string()]);
         }
         let fixed = [
             "--storage-driver=vfs",
@@ -284,28 +296,20 @@ impl Bench {
             "--runtime=runc",
         ];
         client.extend(fixed.map(str::to_owned));
+        std::fs::create_dir_all(folder).unwrap();
+        let service = format!("unix://{}", socket.display());
         let daemon = Command::new(&client[0])
             .args(&client[1..])
-            .args([
-                "system",
-                "service",
-                "--time=0",
-                &format!("unix://{}", socket.display()),
-            ])
+            .args(["system", "service", "--time=0", &service])
             .stdout(Stdio::null())
             .stderr(self.log("podman.log"))
             .spawn()
             .ok()?;
-        let limits = [
-            "--network=none",
-            "--ulimit=nofile=1024:1024",
-            "--ulimit=nproc=1000:1000",
-        ];
         let runtime = Runtime {
             daemon: Some(daemon),
             client,
             socket,
-            run: limits.map(str::to_owned).to_vec(),
+            run,
         };
         let runtime = self.wait_for(runtime, &["version"], "podman.log")?;
         runtime.done(&["import", &self.tar().display().to_string(), "bb:test"]);
@@ -331,52 +335,16 @@ impl Bench {
             .args(["-R", "65534:65534", &home.display().to_string()])
             .status();
         assert!(own.unwrap().success());
-        let tar = self.tar();
-        let socket = home.join("podman.sock");
-        let home = home.display().to_string();
-        let mut client: Vec<String> = vec!["setpriv".into()];
-        client.extend(user.map(str::to_owned));
-        client.extend([
+        let shown = home.display();
+        let mut before: Vec<String> = vec!["setpriv".into()];
+        before.extend(user.map(str::to_owned));
+        before.extend([
             "env".to_owned(),
-            format!("HOME={home}"),
-            format!("XDG_RUNTIME_DIR={home}/run"),
+            format!("HOME={shown}"),
+            format!("XDG_RUNTIME_DIR={shown}/run"),
         ]);
-        client.push("podman".into());
-        for (flag, value) in [
-            ("--root", "data"),
-            ("--runroot", "runroot"),
-            ("--tmpdir", "tmp"),
-        ] {
-            client.extend([flag.to_owned(), format!("{home}/{value}")]);
-        }
-        let fixed = [
-            "--storage-driver=vfs",
-            "--cgroup-manager=cgroupfs",
-            "--events-backend=file",
-            "--runtime=runc",
-        ];
-        client.extend(fixed.map(str::to_owned));
-        let daemon = Command::new(&client[0])
-            .args(&client[1..])
-            .args([
-                "system",
-                "service",
-                "--time=0",
-                &format!("unix://{}", socket.display()),
-            ])
-            .stdout(Stdio::null())
-            .stderr(self.log("rootless.log"))
-            .spawn()
-            .ok()?;
-        let runtime = Runtime {
-            daemon: Some(daemon),
-            client,
-            socket,
-            run: vec!["--network=none".into(), "--ulimit=host".into()],
-        };
-        let runtime = self.wait_for(runtime, &["version"], "rootless.log")?;
-        runtime.done(&["import", &tar.display().to_string(), "bb:test"]);
-        Some(runtime)
+        let limits = vec!["--network=none".into(), "--ulimit=host".into()];
+        self.podman_at(&home, before, limits)
     }
 }
 

@@ -2,18 +2,16 @@
 
 use std::process::{Command, Stdio};
 
-use crate::runtimes::{Bench, have};
+use crate::docker_here;
+use crate::runtimes::have;
 use crate::watching::{Asked, Watch};
-use crate::{alone, live};
 
 #[test]
 fn the_tour() {
-    let _alone = alone();
-    if !live() || !have(&[("script", "bsdutils")]) {
+    if !have(&[("script", "bsdutils")]) {
         return;
     }
-    let bench = Bench::new();
-    let Some(docker) = bench.docker() else {
+    let Some((_alone, bench, docker)) = docker_here() else {
         return;
     };
     let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/../../samples/tour_rules.yaml");

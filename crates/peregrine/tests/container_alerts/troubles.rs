@@ -3,16 +3,25 @@
 use std::process::Command;
 use std::time::Duration;
 
-use crate::runtimes::Bench;
+use crate::docker_here;
 use crate::servers::Between;
-use crate::watching::{Asked, RULES, Watch};
-use crate::{alone, live};
+use crate::watching::{Alert, Asked, RULES, Watch};
 
 const HOST: &str = "
 - rule: On the host
   desc: A program runs beside the containers.
   condition: evt.type in (execve, execveat) and proc.args contains beside-
   output: host %proc.args %container.metadata
+  priority: NOTICE
+";
+
+const TOUCHED: &str = "
+- rule: Touched
+  desc: A container of this name opens a file.
+  condition: >
+    evt.type in (open, openat, openat2, creat) and fd.name startswith /tmp/touched-
+    and container.name = touchy
+  output: touched %fd.name %container.metadata
   priority: NOTICE
 ";
 
@@ -35,12 +44,7 @@ fn beside(watch: &Watch, word: &str) {
 
 #[test]
 fn a_runtime_that_is_slow_and_one_that_goes() {
-    let _alone = alone();
-    if !live() {
-        return;
-    }
-    let bench = Bench::new();
-    let Some(docker) = bench.docker() else {
+    let Some((_alone, bench, docker)) = docker_here() else {
         return;
     };
     let socket = bench.path("between.sock");
@@ -101,4 +105,33 @@ fn a_runtime_that_is_slow_and_one_that_goes() {
     docker.done(&["exec", "away", "echo", "in-away"]);
     watch.ran_with("in-away").is_whole("docker", "away");
     docker.done(&["rm", "-f", "known", "slow", "away"]);
+}
+
+/// One process does several things before anything is known of its container: that the first of them
+/// had to wait says nothing about the others.
+#[test]
+fn what_waits_is_asked_again() {
+    let Some((_alone, bench, docker)) = docker_here() else {
+        return;
+    };
+    let socket = bench.path("between.sock");
+    let between = Between::new(&socket, &docker.socket);
+    let asked = Asked {
+        engines: &["docker"],
+        socket: &socket,
+        more: "",
+    };
+    let watch = Watch::start(&bench, &asked, TOUCHED);
+    between.delay(Duration::from_millis(500));
+    let touch = ": >/tmp/touched-1; : >/tmp/touched-2; : >/tmp/touched-3";
+    docker.done(&["run", "--name", "touchy", "bb:test", "sh", "-c", touch]);
+    for file in ["/tmp/touched-1", "/tmp/touched-2", "/tmp/touched-3"] {
+        let alert = watch.until(file, |alerts| {
+            let is = |alert: &&Alert| alert.field("fd.name") == file;
+            alerts.iter().find(is).cloned()
+        });
+        let known = alert.field("container.metadata");
+        assert_eq!(known, "complete", "{}", alert.line);
+    }
+    docker.done(&["rm", "-f", "touchy"]);
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::runtimes::Bench;
 
 /// Longest time until an expected alert is there: the machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// What runs in containers, and what is told of them.
 pub(crate) const RULES: &str = "

@@ -183,10 +183,16 @@ fn alerts_are_the_same_with_and_without() {
         std::fs::create_dir(actor.path(folder)).unwrap();
     }
     let rules = rules(actor.dir());
-    let options = ["-o", "base_syscalls.all=true"];
+    // Buffers that a busy machine does not fill: what is compared must be complete.
+    let options = [
+        "-o",
+        "base_syscalls.all=true",
+        "-o",
+        "engine.modern_ebpf.buf_size_preset=7",
+    ];
     let off = ["-o", "engine.modern_ebpf.kernel_filters=false"];
     let mut filtered = Watch::start(&with, &rules, &options);
-    let mut plain = Watch::start(&without, &rules, &[options, off].concat());
+    let mut plain = Watch::start(&without, &rules, &[&options[..], &off].concat());
     // Filters are in force from the first pause on.
     std::thread::sleep(Duration::from_millis(300));
     filtered.milestone();

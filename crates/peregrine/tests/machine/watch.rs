@@ -201,10 +201,11 @@ impl Watch {
         alerts.cloned().collect()
     }
 
-    /// Kilobytes of memory in use, from /proc.
+    /// Kilobytes of memory of its own, from /proc. (Pages of the kernel's buffers count as ours once they
+    /// were read for the first time, and never again less.)
     pub fn resident(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
+        let line = status.lines().find(|l| l.starts_with("RssAnon:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 

@@ -145,6 +145,7 @@ enum {
  * done, and the user may have rewritten his. */
 struct uring_op {
 	u64 ring, user_data;
+	u64 older, newer; /* requests under way with the same tag */
 	u64 arg[5];
 	u32 tid;
 	u8 opcode;
@@ -166,7 +167,10 @@ struct uring_tag {
 	u64 ring, user_data;
 };
 
-/* Requests by what their completion carries, for completions that do not say which it was. */
+/*
+ * Requests by what their completion carries, for completions that do not say which it was. Several may
+ * carry the same: this is the newest, which leads to the older ones.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

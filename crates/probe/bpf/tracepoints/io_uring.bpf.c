@@ -7,7 +7,9 @@
  * where a kernel thread polls the ring, for the process whose ring it is.
  *
  * Two ways to hide from that are closed: a request that wants no completion on success is told at
- * once, as a success; and a completion that finds no room is still seen as an overflow.
+ * once, as a success; and a completion that finds no room is still seen as an overflow. That names no
+ * request but what its submitter chose to know it by; who chooses the same for several has all of them
+ * told, if in another order.
  */
 #include "uring.bpf.h"
 
@@ -408,10 +410,29 @@ static inline int send_uring(struct uring_op *op, struct io_kiocb *req, s64 res)
 	return 0;
 }
 
-static inline void forget_request(u64 request, struct uring_op *op)
+/* Takes a request out of those with the same tag. */
+static inline void unlink_request(u64 request, struct uring_op *op)
 {
 	struct uring_tag tag = {.ring = op->ring, .user_data = op->user_data};
-	bpf_map_delete_elem(&uring_tags, &tag);
+	u64 older = op->older, newer = op->newer;
+	struct uring_op *other = older ? bpf_map_lookup_elem(&uring_ops, &older) : NULL;
+	if (other && other->newer == request)
+		other->newer = newer;
+	other = newer ? bpf_map_lookup_elem(&uring_ops, &newer) : NULL;
+	if (other && other->older == request)
+		other->older = older;
+	u64 *newest = bpf_map_lookup_elem(&uring_tags, &tag);
+	if (!newest || *newest != request)
+		return;
+	if (older)
+		*newest = older;
+	else
+		bpf_map_delete_elem(&uring_tags, &tag);
+}
+
+static inline void forget_request(u64 request, struct uring_op *op)
+{
+	unlink_request(request, op);
 	for (u32 which = 0; which < 2; which++) {
 		struct uring_text key = {.request = request, .which = which};
 		if (op->is_long[which])
@@ -440,10 +461,16 @@ static inline struct uring_op *submitted(struct io_kiocb *req, struct task_struc
 		return NULL;
 	op->told = READ(req, flags) & REQUEST_NO_EVENT_ON_SUCCESS ? 1 : 0;
 	struct uring_tag tag = {.ring = op->ring, .user_data = op->user_data};
+	u64 *newest = bpf_map_lookup_elem(&uring_tags, &tag);
+	op->older = newest ? *newest : 0;
 	if (bpf_map_update_elem(&uring_ops, &request, op, BPF_ANY)) {
 		__sync_fetch_and_add(&cpu_counters(cpu)->lost_other, 1);
 		return NULL;
 	}
+	u64 older = op->older;
+	struct uring_op *other = older ? bpf_map_lookup_elem(&uring_ops, &older) : NULL;
+	if (other)
+		other->newer = request;
 	bpf_map_update_elem(&uring_tags, &tag, &request, BPF_ANY);
 	return op->told ? bpf_map_lookup_elem(&uring_ops, &request) : NULL;
 }
@@ -482,10 +509,10 @@ static inline int request_done(u64 ring, u64 request, u64 user_data, s64 res, u3
 {
 	struct uring_tag tag = {.ring = ring, .user_data = user_data};
 	if (!request) {
-		u64 *tagged = bpf_map_lookup_elem(&uring_tags, &tag);
-		if (!tagged)
+		u64 *newest = bpf_map_lookup_elem(&uring_tags, &tag);
+		if (!newest)
 			return 0;
-		request = *tagged;
+		request = *newest;
 	}
 	struct uring_op *op = bpf_map_lookup_elem(&uring_ops, &request);
 	if (!op)

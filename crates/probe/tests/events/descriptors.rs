@@ -52,9 +52,13 @@ fn dup(a: &mut Actor) {
 fn close_range(a: &mut Actor) {
     assert_eq!(call!(a, SYS_unshare, libc::CLONE_FILES), 0);
     let fd = null(a);
-    call!(a, SYS_close_range, fd, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
+    // Linux 5.11 knows the flag.
+    let result = call!(a, SYS_close_range, fd, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
+    assert!(result == 0 || result == EINVAL);
     let flags = k::CLOSE_RANGE_CLOEXEC;
-    sees!(a, SYSCALL_CLOSE_RANGE_X, 0i64, fd as u32, u32::MAX, flags);
+    sees!(a, SYSCALL_CLOSE_RANGE_X, result, fd as u32, u32::MAX, flags);
+    call!(a, SYS_close_range, fd, fd, 0);
+    sees!(a, SYSCALL_CLOSE_RANGE_X, 0i64, fd as u32, fd as u32, 0u32);
     call!(a, SYS_close_range, 9, 8, 0);
     sees!(a, SYSCALL_CLOSE_RANGE_X, EINVAL, 9u32, 8u32, 0u32);
 }

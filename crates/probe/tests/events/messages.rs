@@ -207,6 +207,11 @@ fn recvmsg(a: &mut Actor) {
     );
 }
 
+/// Kernels without loops in programs tell the first only, as with the original.
+fn tells_all_messages() -> bool {
+    probe::support().loops
+}
+
 /// One event for each message that was sent.
 fn sendmmsg(a: &mut Actor) {
     let pair = Pair::new(a);
@@ -234,15 +239,17 @@ fn sendmmsg(a: &mut Actor) {
         &b"first"[..],
         pair.tuple()
     );
-    sees!(
-        a,
-        SOCKET_SENDMMSG_X,
-        7i64,
-        pair.one,
-        7u32,
-        &b"second!"[..],
-        pair.tuple()
-    );
+    if tells_all_messages() {
+        sees!(
+            a,
+            SOCKET_SENDMMSG_X,
+            7i64,
+            pair.one,
+            7u32,
+            &b"second!"[..],
+            pair.tuple()
+        );
+    }
     call!(a, SYS_sendmmsg, -1, &raw mut list, 2, 0);
     sees!(a, SOCKET_SENDMMSG_X, EBADF, -1i64, 0u32, none(), none());
 }
@@ -288,16 +295,18 @@ fn recvmmsg(a: &mut Actor) {
         pair.tuple(),
         none()
     );
-    sees!(
-        a,
-        SOCKET_RECVMMSG_X,
-        2i64,
-        fd,
-        2u32,
-        &b"be"[..],
-        pair.tuple(),
-        none()
-    );
+    if tells_all_messages() {
+        sees!(
+            a,
+            SOCKET_RECVMMSG_X,
+            2i64,
+            fd,
+            2u32,
+            &b"be"[..],
+            pair.tuple(),
+            none()
+        );
+    }
     call!(a, SYS_recvmmsg, fd, &raw mut list, 2, libc::MSG_DONTWAIT, 0);
     sees!(
         a,

@@ -12,7 +12,7 @@ use std::os::fd::AsRawFd;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use probe::{Backend, Options, Probe, SelfFilter, Syscalls, Tracepoints};
+use probe::{Backend, BufferSize, Options, Probe, SelfFilter, Syscalls, Tracepoints};
 
 use crate::ring::{Request, Ring};
 
@@ -66,6 +66,10 @@ fn watch(work: impl FnOnce()) -> Option<Vec<Seen>> {
         eprintln!("left out: {error}");
         return None;
     }
+    if !probe::support().io_uring {
+        eprintln!("left out: what io_uring does cannot be told on this kernel");
+        return None;
+    }
     Ring::new(false)?;
     let mut probe = Probe::open(&Options {
         syscalls: Syscalls::all(),
@@ -75,6 +79,8 @@ fn watch(work: impl FnOnce()) -> Option<Vec<Seen>> {
             page_fault: false,
         },
         own_events: SelfFilter::Off,
+        // What others do until all is read must fit beside it.
+        buffer: BufferSize::preset(7).unwrap(),
         backend: std::env::var("PEREGRINE_BACKEND")
             .map_or(Backend::Auto, |way| way.parse().unwrap()),
         ..Options::default()

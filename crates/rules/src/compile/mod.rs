@@ -1,6 +1,7 @@
 //! From definitions to a rule set: everything is compiled anew after each file.
 
 mod report;
+mod stateful;
 mod warn;
 
 use diag::SourceMap;
@@ -18,8 +19,11 @@ use crate::finding::{Class, Finding};
 use crate::options::Options;
 use crate::origin::Kind;
 use crate::output::{self, Failure, expression};
-use crate::ruleset::{Exception, List, Macro, PluginRequirement, PluginVersion, Rule, RuleSet};
+use crate::ruleset::{
+    Exception, ExtraField, List, Macro, PluginRequirement, PluginVersion, Rule, RuleSet,
+};
 use crate::state::{Sources, State};
+use crate::stateful::{RuleSchema, Stateful};
 
 /// More event codes than this, and a rule is warned about.
 const MANY_EVENTS: usize = 100;
@@ -171,8 +175,19 @@ impl<'c> Compiler<'c, '_> {
             .map(|(_, s)| *s)?;
         let (template, extra_fields) =
             output::assemble(definition, self.options, &mut self.findings);
+        let stateful = match &definition.stateful {
+            Some(asked) => {
+                let shown = (template.as_str(), extra_fields.as_slice());
+                Some(self.stateful(definition, asked, shown, schema)?)
+            }
+            None => None,
+        };
         let mut text = Assembled::new(&definition.condition.parts);
         self.add_exceptions(definition, &mut text)?;
+        // A sequence may leave everything to its steps.
+        if text.text.is_empty() && stateful.is_some() {
+            return self.stepwise(definition, stateful?, (template, extra_fields), schema);
+        }
         let number = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
         let own = self.parse(&mut text, &definition.condition, SourceId(number))?;
         let parts = &definition.condition.parts;
@@ -188,37 +203,13 @@ impl<'c> Compiler<'c, '_> {
             text: &text,
             ast: &own,
         };
-        if depth(&ast) > DEEPEST {
-            self.findings.push(Finding::new(
-                &code::TOO_LARGE,
-                Class::ErrCompileCondition,
-                &definition.condition.context,
-                format!("the condition nests more than {DEEPEST} levels deep"),
-            ));
-            return None;
-        }
+        self.not_too_deep(&ast, definition)?;
         self.warn_unsafe_na(&ast, &own);
-        let mut rule = Rule {
-            name: definition.name.clone(),
-            description: definition.description.clone(),
-            condition: definition.condition.text(),
-            ast,
-            output: definition.output.clone(),
-            output_template: template,
-            extra_fields,
-            priority: definition.priority,
-            tags: definition.tags.clone(),
-            source: definition.source.clone(),
-            enabled: definition.enabled,
-            capture: definition.capture,
-            capture_duration: definition.capture_duration,
-            exceptions: exceptions(definition),
-            event_codes: CodeSet::EMPTY,
-            syscall_codes: CodeSet::EMPTY,
-            origins: self.state.origins.of(Kind::Rule, &definition.name),
-        };
+        let mut rule = self.blank(definition, ast, (template, extra_fields));
+        rule.stateful = stateful;
         output::warn_old(&rule, definition, &mut self.findings);
-        if let Err(failure) = output::compile(&rule, definition, schema, self.map) {
+        let fields = RuleSchema::new(&rule, schema);
+        if let Err(failure) = output::compile(&rule, definition, &fields, self.map) {
             let skip = definition.skip_if_unknown && failure.unknown;
             self.refuse(failure, definition);
             if let Err(more) = self.check_condition(&rule.ast, &own, schema)
@@ -238,8 +229,73 @@ impl<'c> Compiler<'c, '_> {
             return None;
         }
         self.warn_old_fields(&rule.ast, &own);
+        if let Some(stateful) = &mut rule.stateful {
+            stateful.condition = Some(rule.ast.clone());
+            rule.ast = stateful::relevant(Some(&rule.ast), stateful)?;
+        }
         self.set_codes(&mut rule, definition);
         Some(rule)
+    }
+
+    /// A rule whose steps say all.
+    fn stepwise(
+        &mut self,
+        definition: &RuleDef,
+        stateful: Stateful,
+        shown: (String, Vec<ExtraField>),
+        schema: &dyn Schema,
+    ) -> Option<Rule> {
+        let ast = stateful::relevant(None, &stateful)?;
+        let mut rule = self.blank(definition, ast, shown);
+        rule.stateful = Some(stateful);
+        output::warn_old(&rule, definition, &mut self.findings);
+        let fields = RuleSchema::new(&rule, schema);
+        if let Err(failure) = output::compile(&rule, definition, &fields, self.map) {
+            return self.refuse(failure, definition);
+        }
+        self.set_codes(&mut rule, definition);
+        Some(rule)
+    }
+
+    fn blank(
+        &self,
+        definition: &RuleDef,
+        ast: Ast,
+        (output_template, extra_fields): (String, Vec<ExtraField>),
+    ) -> Rule {
+        Rule {
+            name: definition.name.clone(),
+            description: definition.description.clone(),
+            condition: definition.condition.text(),
+            ast,
+            output: definition.output.clone(),
+            output_template,
+            extra_fields,
+            priority: definition.priority,
+            tags: definition.tags.clone(),
+            source: definition.source.clone(),
+            enabled: definition.enabled,
+            capture: definition.capture,
+            capture_duration: definition.capture_duration,
+            exceptions: exceptions(definition),
+            event_codes: CodeSet::EMPTY,
+            syscall_codes: CodeSet::EMPTY,
+            origins: self.state.origins.of(Kind::Rule, &definition.name),
+            stateful: None,
+        }
+    }
+
+    fn not_too_deep(&mut self, ast: &Ast, definition: &RuleDef) -> Option<()> {
+        if depth(ast) <= DEEPEST {
+            return Some(());
+        }
+        self.findings.push(Finding::new(
+            &code::TOO_LARGE,
+            Class::ErrCompileCondition,
+            &definition.condition.context,
+            format!("the condition nests more than {DEEPEST} levels deep"),
+        ));
+        None
     }
 
     /// Reports a failure, as a warning if the rule asks for it.
@@ -257,10 +313,18 @@ impl<'c> Compiler<'c, '_> {
         if definition.exceptions.is_empty() {
             return Some(());
         }
-        text.parenthesise();
+        // A sequence without a condition of its own has only its exceptions.
+        let bare = definition.condition.parts.is_empty();
+        if !bare {
+            text.parenthesise();
+        }
         for exception in &definition.exceptions {
             match exception::translate(exception) {
                 Ok(translated) => {
+                    let translated = match translated.trim_start().strip_prefix("and ") {
+                        Some(first) if bare && text.text.is_empty() => first.to_owned(),
+                        _ => translated,
+                    };
                     text.push(&translated, Origin::Made(exception.context.span()));
                 }
                 Err(finding) => {

@@ -39,7 +39,18 @@ pub(super) const RULE: &[&str] = &[
     "override",
     // Tests of the rule; nothing here reads them.
     "tests",
+    // Ours too; see `stateful`.
+    "sequence",
+    "threshold",
+    "first_seen",
 ];
+
+/// Keys that make a rule remember; a rule has one of them at most.
+pub(super) const STATEFUL: &[&str] = &["sequence", "threshold", "first_seen"];
+pub(super) const SEQUENCE: &[&str] = &["by", "within", "steps", "until"];
+pub(super) const STEP: &[&str] = &["step", "condition", "by"];
+pub(super) const THRESHOLD: &[&str] = &["at_least", "distinct", "sum", "by", "within"];
+pub(super) const FIRST_SEEN: &[&str] = &["fields", "per", "learn"];
 
 pub(super) const LIST_OVERRIDES: &[&str] = &["items"];
 pub(super) const MACRO_OVERRIDES: &[&str] = &["condition"];
@@ -56,6 +67,9 @@ pub(super) const RULE_REPLACES: &[&str] = &[
     "skip-if-unknown-filter",
     "capture",
     "capture_duration",
+    "sequence",
+    "threshold",
+    "first_seen",
 ];
 
 /// What `override` asks for.

@@ -5,6 +5,7 @@
 mod exceptions;
 mod keys;
 mod rule;
+mod stateful;
 mod value;
 
 use diag::{SourceId, nearest::nearest};
@@ -279,7 +280,18 @@ impl<'r, 't> Reader<'r, 't> {
 
     /// A condition with its place.
     fn condition(&self, item: NodeId, kind: Item, context: &Context) -> Refused<Condition> {
-        let (written, node) = self.written(item, "condition", context)?;
+        self.condition_at(item, "condition", kind, context)
+    }
+
+    /// A condition under any key.
+    fn condition_at(
+        &self,
+        item: NodeId,
+        key: &str,
+        kind: Item,
+        context: &Context,
+    ) -> Refused<Condition> {
+        let (written, node) = self.written(item, key, context)?;
         Ok(Condition {
             parts: vec![written],
             context: self.step(context, kind, "", node),

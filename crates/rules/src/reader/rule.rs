@@ -3,9 +3,10 @@
 use super::{Decoded, Overrides, Reader, Refused, invalid, keys};
 use crate::code;
 use crate::context::{Context, Item, Written};
-use crate::definition::{Order, RuleDef, RuleUpdate};
+use crate::definition::{Condition, Order, RuleDef, RuleUpdate};
 use crate::finding::{Class, Finding};
 use crate::priority::Priority;
+use crate::stateful::definition::KindDef;
 use crate::yaml::NodeId;
 
 impl Reader<'_, '_> {
@@ -32,7 +33,17 @@ impl Reader<'_, '_> {
     }
 
     fn definition(&mut self, item: NodeId, name: String, context: &Context) -> Refused<RuleDef> {
-        let condition = self.condition(item, Item::RuleCondition, context)?;
+        let stateful = self.stateful(item, context)?;
+        let whole = matches!(&stateful, Some(def) if matches!(def.kind, KindDef::Sequence { .. }));
+        let condition = if whole && self.tree.value(item, "condition").is_none() {
+            // The steps say it all.
+            Condition {
+                parts: Vec::new(),
+                context: context.clone(),
+            }
+        } else {
+            self.condition(item, Item::RuleCondition, context)?
+        };
         let (output, output_context) = self.output(item, context)?;
         let description = self.scalar(item, "desc", context)?.0.to_owned();
         let priority = self.priority(item, context)?;
@@ -62,6 +73,7 @@ impl Reader<'_, '_> {
             capture_duration: self.number(item, "capture_duration", context)?.unwrap_or(0),
             tags: self.tags(item, context)?.unwrap_or_default(),
             exceptions: self.exceptions(item, context, false)?.unwrap_or_default(),
+            stateful,
         })
     }
 
@@ -148,6 +160,9 @@ impl Reader<'_, '_> {
                 "warn_evttypes" => update.warn_evttypes = self.boolean(item, key, context)?,
                 "skip-if-unknown-filter" => {
                     update.skip_if_unknown = self.boolean(item, key, context)?;
+                }
+                "sequence" | "threshold" | "first_seen" => {
+                    update.stateful = self.stateful(item, context)?;
                 }
                 "capture" => update.capture = self.boolean(item, key, context)?,
                 "capture_duration" => {

@@ -101,6 +101,7 @@ impl Container {
                 .map(|k8s| ("kubernetes", k8s.json())),
         );
         members.extend(self.mesos.as_ref().map(|mesos| ("mesos", mesos.json())));
+        members.extend(self.pending.word().map(|word| ("pending", json!(word))));
         members
     }
 
@@ -124,7 +125,7 @@ impl Container {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parse;
+    use super::super::{Pending, parse};
     use super::*;
 
     #[test]
@@ -138,6 +139,7 @@ mod tests {
             image: b"nginx:1".to_vec(),
             privileged: true,
             size: -1,
+            pending: Pending::Address,
             labels: labels.clone(),
             pod_sandbox_labels: labels,
             env: vec![b"A=1".to_vec()],

@@ -57,6 +57,39 @@ pub struct Container {
     pub kubernetes: Option<Box<Kubernetes>>,
     /// Task and application under Mesos.
     pub mesos: Option<Box<Mesos>>,
+    /// What its runtime is still to say.
+    pub pending: Pending,
+}
+
+/// What of a container is not known yet although there is a record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pending {
+    /// Nothing: this is all.
+    #[default]
+    Nothing,
+    /// Its address, which it has once it runs.
+    Address,
+    /// Anything: somebody who knows more has been asked.
+    More,
+}
+
+impl Pending {
+    /// The word in the JSON; none where nothing is pending.
+    pub(super) const fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Nothing => None,
+            Self::Address => Some("address"),
+            Self::More => Some("more"),
+        }
+    }
+
+    fn parse(word: &[u8]) -> Self {
+        match word {
+            b"address" => Self::Address,
+            b"more" => Self::More,
+            _ => Self::Nothing,
+        }
+    }
 }
 
 /// A directory of the host inside a container.
@@ -246,6 +279,7 @@ pub(crate) fn parse(json: &[u8]) -> Option<Container> {
             .and_then(Kubernetes::parse)
             .map(Box::new),
         mesos: None,
+        pending: Pending::parse(&text(object, "pending")),
     };
     container.mesos = Mesos::parse(
         object.get("mesos"),

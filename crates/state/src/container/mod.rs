@@ -13,7 +13,7 @@ pub(crate) mod sightings;
 
 pub use matchers::{Engines, Family, Fixed, Identity};
 pub(crate) use metadata::parse;
-pub use metadata::{Container, Mount, PortMapping, Probe};
+pub use metadata::{Container, Mount, Pending, PortMapping, Probe};
 pub use orchestration::{Kubernetes, Mesos, Object};
 pub use sightings::{Metadata, Sighting};
 
@@ -22,6 +22,8 @@ pub use sightings::{Metadata, Sighting};
 pub struct Cgroups {
     raw: Box<[u8]>,
     identity: Option<Identity>,
+    /// Who they would name, were there a reason to think that it is a container.
+    doubtful: Option<Identity>,
 }
 
 /// Longest list of control groups that is kept.
@@ -33,6 +35,7 @@ impl Cgroups {
         Self {
             raw: cut(raw).into(),
             identity: None,
+            doubtful: None,
         }
     }
 
@@ -41,7 +44,22 @@ impl Cgroups {
         Self {
             raw: self.raw.clone(),
             identity,
+            doubtful: None,
         }
+    }
+
+    /// The same groups on the host, although they look like those of a container.
+    pub(crate) fn doubting(&self, identity: Identity) -> Self {
+        Self {
+            raw: self.raw.clone(),
+            identity: None,
+            doubtful: Some(identity),
+        }
+    }
+
+    /// The container that they may name, of which nothing but the path speaks.
+    pub(crate) fn doubtful(&self) -> Option<&Identity> {
+        self.doubtful.as_ref()
     }
 
     pub(crate) fn has(&self, raw: &[u8]) -> bool {

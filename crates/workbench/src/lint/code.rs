@@ -1,19 +1,6 @@
 //! The codes of this crate: the hundred P03.
 
-use diag::Code;
-
-macro_rules! codes {
-    ($($name:ident = $id:literal, $title:literal, $explanation:literal;)*) => {
-        $(
-            #[doc = $title]
-            pub static $name: Code = Code { id: $id, title: $title, explanation: $explanation };
-        )*
-        /// All of them, by number.
-        pub static ALL: &[&Code] = &[$(&$name),*];
-    };
-}
-
-codes! {
+diag::codes! {
     NEVER_TRUE = "P0301", "a condition that can never hold",
         "Parts that must hold together exclude each other: two different values of one field, a number below and above, a clause and its negation, event types that no event has at once. The rule is silent for ever. Often an `and` should be an `or`, or an appended condition binds otherwise than meant: put parentheses around both sides. To switch something off on purpose use `evt.num = 0`, which is left alone.";
     ALWAYS_TRUE = "P0302", "a clause that always holds",

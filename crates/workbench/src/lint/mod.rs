@@ -127,9 +127,10 @@ pub fn lint(files: &[File<'_>], set: &RuleSet, schemas: &[(&str, &dyn Schema)]) 
 }
 
 fn look(subject: &Subject<'_>, file: &File<'_>, item: &Item, found: &mut Vec<Diagnostic>) {
-    if let Some(written) = &item.condition
-        && let Some((ast, shift)) = written.parse()
-    {
+    for written in item.condition.iter().chain(&item.steps) {
+        let Some((ast, shift)) = written.parse() else {
+            continue;
+        };
         let condition = Condition {
             text: file.text,
             item,

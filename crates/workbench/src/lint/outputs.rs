@@ -5,6 +5,7 @@ use event::{EVENTS, EventFlags, EventInfo, ParamType as T, codes};
 use fields::catalogue::Id;
 use fields::catalogue::row::Class;
 use filter::{FieldDef, Template};
+use rules::stateful::RuleSchema;
 
 use super::pieces::Item;
 use super::{Subject, advice, code};
@@ -37,7 +38,8 @@ pub(super) fn look(subject: &Subject<'_>, text: &str, item: &Item, found: &mut V
     else {
         return;
     };
-    let Ok(template) = Template::parse(&output.value, *schema) else {
+    let fields = RuleSchema::new(rule, *schema);
+    let Ok(template) = Template::parse(&output.value, &fields) else {
         return;
     };
     for field in template.fields() {

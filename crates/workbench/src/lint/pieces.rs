@@ -36,6 +36,8 @@ pub struct Item {
     pub span: Span,
     /// Its condition.
     pub condition: Option<Written>,
+    /// The conditions of its steps, and what ends them.
+    pub steps: Vec<Written>,
     /// Its output.
     pub output: Option<Written>,
     /// The items of a list, with their places.
@@ -144,7 +146,7 @@ fn item(file: &File<'_>, tree: &Tree<'_>, id: NodeId, before: usize) -> Option<I
     .find_map(|(key, thing)| Some((thing, tree.value(id, key)?)))?;
     let node = tree.node(id);
     let span = |node: NodeId| Span::new(file.id, tree.node(node).start, tree.node(node).end);
-    let written = |key: &str| {
+    let written_in = |id: NodeId, key: &str| {
         let node = tree.value(id, key)?;
         Some(Written {
             value: tree.text(node)?.to_owned(),
@@ -152,6 +154,18 @@ fn item(file: &File<'_>, tree: &Tree<'_>, id: NodeId, before: usize) -> Option<I
             file: file.id,
         })
     };
+    let written = |key: &str| written_in(id, key);
+    let mut steps = Vec::new();
+    if let Some(sequence) = tree.value(id, "sequence") {
+        if let Some(Kind::Sequence(all)) = tree
+            .value(sequence, "steps")
+            .map(|all| &tree.node(all).kind)
+        {
+            let each = all.iter();
+            steps.extend(each.filter_map(|&step| written_in(step, "condition")));
+        }
+        steps.extend(written_in(sequence, "until"));
+    }
     let items = match tree.value(id, "items").map(|items| &tree.node(items).kind) {
         Some(Kind::Sequence(all)) => all
             .iter()
@@ -169,6 +183,7 @@ fn item(file: &File<'_>, tree: &Tree<'_>, id: NodeId, before: usize) -> Option<I
         name_span: span(name),
         span: span(id),
         condition: written("condition"),
+        steps,
         output: written("output"),
         items,
         changes: ["append", "override"]

@@ -4,13 +4,15 @@
 //! indentation, and what stands behind it, up to the cursor, tells what may follow.
 
 use event::EVENTS;
+use filter::{Function, Operator};
+use rules::stateful::definition::SHORTHANDS;
 use serde_json::{Value, json};
 
 use super::Server;
 use super::documents::Document;
 use super::symbols;
 use crate::lint::pieces::Thing;
-use crate::words::{Expected, LIST_OPERATORS, Role, TRANSFORMERS, WORD_OPERATORS, expected, words};
+use crate::words::{Expected, Role, expected, words};
 
 /// Kinds of the protocol.
 const FIELD: u8 = 5;
@@ -21,7 +23,7 @@ const LIST: u8 = 18;
 const MACRO: u8 = 21;
 
 /// Keys of items, and what they are for.
-const KEYS: [(&str, &str); 19] = [
+const KEYS: [(&str, &str); 32] = [
     ("rule", "a condition with an output"),
     ("macro", "a condition that has a name"),
     ("list", "values that have a name"),
@@ -43,6 +45,19 @@ const KEYS: [(&str, &str); 19] = [
     ("capture", "whether a match starts a capture"),
     ("capture_duration", "milliseconds of that capture"),
     ("tests", "tests of the rule"),
+    ("sequence", "events in order"),
+    ("threshold", "many events in a window"),
+    ("first_seen", "values that were not there before"),
+    ("steps", "the events of a sequence"),
+    ("step", "the name of an event of a sequence"),
+    ("until", "what ends the waiting of a sequence"),
+    ("within", "a span of time, such as 5m"),
+    ("by", "fields in which events that belong together agree"),
+    ("at_least", "how much a threshold must reach"),
+    ("distinct", "the field whose different values count"),
+    ("sum", "the field that is summed up"),
+    ("per", "fields of a group that learns for itself"),
+    ("learn", "how long a group learns, such as 7d"),
     ("required_engine_version", "the engine that the file needs"),
 ];
 
@@ -74,7 +89,7 @@ pub(super) fn at(server: &Server<'_>, document: &Document, at: usize) -> Value {
             }
         }
         Some(Place {
-            key: "condition",
+            key: "condition" | "until",
             value,
         }) => condition(server, document, value, &mut found),
         Some(Place {
@@ -90,7 +105,18 @@ pub(super) fn at(server: &Server<'_>, document: &Document, at: usize) -> Value {
             key: "items" | "values",
             ..
         }) => lists(server, &mut found),
-        Some(Place { key: "fields", .. }) => fields(server, &mut found),
+        Some(Place {
+            key: "by" | "per", ..
+        }) => {
+            for (word, of) in SHORTHANDS {
+                push(&mut found, word, KEYWORD, &of.join(", "), None);
+            }
+            fields(server, &mut found);
+        }
+        Some(Place {
+            key: "fields" | "distinct" | "sum",
+            ..
+        }) => fields(server, &mut found),
         Some(Place {
             key: "priority", ..
         }) => {
@@ -188,21 +214,17 @@ fn condition(server: &Server<'_>, document: &Document, value: &str, found: &mut 
         Expected::Check => {
             macros(server, document, found);
             fields(server, found);
-            TRANSFORMERS
+            Function::LEFT
                 .iter()
-                .filter(|name| **name != "val")
-                .for_each(|name| push(found, name, FUNCTION, "transformer", None));
+                .for_each(|one| push(found, one.text(), FUNCTION, "transformer", None));
             push(found, "not", KEYWORD, "", None);
         }
         Expected::Argument => fields(server, found),
         Expected::Operator => {
-            for name in ["=", "!=", "<", "<=", ">", ">=", "exists"]
-                .iter()
-                .chain(&WORD_OPERATORS)
-                .chain(&LIST_OPERATORS)
-            {
-                push(found, name, KEYWORD, "operator", None);
-            }
+            // `==` is `=` once more.
+            let all = Operator::ALL.iter();
+            all.filter(|one| **one != Operator::DoubleEqual)
+                .for_each(|one| push(found, one.text(), KEYWORD, "operator", None));
         }
         Expected::Joint => {
             ["and", "or"]

@@ -42,9 +42,10 @@ fn field_at(server: &Server<'_>, document: &Document, at: usize) -> Option<(Stri
     let item = symbols::items(text)
         .into_iter()
         .find(|item| (item.span.start..=item.span.end).contains(&at))?;
-    if let Some(condition) = &item.condition
-        && let Some(offset) = condition.offset_of(text, at)
-    {
+    for condition in item.condition.iter().chain(&item.steps) {
+        let Some(offset) = condition.offset_of(text, at) else {
+            continue;
+        };
         let word = words(&condition.value)
             .into_iter()
             .find(|word| word.role == Role::Field && (word.start..=word.end).contains(&offset))?;

@@ -49,8 +49,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if and .Values.driver.enabled (eq .Values.controller.kind "daemonset") -}}true{{- end -}}
 {{- end -}}
 
+{{/* The secret with key and certificate of the web server, where there is one. */}}
+{{- define "peregrine.certs" -}}
+{{- if .Values.certs.existingSecret -}}{{ .Values.certs.existingSecret }}
+{{- else if and .Values.certs.server.key .Values.certs.server.crt -}}{{ include "peregrine.fullname" . }}-certs
+{{- end -}}
+{{- end -}}
+
 {{- define "peregrine.scheme" -}}
-{{- if .Values.certs.existingSecret }}HTTPS{{ else }}HTTP{{ end -}}
+{{- if include "peregrine.certs" . }}HTTPS{{ else }}HTTP{{ end -}}
 {{- end -}}
 
 {{/* The security context of the container: what `containerSecurityContext` says, or what watching takes. */}}
@@ -98,7 +105,11 @@ seccompProfile: {type: RuntimeDefault}
   "containerd" (dict "enabled" $c.containerd.enabled "sockets" (list $c.containerd.socket))
   "cri" (dict "enabled" (gt (len $cri) 0) "sockets" $cri)
   "lxc" (dict "enabled" true) "libvirt_lxc" (dict "enabled" true) "bpm" (dict "enabled" true) -}}
-{{- $plugin := dict "name" "container" "library_path" "libcontainer.so" "init_config" (dict "engines" $engines) -}}
+{{- $init := dict "engines" $engines -}}
+{{- if $c.containerEngine.enabled -}}
+{{- $init = dict "engines" $c.containerEngine.engines "label_max_len" $c.containerEngine.labelMaxLen "with_size" $c.containerEngine.withSize "hooks" $c.containerEngine.hooks -}}
+{{- end -}}
+{{- $plugin := dict "name" "container" "library_path" "libcontainer.so" "init_config" $init -}}
 {{- $_ := set $config "plugins" (prepend (default (list) $config.plugins) $plugin) -}}
 {{- $_ := set $config "load_plugins" (prepend (default (list) $config.load_plugins) "container") -}}
 {{- if $c.kubernetes.enabled -}}
@@ -113,8 +124,8 @@ seccompProfile: {type: RuntimeDefault}
 {{- $metrics := dict "enabled" true "interval" $m.interval "output_rule" $m.outputRule "rules_counters_enabled" $m.rulesCountersEnabled "resource_utilization_enabled" $m.resourceUtilizationEnabled "state_counters_enabled" $m.stateCountersEnabled "kernel_event_counters_enabled" $m.kernelEventCountersEnabled "convert_memory_to_mb" $m.convertMemoryToMB "include_empty_values" $m.includeEmptyValues -}}
 {{- $config = mergeOverwrite $config (dict "metrics" $metrics "webserver" (dict "prometheus_metrics_enabled" true)) -}}
 {{- end -}}
-{{- if .Values.certs.existingSecret -}}
-{{- $config = mergeOverwrite $config (dict "webserver" (dict "ssl_enabled" true "ssl_certificate" "/etc/peregrine/tls/peregrine.pem")) -}}
+{{- if include "peregrine.certs" . -}}
+{{- $config = mergeOverwrite $config (dict "webserver" (dict "ssl_enabled" true "ssl_certificate" (printf "/etc/peregrine/tls/%s" .Values.certs.entry))) -}}
 {{- end -}}
 {{- if .Values.audit.enabled -}}
 {{- $config = mergeOverwrite $config (dict "webserver" (dict "k8s_audit_endpoint" .Values.audit.path)) -}}

@@ -77,7 +77,7 @@ spec:
         {{- if .Values.customRules }}
         - {name: rules, mountPath: /etc/peregrine/rules.d, readOnly: true}
         {{- end }}
-        {{- if .Values.certs.existingSecret }}
+        {{- if include "peregrine.certs" . }}
         - {name: tls, mountPath: /etc/peregrine/tls, readOnly: true}
         {{- end }}
         {{- if $watches }}
@@ -101,9 +101,9 @@ spec:
     - name: rules
       configMap: {name: {{ include "peregrine.fullname" . }}-rules}
     {{- end }}
-    {{- if .Values.certs.existingSecret }}
+    {{- if include "peregrine.certs" . }}
     - name: tls
-      secret: {secretName: {{ .Values.certs.existingSecret }}}
+      secret: {secretName: {{ include "peregrine.certs" . }}}
     {{- end }}
     {{- if $watches }}
     - name: proc

@@ -38,7 +38,7 @@ pub(super) fn of_kernel(support: &Support) -> Vec<Check> {
         support.privileged,
         "BPF programs may be loaded",
         "BPF programs may not be loaded",
-        "run as root, or with CAP_BPF, CAP_PERFMON, CAP_SYS_RESOURCE and CAP_SYS_PTRACE",
+        "run as root, or with CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH",
     );
     needs(
         "type information",
@@ -48,7 +48,15 @@ pub(super) fn of_kernel(support: &Support) -> Vec<Check> {
         "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y, as distributions since 2021 are",
     );
     // Without the privilege the kernel tells nothing of these.
-    if support.privileged {
+    if support.privileged && !support.reachable {
+        needs(
+            "BPF",
+            false,
+            "",
+            "calls of bpf() do not get through to the kernel",
+            "in a container, let its seccomp filter pass bpf and perf_event_open (older filters do so for CAP_SYS_ADMIN alone)",
+        );
+    } else if support.privileged {
         needs(
             "ring buffers",
             support.ring_buffer,
@@ -257,19 +265,24 @@ pub(super) fn of_watch(machine: &Machine, support: &Support, ready: Duration) ->
         good(
             "watching",
             format!(
-                "{calls} system calls and tracepoints; events from {:.0?} after the start, ready \
-                 after {ready:.0?}",
-                start.open
+                "{calls} system calls and tracepoints; events from {} ms after the start, those of \
+                 io_uring from {} ms, ready after {} ms",
+                start.first_events.as_millis(),
+                start.open.as_millis(),
+                ready.as_millis()
             ),
         ),
         good(
             "reading /proc",
             format!(
-                "{} threads and {} descriptors in {:.0?}",
-                start.summary.threads, start.summary.descriptors, start.scan
+                "{} threads and {} descriptors in {} ms",
+                start.summary.threads,
+                start.summary.descriptors,
+                start.scan.as_millis()
             ),
         ),
         backend(machine.choice()),
+        precedence(),
     ];
     checks.extend(features(support));
     let entries = machine.entries();
@@ -290,6 +303,34 @@ pub(super) fn of_watch(machine: &Machine, support: &Support, ready: Duration) ->
         )
     });
     checks
+}
+
+/// How the thread that opened the machine stands among others: it is the one that reads.
+fn precedence() -> Check {
+    let niceness = probe::niceness().unwrap_or(0);
+    let preferred = niceness < 0;
+    Check {
+        name: "precedence",
+        health: if preferred {
+            Health::Good
+        } else {
+            Health::Degraded
+        },
+        found: if preferred {
+            format!("events are read at niceness {niceness}, before ordinary work")
+        } else {
+            format!(
+                "events are read at niceness {niceness}: where others use all CPUs, some may be lost"
+            )
+        },
+        remedy: if preferred {
+            String::new()
+        } else if niceness == 0 {
+            "give CAP_SYS_NICE or CAP_SYS_RESOURCE".to_owned()
+        } else {
+            "start it without nice".to_owned()
+        },
+    }
 }
 
 fn backend(choice: &Choice) -> Check {

@@ -15,7 +15,12 @@ const LONGEST: usize = 80;
 pub(super) fn text(subject: &Subject<'_>, tracer: &mut Tracer, view: &EventView<'_>) -> String {
     let mut out = String::new();
     let holds = tracer.matches(view);
-    let verdict = if holds { "matches" } else { "does not match" };
+    let verdict = match (&subject.rule.stateful, holds) {
+        (None, true) => "matches",
+        (None, false) => "does not match",
+        (Some(_), true) => "remembers of",
+        (Some(_), false) => "has no interest in",
+    };
     let _ = writeln!(
         out,
         "Rule \"{}\" {verdict} event {} ({})\n",
@@ -60,6 +65,9 @@ pub(super) fn text(subject: &Subject<'_>, tracer: &mut Tracer, view: &EventView<
             out.pop();
         }
         out.push('\n');
+    }
+    if let Some(stateful) = &subject.rule.stateful {
+        let _ = writeln!(out, "\n  It fires on {}.", stateful.summary());
     }
     out
 }

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use filter::{ExprKind, Graph, Lifetime, Node, Operator, Schema, Template};
+use filter::{ExprKind, Field, Graph, Lifetime, Node, Operator, Schema, Template};
+use rules::stateful::{RuleSchema, Stateful};
 use rules::{Change, Rule};
 
 use super::code::wrapped;
@@ -37,7 +38,11 @@ pub(super) fn text(subject: &Subject<'_>, schema: &dyn Schema, runs: bool) -> St
             let _ = writeln!(out, "  {place}  {name} {}", change(&origin.change));
         }
     }
-    out.push_str("\nCondition\n");
+    out.push_str(if rule.stateful.is_some() {
+        "\nEvents that matter to it\n"
+    } else {
+        "\nCondition\n"
+    });
     for line in subject.lines() {
         let indent = 2 + 2 * line.depth;
         let _ = write!(out, "{:indent$}{}", "", line.text);
@@ -45,6 +50,9 @@ pub(super) fn text(subject: &Subject<'_>, schema: &dyn Schema, runs: bool) -> St
             let _ = write!(out, "    [{origin}]");
         }
         out.push('\n');
+    }
+    if let Some(stateful) = &rule.stateful {
+        memory(stateful, &mut out);
     }
     let _ = writeln!(out, "\nOutput\n  {}", rule.output);
     let _ = writeln!(out, "\nEvents\n  {}", events(rule));
@@ -58,6 +66,33 @@ pub(super) fn text(subject: &Subject<'_>, schema: &dyn Schema, runs: bool) -> St
     }
     let _ = writeln!(out, "\nCost\n  {}", cost(rule, schema));
     out
+}
+
+/// What a rule waits for, and its steps.
+fn memory(stateful: &Stateful, out: &mut String) {
+    let _ = writeln!(out, "\nFires on ({})", stateful.key());
+    for line in wrapped(&stateful.summary()).lines() {
+        let _ = writeln!(out, "  {line}");
+    }
+    for part in stateful.parts() {
+        let _ = writeln!(out, "  {}:", part.name);
+        for line in wrapped(&part.condition).lines() {
+            let _ = writeln!(out, "    {line}");
+        }
+        if let Some(links) = &part.links {
+            for line in wrapped(&format!("compared with earlier steps: {links}")).lines() {
+                let _ = writeln!(out, "      {line}");
+            }
+        }
+    }
+    if !stateful.slots.is_empty() {
+        let kept: Vec<&str> = stateful
+            .slots
+            .iter()
+            .map(|slot| slot.name.as_str())
+            .collect();
+        let _ = writeln!(out, "  kept of the steps: {}", kept.join(", "));
+    }
 }
 
 /// What an item of a file did, as a phrase.
@@ -119,7 +154,16 @@ fn fields(rule: &Rule, schema: &dyn Schema) -> (Vec<String>, Vec<String>) {
             }
         }
     }
-    let mut shown: Vec<String> = Template::parse(&rule.output_template, schema)
+    for part in rule.stateful.iter().flat_map(Stateful::parts) {
+        let checks = part.ast.checks();
+        compared.extend(
+            checks
+                .flat_map(|(_, check)| check.fields())
+                .map(Field::text),
+        );
+    }
+    let fields = RuleSchema::new(rule, schema);
+    let mut shown: Vec<String> = Template::parse(&rule.output_template, &fields)
         .map(|template| {
             let fields = template.fields().iter();
             fields.map(|field| field.name.clone()).collect()

@@ -87,6 +87,15 @@ fn causes(subject: &Subject<'_>, standing: &Standing, survey: &Survey<'_>) -> Ve
     } else if !standing.runs {
         causes.push("Cause: the configuration's selection of rules leaves it out.".to_owned());
     }
+    if let (Some(stateful), true) = (&rule.stateful, survey.matched > 0) {
+        causes.push(format!(
+            "It remembers: {} events matter to it, and it fires on {}. Which of its steps an event is, \
+             `explain --event` shows.",
+            survey.matched,
+            stateful.summary()
+        ));
+        return causes;
+    }
     if survey.matched > 0 {
         let mut taken: Vec<_> = survey.taken.iter().collect();
         taken.sort_by_key(|(rule, count)| (std::cmp::Reverse(**count), **rule));

@@ -15,9 +15,9 @@ use crate::sources::{Running, SYSCALL, SourceSchema, SourceView, Sources};
 const AUDIT_IDS: [u32; 5] = [audit::PLUGIN_ID, 9, 16, 21, 22];
 
 /// Fields of all sources, and what is at work for each.
-pub(super) struct Explained {
+pub(in crate::commands) struct Explained {
     /// All fields.
-    pub(super) schema: SourceSchema,
+    pub(in crate::commands) schema: SourceSchema,
     sources: Vec<Origin>,
     limits: Limits,
 }
@@ -34,7 +34,10 @@ impl Explained {
     ///
     /// # Errors
     /// When a plugin cannot be loaded or started.
-    pub(super) fn new(catalogue: &Catalogue, settings: Option<&Settings>) -> Result<Self> {
+    pub(in crate::commands) fn new(
+        catalogue: &Catalogue,
+        settings: Option<&Settings>,
+    ) -> Result<Self> {
         let mut schema = SourceSchema::everything(catalogue);
         let mut origins = Vec::new();
         if let Some(settings) = settings {
@@ -60,7 +63,7 @@ impl Explained {
     }
 
     /// Hands what is known of an event to `visit`.
-    pub(super) fn with<T>(
+    pub(in crate::commands) fn with<T>(
         &self,
         view: &EventView<'_>,
         visit: impl FnOnce(&SourceView<'_>) -> T,
@@ -106,7 +109,7 @@ impl Explained {
 }
 
 /// Whether an event is one of a source beside system calls.
-pub(super) fn is_foreign(view: &EventView<'_>) -> bool {
+pub(in crate::commands) fn is_foreign(view: &EventView<'_>) -> bool {
     matches!(
         view.record.code.number(),
         codes::PLUGINEVENT_E | codes::ASYNCEVENT_E

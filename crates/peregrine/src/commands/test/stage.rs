@@ -7,8 +7,10 @@ use audit::{Body, Limits};
 use engine::{Engine, Matching};
 use event::{EventCode, Record, RecordBuilder, RecordFlags, codes};
 use fields::{Environment, EventView};
-use filter::{Schema, Template, Tracer};
+use filter::{FieldSource, Schema, Template, Tracer};
 use plugins::Event;
+use rules::Rule;
+use rules::stateful::RuleSchema;
 use state::{Context, Options, State};
 use workbench::scenario::{Cast, Suite, Test};
 
@@ -45,11 +47,9 @@ pub(crate) struct Stage<'a> {
     pub(crate) loaded: &'a Loaded,
     /// For each source, with all that match and with the first only.
     engines: BTreeMap<(String, bool), Engine>,
-    outputs: BTreeMap<usize, Template>,
+    printer: Printer,
     /// Rules that tests are about, with their conditions.
     tracers: BTreeMap<usize, Tracer>,
-    /// Fields that tests ask of alerts.
-    asked: BTreeSet<String>,
 }
 
 impl<'a> Stage<'a> {
@@ -98,9 +98,11 @@ impl<'a> Stage<'a> {
         Ok(Self {
             loaded,
             engines,
-            outputs: BTreeMap::new(),
+            printer: Printer {
+                outputs: BTreeMap::new(),
+                asked,
+            },
             tracers,
-            asked,
         })
     }
 
@@ -122,6 +124,7 @@ impl<'a> Stage<'a> {
             return Err(format!("there is no rule \"{name}\"{near}"));
         }
         let mut played = Played::default();
+        self.engines.values_mut().for_each(Engine::forget);
         if let Some(capture) = &test.capture {
             self.replay(
                 test,
@@ -279,28 +282,56 @@ impl<'a> Stage<'a> {
         };
         for &at in engine.on_event(code, view) {
             let rule = &set.rules[at as usize];
-            let template = match self.outputs.entry(at as usize) {
-                std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
-                std::collections::btree_map::Entry::Vacant(free) => {
-                    let Ok(template) = Template::parse(&rule.output_template, schema) else {
-                        continue;
-                    };
-                    free.insert(template.permissive())
-                }
-            };
-            let mut output = Vec::new();
-            template.render(view, &mut output);
-            let fields = self
-                .asked
-                .iter()
-                .filter_map(|name| Some((name.clone(), shown(name, view, schema)?)));
-            played.alerts.push(Alert {
-                name: rule.name.clone(),
-                event: view.base.context.number,
-                output: String::from_utf8_lossy(&output).into_owned(),
-                fields: fields.collect(),
-            });
+            played
+                .alerts
+                .extend(self.printer.alert(at, rule, view, view, schema));
         }
+        for firing in engine.advance(view.base.record.ts, view) {
+            let rule = &set.rules[firing.rule as usize];
+            let whole = firing.evidence.over(view);
+            let alert = self.printer.alert(firing.rule, rule, view, &whole, schema);
+            played.alerts.extend(alert);
+        }
+    }
+}
+
+/// Writes alerts.
+struct Printer {
+    outputs: BTreeMap<u32, Template>,
+    /// Fields that tests ask of alerts.
+    asked: BTreeSet<String>,
+}
+
+impl Printer {
+    /// The alert of a rule on an event; `whole` shows what the rule remembers, too.
+    fn alert(
+        &mut self,
+        at: u32,
+        rule: &Rule,
+        view: &SourceView<'_>,
+        whole: &impl FieldSource,
+        schema: &dyn Schema,
+    ) -> Option<Alert> {
+        let schema = RuleSchema::new(rule, schema);
+        let template = match self.outputs.entry(at) {
+            std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
+            std::collections::btree_map::Entry::Vacant(free) => {
+                let template = Template::parse(&rule.output_template, &schema).ok()?;
+                free.insert(template.permissive())
+            }
+        };
+        let mut output = Vec::new();
+        template.render(whole, &mut output);
+        let fields = self
+            .asked
+            .iter()
+            .filter_map(|name| Some((name.clone(), shown(name, whole, &schema)?)));
+        Some(Alert {
+            name: rule.name.clone(),
+            event: view.base.context.number,
+            output: String::from_utf8_lossy(&output).into_owned(),
+            fields: fields.collect(),
+        })
     }
 }
 
@@ -349,7 +380,7 @@ fn view<'v>(
 }
 
 /// A field's text; `None` where there is no such field to be shown.
-fn shown(name: &str, view: &SourceView<'_>, schema: &dyn Schema) -> Option<String> {
+fn shown(name: &str, view: &impl FieldSource, schema: &dyn Schema) -> Option<String> {
     let def = schema.resolve(name).ok()?;
     if def.filter_only {
         return None;
