@@ -64,11 +64,34 @@ fn check() -> impl Strategy<Value = String> {
     )
         .prop_map(|(f, op, t)| format!("{f} {op} {t}"));
     let list = (
-        fields,
+        fields.clone(),
         select(vec!["in", "pmatch", "intersects"]),
-        prop::collection::vec(texts, 1..5),
+        prop::collection::vec(texts.clone(), 1..5),
     )
         .prop_map(|(f, op, all)| format!("{f} {op} ({})", all.join(", ")));
+    let several = (
+        fields,
+        select(vec![
+            "=",
+            "!=",
+            "startswith",
+            "endswith",
+            "contains",
+            "glob",
+        ]),
+        select(vec!["anyof", "oneof", "allof"]),
+        prop::collection::vec(texts.clone(), 1..5),
+    )
+        .prop_map(|(f, op, how, all)| format!("{f} {op} {how} ({})", all.join(", ")));
+    let last = (
+        select(vec!["fd.name", "proc.exepath", "proc.exe", "evt.arg.name"]),
+        select(vec!["=", "in", "!=", "endswith", "startswith"]),
+        texts,
+    )
+        .prop_map(|(f, op, text)| match op {
+            "in" => format!("basename({f}) in ({text}, sh)"),
+            op => format!("basename({f}) {op} {text}"),
+        });
     let types = prop::collection::vec(
         select(vec![
             "openat", "open", "execve", "connect", "read", "close", "accept4", "procexit", "clone",
@@ -105,7 +128,7 @@ fn check() -> impl Strategy<Value = String> {
         "fd.types intersects (file)",
     ])
     .prop_map(str::to_owned);
-    prop_oneof![4 => single, 3 => list, 2 => types, 4 => others]
+    prop_oneof![4 => single, 3 => list, 3 => several, 2 => last, 2 => types, 4 => others]
 }
 
 fn condition() -> impl Strategy<Value = String> {
