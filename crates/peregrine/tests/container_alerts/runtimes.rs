@@ -356,6 +356,10 @@ impl Drop for Bench {
             let delete = ["link", "delete", &self.bridge()];
             let _ = Command::new("ip").args(delete).status();
         }
+        // And Podman without rights a process that keeps its user namespace.
+        if let Ok(pid) = std::fs::read_to_string(self.path("home/run/libpod/tmp/pause.pid")) {
+            let _ = Command::new("kill").arg(pid.trim()).status();
+        }
     }
 }
 
