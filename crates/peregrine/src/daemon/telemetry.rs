@@ -1,6 +1,7 @@
 //! Everything that is counted, put together at one moment.
 
 mod asking;
+mod remembered;
 
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -18,6 +19,7 @@ use crate::pipeline::{Costs, Origin, RuleSubject};
 use crate::version;
 
 use asking::asking;
+use remembered::remembered;
 
 /// What the event loop knows at that moment.
 pub(crate) struct Look<'a> {
@@ -581,39 +583,7 @@ fn ours(look: &Look<'_>, out: &mut Vec<Metric>) {
     out.extend(look.asking.iter().flat_map(asking));
     let names = look.subjects.iter().map(|subject| subject.rule.as_str());
     look.costs.metrics(names, out);
-    for memory in &look.remembered {
-        let Some(subject) = look.subjects.get(memory.rule as usize) else {
-            continue;
-        };
-        let mut own = |name: &str, monotonic, value: u64, help| {
-            let metric = Metric::own(&format!("rule_memory_{name}"), monotonic, value, help);
-            out.push(metric.label("rule_name", &subject.rule));
-        };
-        own(
-            "keys",
-            false,
-            memory.keys as u64,
-            "Keys of which a rule that remembers knows something.",
-        );
-        own(
-            "bytes",
-            false,
-            memory.bytes as u64,
-            "Bytes that a rule that remembers holds.",
-        );
-        own(
-            "evicted",
-            true,
-            memory.evicted,
-            "Keys that a rule forgot for want of room.",
-        );
-        own(
-            "crowded",
-            true,
-            memory.crowded,
-            "Partial matches that a rule forgot because their key had too many.",
-        );
-    }
+    remembered(look, out);
     for output in look.outputs {
         let mut own = |name: &str, monotonic, value: u64, help| {
             let metric = Metric::own(&format!("output_{name}"), monotonic, value, help);
