@@ -68,7 +68,8 @@ fn a_file_that_is_full_is_followed_by_another() {
         assert!(n == 2 || (FULL..FULL + 200_000).contains(&bytes), "{bytes}");
         // And is read on its own, with who did it.
         let lines = read(file, "%proc.name %evt.type", &[]);
-        assert!(!lines.is_empty());
+        // Nothing need have happened after the event that filled the last but one.
+        assert!(n == 2 || !lines.is_empty());
         assert!(lines.iter().all(|line| !line.contains("<NA>")), "{lines:?}");
     }
 }
