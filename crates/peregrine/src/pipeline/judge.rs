@@ -6,6 +6,7 @@ use audit::{Body, Limits, Session};
 use engine::Engine;
 use event::{Record, codes};
 use fields::{Environment, EventView};
+use filter::FieldSource;
 use outputs::{Formatter, Outputs, Route, RuleOutput, Statistics};
 use plugins::Event;
 use state::{Context, State};
@@ -223,45 +224,64 @@ impl Judge {
             let subjects = rulings.subjects.iter();
             subjects.map(|subject| subject.route(outputs)).collect()
         });
+        let mut telling = Telling {
+            rule_outputs: &rulings.rule_outputs,
+            formatter: &mut rulings.formatter,
+            throttle: &mut rulings.throttle,
+            statistics,
+            keeper: keeper.as_mut(),
+            routes,
+            outputs,
+            line,
+            state,
+            context,
+        };
         for &rule in rulings.engine.on_event(record.code, &view) {
-            let rule = rule as usize;
-            let compiled = &rulings.rule_outputs[rule];
-            statistics
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .count(rule, compiled.priority());
-            if let Some(keeper) = keeper {
-                keeper.alert(rule, record, &view, state, context);
-            }
-            if !rulings.throttle.lets_pass(record.ts) {
-                continue;
-            }
-            line.clear();
-            rulings.formatter.alert(compiled, record.ts, &view, line);
-            if !outputs.send_to(routes[rule], compiled.priority(), line) {
+            if !telling.alert(rule as usize, record, &view) {
                 return false;
             }
         }
         for firing in rulings.engine.advance(record.ts, &view) {
-            let rule = firing.rule as usize;
-            let compiled = &rulings.rule_outputs[rule];
             let view = firing.evidence.over(&view);
-            statistics
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .count(rule, compiled.priority());
-            if let Some(keeper) = keeper {
-                keeper.alert(rule, record, &view, state, context);
-            }
-            if !rulings.throttle.lets_pass(record.ts) {
-                continue;
-            }
-            line.clear();
-            rulings.formatter.alert(compiled, record.ts, &view, line);
-            if !outputs.send_to(routes[rule], compiled.priority(), line) {
+            if !telling.alert(firing.rule as usize, record, &view) {
                 return false;
             }
         }
         true
+    }
+}
+
+/// All that an alert needs, borrowed from where it lives.
+struct Telling<'t> {
+    rule_outputs: &'t [RuleOutput],
+    formatter: &'t mut Formatter,
+    throttle: &'t mut Throttle,
+    statistics: &'t Mutex<Statistics>,
+    keeper: Option<&'t mut Keeper>,
+    routes: &'t [Route],
+    outputs: &'t Outputs,
+    line: &'t mut Vec<u8>,
+    state: &'t State,
+    context: &'t Context,
+}
+
+impl Telling<'_> {
+    /// Counts, keeps and sends the alert of a rule; false when nobody reads them any more.
+    fn alert(&mut self, rule: usize, record: &Record<'_>, view: &impl FieldSource) -> bool {
+        let output = &self.rule_outputs[rule];
+        self.statistics
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .count(rule, output.priority());
+        if let Some(keeper) = &mut self.keeper {
+            keeper.alert(rule, record, view, self.state, self.context);
+        }
+        if !self.throttle.lets_pass(record.ts) {
+            return true;
+        }
+        self.line.clear();
+        self.formatter.alert(output, record.ts, view, self.line);
+        self.outputs
+            .send_to(self.routes[rule], output.priority(), self.line)
     }
 }
