@@ -295,22 +295,26 @@ impl Program {
         source: &S,
         workspace: &mut Workspace,
     ) -> bool {
-        let (memory, scratch) = workspace.parts();
-        let run = Run {
-            program: self,
-            graph,
-            source,
-            scratch,
-        };
-        if memory.samples() {
-            run.operand::<true>(root, memory)
+        if workspace.parts().0.samples() {
+            self.evaluated::<true, S>(graph, root, source, workspace)
         } else {
-            run.operand::<false>(root, memory)
+            self.evaluated::<false, S>(graph, root, source, workspace)
         }
     }
 
     /// The same, never as a sample.
     pub(crate) fn holds<S: FieldSource>(
+        &self,
+        graph: &Graph,
+        root: Operand,
+        source: &S,
+        workspace: &mut Workspace,
+    ) -> bool {
+        self.evaluated::<false, S>(graph, root, source, workspace)
+    }
+
+    #[inline]
+    fn evaluated<const SAMPLE: bool, S: FieldSource>(
         &self,
         graph: &Graph,
         root: Operand,
@@ -324,7 +328,7 @@ impl Program {
             source,
             scratch,
         };
-        run.operand::<false>(root, memory)
+        run.operand::<SAMPLE>(root, memory)
     }
 }
 

@@ -343,6 +343,22 @@ impl Memory {
 mod tests {
     use super::*;
 
+    /// What is known in the next event, and what is to be known from then on.
+    fn asked(
+        workspace: &mut Workspace,
+        kept: Kept,
+        keep: Option<Keep>,
+        learn: Option<bool>,
+    ) -> Option<bool> {
+        workspace.next_event();
+        let (memory, _) = workspace.parts();
+        let known = memory.recall(kept, || keep);
+        if let Some(holds) = learn {
+            memory.keep(kept, holds);
+        }
+        known
+    }
+
     #[test]
     fn results_are_kept_under_their_keys_only() {
         let layout = Layout {
@@ -353,15 +369,7 @@ mod tests {
         let own = Kept::new(layout.own_known(), layout.own_results(), 70);
         let shared = Kept::new(layout.shared_known(), layout.shared_results(), 3);
         let mut workspace = Workspace::new(0, 0, layout);
-        let mut ask = |kept, keep: Option<Keep>, learn: Option<bool>| {
-            workspace.next_event();
-            let (memory, _) = workspace.parts();
-            let known = memory.recall(kept, || keep);
-            if let Some(holds) = learn {
-                memory.keep(kept, holds);
-            }
-            known
-        };
+        let mut ask = |kept, keep, learn| asked(&mut workspace, kept, keep, learn);
         let keep = |slot, own, shared| Some(Keep { slot, own, shared });
         assert_eq!(ask(own, keep(3, 10, 20), Some(true)), None);
         assert_eq!(ask(shared, keep(3, 10, 20), Some(false)), None);
@@ -378,15 +386,7 @@ mod tests {
         // What was found out before its time is forgotten.
         assert_eq!(ask(own, keep(5, 10, 20), Some(true)), None);
         workspace.forget_kept();
-        let mut ask = |kept, keep: Option<Keep>, learn: Option<bool>| {
-            workspace.next_event();
-            let (memory, _) = workspace.parts();
-            let known = memory.recall(kept, || keep);
-            if let Some(holds) = learn {
-                memory.keep(kept, holds);
-            }
-            known
-        };
+        let mut ask = |kept, keep, learn| asked(&mut workspace, kept, keep, learn);
         assert_eq!(ask(own, keep(5, 10, 20), None), None);
         // Nothing is kept where there is no thread, or too many.
         assert_eq!(ask(own, None, Some(true)), None);
