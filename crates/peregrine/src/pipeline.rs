@@ -6,6 +6,7 @@ mod clerk;
 mod compiled;
 mod costs;
 mod desk;
+mod foreign;
 pub(crate) mod identity;
 pub(crate) mod images;
 pub(crate) mod incidents;
@@ -30,7 +31,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
 use config::Settings;
-use event::{Record, Source as EventSource, codes};
+use event::{Record, Source as EventSource};
 use fields::{Catalogue, Environment, EventView};
 use live::LookupMeter;
 use outputs::{Formatter, Route, Statistics};
@@ -43,6 +44,7 @@ use clerk::{Clerk, Draft, Registry};
 pub(crate) use compiled::{Compiled, Origin, RuleSubject};
 pub(crate) use costs::Costs;
 use desk::Desk;
+use foreign::foreign;
 use images::{Images, Told};
 use judge::{Judge, Mailbox, Rulings, SharedStatistics};
 pub(crate) use keeper::Collection;
@@ -207,6 +209,8 @@ pub(crate) fn serve<S: Source>(
     if let Some(tape) = alerts.tape.take() {
         fault = fault.or(tape.finish().err());
     }
+    // Other sources' lines for many are counted with their alerts.
+    alerts.tell(None);
     alerts.statistics = alerts.all_statistics();
     for other in others {
         events += other.events;
@@ -567,37 +571,6 @@ impl Alerting {
         };
         desk.alerts(record, &view, may_wait)
     }
-
-    /// An event of another source. Those of plugins that nobody knows reach no rule.
-    #[cold]
-    fn foreign_event(
-        &mut self,
-        record: &Record<'_>,
-        state: &State,
-        context: &Context,
-        plugin: u32,
-    ) -> bool {
-        let judge = self.others.iter_mut().find(|judge| judge.is_for(plugin));
-        judge.is_none_or(|judge| judge.event(record, state, context, &self.outputs))
-    }
-
-    /// Shows an event to what knows sessions, which looks at more than rules do.
-    #[cold]
-    fn show(&self, record: &Record<'_>, state: &State, context: &Context, concerned: bool) {
-        if let (Some(sessions), false) = (&self.sessions, concerned) {
-            sessions.of(&EventView::new(record, state, context, &self.env));
-        }
-    }
-}
-
-/// The plugin that an event is from, if it is from one.
-#[inline]
-fn foreign(record: &Record<'_>) -> Option<u32> {
-    let code = record.code.number();
-    if code != codes::PLUGINEVENT_E && code != codes::ASYNCEVENT_E {
-        return None;
-    }
-    record.u32(0).filter(|id| *id != 0)
 }
 
 impl Work for Alerting {

@@ -76,6 +76,12 @@ fn the_sample_incident_is_one_picture() {
             "no {how} {name} in {files:#?}"
         );
     }
+    let all = report["files"].as_array().unwrap().iter();
+    let once = all.filter(|one| one["name"] == "/etc/cron.d/refresh");
+    assert_eq!(
+        once.map(|one| one["times"].clone()).collect::<Vec<_>>(),
+        [1]
+    );
     let connections = names("connections");
     assert!(
         connections

@@ -248,3 +248,85 @@ fn no_name_forges_a_line() {
     assert!(lines[1].contains("2 more like the alert of 22:13:20.000000000: opened /tmp/a"));
     assert!(!out.contains('\u{1b}') && !out.contains('\r'));
 }
+
+/// Alerts by rule, those that a line stands for included.
+fn counted(run: &support::Run) -> BTreeMap<String, u64> {
+    assert_eq!(run.code(), 0, "{}", run.err());
+    let mut counts = BTreeMap::new();
+    for line in run.out().lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let fields = &line["output_fields"];
+        let many = fields["group.more"]
+            .as_u64()
+            .or(fields["limit.held"].as_u64());
+        *counts
+            .entry(line["rule"].as_str().unwrap().to_owned())
+            .or_default() += many.unwrap_or(1);
+    }
+    counts
+}
+
+/// Several rules that fire on one event, groups that crowd each other, and limits, all at once.
+#[test]
+fn whatever_is_set_the_counts_of_each_rule_add_up() {
+    let place = place("");
+    let paths: Vec<String> = (0..900).map(|n| format!("/tmp/{}", n * n % 31)).collect();
+    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    place.write("capture.scap", &capture(&paths));
+    place.write(
+        "rules.yaml",
+        format!("{}{}", support::RULES, SEVERAL).as_bytes(),
+    );
+    let replay = |more: &[&str]| {
+        let mut args = vec![
+            "replay",
+            "capture.scap",
+            "-r",
+            "rules.yaml",
+            "--json",
+            "--all",
+            "--quiet",
+        ];
+        args.extend(more.iter().flat_map(|option| ["-o", *option]));
+        place.run(&args)
+    };
+    let plain = counted(&replay(&[]));
+    assert_eq!((plain["File opened"], plain.len()), (900, 4), "{plain:?}");
+    let grouped = [
+        "alert_grouping.enabled=true",
+        "alert_grouping.window=100s",
+        "alert_grouping.max_groups=7",
+    ];
+    let limited = ["alert_limits[]={match: {rules: ['*']}, rate: 1/10s, burst: 3, tell: 30s}"];
+    for options in [
+        &grouped[..],
+        &limited[..],
+        &[&grouped[..], &limited[..]].concat(),
+    ] {
+        let run = replay(options);
+        assert!(run.out().lines().count() < 2800, "{options:?}");
+        assert_eq!(counted(&run), plain, "{options:?}");
+        assert_eq!(run.out(), replay(options).out(), "{options:?}");
+    }
+}
+
+const SEVERAL: &str = "
+- rule: Also opened
+  desc: Every open again.
+  condition: opens
+  output: again %fd.name
+  priority: NOTICE
+
+- rule: One of three
+  desc: Some of them.
+  condition: opens and fd.name endswith 1
+  output: one %evt.num
+  priority: ERROR
+
+- rule: Many
+  desc: Five in a window.
+  condition: opens
+  threshold: {at_least: 5, within: 200s, by: [fd.name]}
+  output: '%threshold.value of %fd.name'
+  priority: WARNING
+";

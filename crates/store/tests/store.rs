@@ -223,11 +223,11 @@ fn alerts_of_an_incident_are_found_by_any_of_them() {
     let first = "00000000a1b20000".to_owned();
     assert_eq!(
         store.incidents_of("00000000a1b20001", 9).unwrap(),
-        [first.clone()]
+        std::slice::from_ref(&first)
     );
     assert_eq!(
         store.incidents_of("00000000a1b2", 9).unwrap(),
-        [first.clone()]
+        std::slice::from_ref(&first)
     );
     assert_eq!(store.incidents_of("00000000", 9).unwrap().len(), 2);
     for nothing in ["0000000012", "", "000", "' OR ''='", "%%%%", "00000000A1B2"] {

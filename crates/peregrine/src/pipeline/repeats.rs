@@ -88,9 +88,8 @@ fn known(field: &str, sources: &Sources) -> Result<()> {
         return Ok(());
     }
     let mut names = sources.names().filter_map(|name| sources.schema(name));
-    let near = names.find_map(|schema| {
-        diag::nearest::nearest(field, schema.names().into_iter()).map(str::to_owned)
-    });
+    let near =
+        names.find_map(|schema| diag::nearest::nearest(field, schema.names()).map(str::to_owned));
     let help = near.map_or_else(String::new, |near| format!("; there is `{near}`"));
     bail!("alert_grouping: no event source has the field `{field}`{help}")
 }

@@ -29,6 +29,20 @@ const STRANGERS: usize = 1 << 20;
 /// Bytes of a command line.
 const COMMAND: usize = 2048;
 
+/// What [`is_deed`] lets through is told in these words.
+const WAYS: [&str; 10] = [
+    "run",
+    "written",
+    "removed",
+    "renamed",
+    "linked",
+    "made",
+    "changed",
+    "connected",
+    "accepted",
+    "listened",
+];
+
 /// A capture, and the rules that raise its alerts.
 pub(super) struct Capture {
     file: String,

@@ -140,6 +140,13 @@ impl Report {
         });
     }
 
+    /// Forgets what was done in these ways: it is told anew, and completely.
+    pub(super) fn forget(&mut self, ways: &[&str]) {
+        self.deeds
+            .retain(|deed| !ways.contains(&deed.touched.how.as_str()));
+        self.settle();
+    }
+
     /// Forgets what nobody asks for again once everything was taken in; puts the rest in order.
     pub(super) fn settle(&mut self) {
         // That a connection was open says nothing where it is told what was done with it.
