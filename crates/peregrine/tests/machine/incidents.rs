@@ -47,13 +47,13 @@ fn what_belongs_together_is_found_live_and_in_a_capture() {
         )
         .as_bytes(),
     );
+    for n in 1..4 {
+        place.write(&format!("secret-{n}"), b"x");
+    }
     let mut command = peregrine();
     let configuration = place.path("falco.yaml");
     command.arg("-c").arg(&configuration).args(["-w", &capture]);
     let mut watch = Watch::of(&place, &rules, &mut command);
-    for n in 1..4 {
-        place.write(&format!("secret-{n}"), b"x");
-    }
     // The second reader's parents are gone and it is in a session of its own; the third is another program in the same process.
     let script = format!(
         "cat {dir}/secret-1; echo y >{dir}/written; \

@@ -108,6 +108,7 @@ impl Capture {
         let signals = Signals::catch().context("cannot catch signals")?;
         let mut state = State::new(state_options(plan.settings));
         let mut source = source::open(&self.file, false)?;
+        report.forget(&WAYS);
         let first = report
             .alerts
             .iter()

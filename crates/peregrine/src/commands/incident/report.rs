@@ -32,6 +32,13 @@ pub(super) struct Node {
     pub(super) alerts: Vec<usize>,
 }
 
+impl Node {
+    /// Whether it was a program of this name once.
+    pub(super) fn ran(&self, name: &str) -> bool {
+        self.images.iter().any(|(known, _)| known == name)
+    }
+}
+
 /// What was done with a thing, by one process.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Deed {

@@ -262,7 +262,8 @@ impl Page {
             .iter()
             .rev()
             .skip(1)
-            .filter(|(before, _)| before != name)
+            // That a child is its parent until it runs something goes without saying.
+            .filter(|(before, _)| before != name && !above.is_some_and(|above| above.ran(before)))
             .map(|(before, _)| clean(before, 32))
             .take(3)
             .collect();
