@@ -1,11 +1,5 @@
 # The common words of this repository; each is one command.
-# Under `sudo make run` cargo is not on sudo's path: the caller's own builds, as the caller.
-ifeq ($(origin CARGO),undefined)
-HOMES := $(HOME) $(shell getent passwd "$$SUDO_USER" | cut -d: -f6)
-TOOLCHAIN := $(firstword $(wildcard $(addsuffix /.cargo/bin/cargo,$(HOMES))))
-AS_CALLER := $(if $(filter-out root,$(SUDO_USER)),$(if $(filter $(HOME)/%,$(TOOLCHAIN)),,sudo -u $(SUDO_USER) -H))
-CARGO := $(if $(shell command -v cargo),cargo,$(if $(TOOLCHAIN),$(AS_CALLER) $(TOOLCHAIN),cargo))
-endif
+CARGO ?= $(shell packaging/cargo)
 FUZZ_SECONDS ?= 60
 PEREGRINE := target/release/peregrine
 # The stable rules. Those in the other two files ask for a look at what is ordinary on a machine first; to see them
