@@ -1,5 +1,5 @@
 //! A cluster that speaks Kafka's protocol: leaders move, all brokers go down and come back. It is librdkafka's own,
-//! and its client reads what arrived (`packaging/tests/fleet` has a broker that keeps its topics on disk).
+//! with which that library tests itself, and kcat reads what arrived.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
