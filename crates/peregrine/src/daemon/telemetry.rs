@@ -2,6 +2,7 @@
 
 mod asking;
 mod remembered;
+mod repeats;
 
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -11,7 +12,7 @@ use engine::stateful::RuleMemory;
 use live::LookupCounters;
 use metrics::host::{Host, Usage, percent};
 use metrics::{Metric, Unit, internal};
-use outputs::{Report, Statistics};
+use outputs::{Repeats, Report, Statistics};
 use probe::{Class, LossMeter, Losses};
 use state::State;
 
@@ -20,6 +21,7 @@ use crate::version;
 
 use asking::asking;
 use remembered::remembered;
+use repeats::repeats;
 
 /// What the event loop knows at that moment.
 pub(crate) struct Look<'a> {
@@ -45,6 +47,8 @@ pub(crate) struct Look<'a> {
     pub(crate) remembered: Vec<RuleMemory>,
     /// Alerts that the store could not keep.
     pub(crate) not_kept: u64,
+    /// Alerts that a line for many told, where any are grouped or limited.
+    pub(crate) repeats: Option<Repeats>,
     /// What plugins count.
     pub(crate) plugins: Vec<Metric>,
 }
@@ -584,6 +588,7 @@ fn ours(look: &Look<'_>, out: &mut Vec<Metric>) {
     let names = look.subjects.iter().map(|subject| subject.rule.as_str());
     look.costs.metrics(names, out);
     remembered(look, out);
+    out.extend(look.repeats.iter().flat_map(repeats));
     for output in look.outputs {
         let mut own = |name: &str, monotonic, value: u64, help| {
             let metric = Metric::own(&format!("output_{name}"), monotonic, value, help);
