@@ -200,7 +200,7 @@ fn earlier_steps_are_evidence() {
   condition: evt.type = openat
   sequence:
     within: 1m
-    by: [process]
+    by: [proc.name]
     steps:
       - step: before
         condition: fd.name = /tmp/a

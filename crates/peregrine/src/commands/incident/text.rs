@@ -10,7 +10,7 @@ use rules::Priority;
 use store::{Alert, Incident, Thing};
 
 use super::folding::{Tree, alike, runs};
-use super::report::{Node, Report};
+use super::report::{Deed, Node, Report};
 use crate::pipeline::incidents::ProcessKey;
 use crate::pipeline::summary::{grouped, plural};
 use crate::terminal;
@@ -297,7 +297,14 @@ impl Page {
     }
 
     fn things(&mut self, report: &Report, thing: Thing, title: &str) {
-        let all = alike(report, report.of_kind(thing));
+        let mut all: Vec<(&Deed, u64, u64)> = report
+            .of_kind(thing)
+            .map(|deed| (deed, deed.times, 1))
+            .collect();
+        // Where there are few, each has its own time.
+        if all.len() > THINGS {
+            all = alike(report, report.of_kind(thing));
+        }
         if all.is_empty() {
             return;
         }
