@@ -274,6 +274,10 @@ impl Judge {
             let subjects = rulings.subjects.iter();
             subjects.map(|subject| subject.route(&outputs)).collect()
         });
+        rulings.engine.on_event(record.code, &view);
+        if rulings.engine.fired().is_empty() && !rulings.engine.may_advance() {
+            return true;
+        }
         let mut statistics = statistics.lock().unwrap_or_else(PoisonError::into_inner);
         let mut clerk = Clerk {
             rule_outputs: &rulings.rule_outputs,
@@ -288,7 +292,7 @@ impl Judge {
             state,
             context,
         };
-        for &rule in rulings.engine.on_event(record.code, &view) {
+        for &rule in rulings.engine.fired() {
             let draft = clerk.draft(rule as usize, record, &view, line);
             if !clerk.send(draft, record, &view, line) {
                 return false;
