@@ -7,6 +7,7 @@
 mod containers;
 mod delivery;
 mod engine;
+mod flight;
 mod output;
 mod run;
 
@@ -16,6 +17,7 @@ pub use delivery::{
     TlsKeys,
 };
 pub use engine::{BaseSyscalls, Capture, DropAction, Drops, Engine, EngineKind, Libs, Plugin};
+pub use flight::FlightRecorder;
 pub use output::{AppendOutput, ExtraField, Outputs, RuleMatching};
 pub use run::{AlertStore, Log, Metrics, Page, Select, Selection, Stateful, Webserver};
 
@@ -61,6 +63,8 @@ pub struct Settings {
     pub alert_store: AlertStore,
     /// What rules may remember.
     pub stateful: Stateful,
+    /// The last minutes of events.
+    pub flight_recorder: FlightRecorder,
     /// The local page.
     pub page: Page,
     /// `run_as`: the user to become, by name; empty: stays who started it.
@@ -108,6 +112,7 @@ impl Settings {
             webserver: Webserver::read(tree, reader),
             alert_store: AlertStore::read(tree, reader),
             stateful: Stateful::read(tree, reader),
+            flight_recorder: FlightRecorder::read(tree, reader),
             page: Page::read(tree, reader),
             run_as: reader.text(tree, "run_as", ""),
             log: Log::read(tree, reader),

@@ -18,8 +18,10 @@
 //! segment after such a gap begins with the state anew. Only a replay waits, for it must give the same
 //! each time.
 //!
+//! A segment's first frame is the state, its second a note on what the ring is given, the others are events.
+//!
 //! Modules: [`recorder`] the event path's side, [`window`] what is kept of an alert, [`segment`] names,
-//! [`held`] and [`socket`] how hunts read; inside, `batch` and `queue` between the threads, `press`,
+//! [`held`], [`socket`] and [`strand`] how hunts read; inside, `batch` and `queue` between the threads, `press`,
 //! `ring`, `directory`, `saver`.
 
 #![forbid(unsafe_code)]
@@ -34,12 +36,14 @@ mod ring;
 mod saver;
 pub mod segment;
 pub mod socket;
+pub mod strand;
 pub mod window;
 
 pub use held::{Held, Segments};
 pub use recorder::{Counts, Options, Overflow, Recorder};
 pub use segment::SegmentId;
 pub use socket::Server;
+pub use strand::{Met, Strand};
 pub use window::{Notice, Wish};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -87,10 +87,11 @@ impl Press {
                 Message::Segment {
                     start,
                     standing,
+                    note,
                     gap,
                 } => {
-                    self.begin(start, &standing, gap);
-                    self.queue.done(standing.len(), None);
+                    self.begin(start, &standing, &note, gap);
+                    self.queue.done(standing.len() + note.len(), None);
                 }
                 Message::Batch(batch) => {
                     self.press(&batch);
@@ -119,7 +120,7 @@ impl Press {
         }
     }
 
-    fn begin(&mut self, start: u64, standing: &[u8], gap: bool) {
+    fn begin(&mut self, start: u64, standing: &[u8], note: &[u8], gap: bool) {
         // What could not be written is missing as well.
         let gap = gap || (self.open.is_none() && self.number > 0);
         self.open = None;
@@ -149,7 +150,7 @@ impl Press {
             length: 0,
             full_at: 0,
         });
-        self.add(standing, start);
+        let _whole = self.add(standing, start) && self.add(note, start);
         if let Some(open) = &mut self.open {
             open.full_at = lock(&self.shared.ring).full_at(open.length);
             if self.failing.take().is_some() {

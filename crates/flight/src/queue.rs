@@ -16,11 +16,12 @@ const SPARE: usize = 8;
 /// What the press is told, in this order.
 #[derive(Debug)]
 pub(crate) enum Message {
-    /// A segment begins with this state, an uncompressed capture without events. `gap`: events are
-    /// missing in front of it.
+    /// A segment begins with this state, an uncompressed capture without events, and a note. `gap`: events
+    /// are missing in front of it.
     Segment {
         start: u64,
         standing: Vec<u8>,
+        note: Vec<u8>,
         gap: bool,
     },
     /// Events.
@@ -38,7 +39,7 @@ pub(crate) enum Message {
 impl Message {
     fn size(&self) -> usize {
         match self {
-            Self::Segment { standing, .. } => standing.len(),
+            Self::Segment { standing, note, .. } => standing.len() + note.len(),
             Self::Batch(batch) => batch.len(),
             _ => 0,
         }

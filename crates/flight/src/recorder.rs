@@ -245,8 +245,9 @@ impl Recorder {
     }
 
     /// Begins a segment, behind the last event: `standing` is an uncompressed capture of the state as it
-    /// is, without events of its own.
-    pub fn begin(&mut self, time: u64, standing: Vec<u8>) {
+    /// is, without events of its own; `note` says what the ring is given, as blocks of a capture, and only
+    /// hunts read it.
+    pub fn begin(&mut self, time: u64, standing: Vec<u8>, note: Vec<u8>) {
         self.shared.roll.store(false, Ordering::Relaxed);
         self.time = self.time.max(time);
         if !self.batch.is_empty() && !self.gap {
@@ -255,6 +256,7 @@ impl Recorder {
         self.queue.tell(Message::Segment {
             start: time,
             standing,
+            note,
             gap: std::mem::take(&mut self.gap),
         });
         self.on = true;
@@ -313,6 +315,20 @@ impl Recorder {
         }
         self.queue.tell(Message::Save(window));
         wish.path.clone()
+    }
+
+    /// Whether [`Recorder::save`] would find a file for this that is being written already.
+    #[must_use]
+    pub fn would_join(&self, wish: &Wish) -> bool {
+        let from = wish.time.saturating_sub(wish.before);
+        let open = |one: &&Arc<Window>| !one.is_done() && one.until() >= wish.time;
+        let mut open = self.windows.iter().filter(open);
+        open.any(|window| window.from <= from)
+    }
+
+    /// Has another segment begin soon, because what it would say of itself is different.
+    pub fn renew(&self) {
+        self.shared.roll.store(true, Ordering::Relaxed);
     }
 
     /// Counts an alert that gets no file.

@@ -57,6 +57,9 @@ pub(crate) struct Segment {
     pub(crate) path: Option<Arc<Path>>,
 }
 
+/// The first frame with events, behind state and note.
+const EVENTS: usize = 2;
+
 /// Where a reader is that follows the ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cursor {
@@ -67,8 +70,8 @@ pub(crate) struct Cursor {
 /// What such a reader comes to.
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// The state at the begin of a segment.
-    Standing(Frame),
+    /// The state at the begin of a segment, at this time.
+    Standing(Frame, u64),
     /// Events.
     Events(Frame),
     /// What comes next is not there yet.
@@ -193,7 +196,11 @@ impl Ring {
             if let Some(frame) = segment.frames.get(cursor.frame) {
                 cursor.frame += 1;
                 return match cursor.frame {
-                    1 => Step::Standing(frame.clone()),
+                    1 => {
+                        // Behind the state comes the note.
+                        cursor.frame = EVENTS;
+                        Step::Standing(frame.clone(), segment.id.start)
+                    }
                     _ => Step::Events(frame.clone()),
                 };
             }

@@ -58,6 +58,8 @@ struct Save {
     gaps: u64,
     flushed: Instant,
     full: bool,
+    /// What comes now is too late.
+    over: bool,
 }
 
 impl Saver {
@@ -127,7 +129,7 @@ impl Saver {
             let taken = save.take(step, self.form.most_bytes);
             match taken {
                 Err(error) => self.failed(&save.window, &error),
-                Ok(()) if over || save.full => self.finish(save),
+                Ok(()) if over || save.over || save.full => self.finish(save),
                 Ok(()) => open.push(save),
             }
         }
@@ -251,13 +253,18 @@ impl Save {
             gaps: 0,
             flushed: Instant::now(),
             full: false,
+            over: false,
         })
     }
 
     fn take(&mut self, step: Step, most: u64) -> io::Result<()> {
         match step {
             Step::NotYet => Ok(()),
-            Step::Standing(frame) => {
+            Step::Standing(_, start) if start > self.window.until() => {
+                self.over = true;
+                Ok(())
+            }
+            Step::Standing(frame, _) => {
                 let number = self.cursor.number;
                 let before = self.segment.take();
                 // A number is left out where events are missing, and where a segment went unread.
@@ -275,10 +282,14 @@ impl Save {
                     self.writer.section()?;
                 }
                 let mut reader = Reader::new(unpacked.as_slice()).map_err(io::Error::other)?;
-                while let Some(item) = reader.next().map_err(io::Error::other)? {
-                    self.writer.item(&item)?;
+                loop {
+                    match reader.next() {
+                        Ok(Some(item)) => self.writer.item(&item)?,
+                        // The events are in other frames.
+                        Ok(None) | Err(capture::Error::NoEvents { .. }) => return Ok(()),
+                        Err(error) => return Err(io::Error::other(error)),
+                    }
                 }
-                Ok(())
             }
             Step::Events(frame) => self.events(&frame, most),
         }

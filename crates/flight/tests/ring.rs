@@ -20,9 +20,9 @@ fn what_is_recorded_is_held_and_hunted() {
         let server = Server::start(&socket, &stream.recorder).unwrap();
         stream.events(20_000);
         stream.settle();
-        let mut segments = Segments::of_service(&socket).unwrap();
+        let segments = Segments::of_service(&socket).unwrap();
         assert_eq!(segments.newest, stream.time);
-        let found = held(&mut segments);
+        let found = held(segments);
         assert_eq!(found, stream.written, "{place:?}");
         drop(server);
         assert!(!socket.exists());
@@ -31,8 +31,8 @@ fn what_is_recorded_is_held_and_hunted() {
         assert_eq!((counts.events, counts.lost), (20_000, 0));
         assert_eq!(notices, []);
         if let Some(place) = place {
-            let mut segments = Segments::in_directory(&place).unwrap();
-            assert_eq!(held(&mut segments), written);
+            let segments = Segments::in_directory(&place).unwrap();
+            assert_eq!(held(segments), written);
             let private = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o077 == 0;
             assert!(private(&place));
             for entry in place.read_dir().unwrap() {
@@ -66,7 +66,7 @@ fn the_limits_hold_and_the_newest_stays() {
                 .map(|entry| entry.unwrap().metadata().unwrap().len())
                 .sum();
             assert!(on_disk <= 2_000_000, "{on_disk}");
-            let found = held(&mut Segments::in_directory(place).unwrap());
+            let found = held(Segments::in_directory(place).unwrap());
             assert!(found.len() > 10_000 && written.ends_with(&found));
         }
     }
@@ -96,11 +96,11 @@ fn a_killed_writer_leaves_what_was_written() {
     let newest = newest(folder.path());
     let file = OpenOptions::new().append(true).open(&newest).unwrap();
     let whole = file.metadata().unwrap().len();
-    let found = held(&mut Segments::in_directory(folder.path()).unwrap());
+    let found = held(Segments::in_directory(folder.path()).unwrap());
     assert_eq!(found, stream.written);
     for cut in 1..40 {
         file.set_len(whole - cut * 11).unwrap();
-        let found = held(&mut Segments::in_directory(folder.path()).unwrap());
+        let found = held(Segments::in_directory(folder.path()).unwrap());
         assert!(
             !found.is_empty() && stream.written.starts_with(&found),
             "{cut}"
@@ -124,10 +124,7 @@ fn a_second_run_goes_on_and_two_at_once_are_refused() {
     drop(second.recorder.finish());
     let mut all = first.written;
     all.extend(&second.written);
-    assert_eq!(
-        held(&mut Segments::in_directory(folder.path()).unwrap()),
-        all
-    );
+    assert_eq!(held(Segments::in_directory(folder.path()).unwrap()), all);
     // Others may write there: then it is no place for evidence.
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
     assert!(Recorder::start(&options).is_err());
@@ -150,8 +147,8 @@ fn files_that_others_left_do_no_harm() {
     stream.events(1_000);
     let written = stream.written.clone();
     drop(stream.recorder.finish());
-    let mut segments = Segments::in_directory(folder.path()).unwrap();
-    assert_eq!(held(&mut segments), written);
+    let segments = Segments::in_directory(folder.path()).unwrap();
+    assert_eq!(held(segments), written);
 }
 
 #[test]
@@ -314,7 +311,7 @@ fn a_full_disk_is_counted_and_ends_nothing() {
     let notices = stream.recorder.notices();
     let told = |n: &&Notice| matches!(n, Notice::NotHeld { .. });
     assert_eq!(notices.iter().filter(told).count(), 1, "{notices:?}");
-    let found = held(&mut Segments::in_directory(&ring).unwrap());
+    let found = held(Segments::in_directory(&ring).unwrap());
     assert!(!found.is_empty() && found.iter().all(|time| stream.written.contains(time)));
     drop(stream.recorder.finish());
 }

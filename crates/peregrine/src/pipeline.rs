@@ -5,6 +5,8 @@ mod channels;
 mod compiled;
 mod costs;
 mod desk;
+mod flight;
+mod foreign;
 pub(crate) mod images;
 mod judge;
 mod keeper;
@@ -26,7 +28,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
 use config::Settings;
-use event::{Record, Source as EventSource, codes};
+use event::{Record, Source as EventSource};
 use fields::{Catalogue, Environment, EventView};
 use live::LookupMeter;
 use outputs::{Formatter, Route, Statistics};
@@ -34,10 +36,12 @@ use probe::LossMeter;
 use rules::{Priority, RuleSet};
 use state::{Context, State};
 
+use self::flight::Flight;
 use beside::{Beside, Company, Done, Worker};
 pub(crate) use compiled::{Compiled, Origin, RuleSubject};
 pub(crate) use costs::Costs;
 use desk::Desk;
+use foreign::foreign;
 use images::{Images, Told};
 use judge::{Judge, Mailbox, Rulings, SharedStatistics};
 use keeper::Keeper;
@@ -263,6 +267,7 @@ pub(crate) struct Alerting {
     meter: Option<LossMeter>,
     asked: Option<LookupMeter>,
     tape: Option<Tape>,
+    flight: Option<Flight>,
     asking: Option<containers::Meter>,
     /// What was lost and what was done about it.
     pub(crate) drops: DropMonitor,
@@ -319,6 +324,7 @@ impl Alerting {
             meter: None,
             asked: None,
             tape: None,
+            flight: None,
             asking: None,
             drops: DropMonitor::new(settings.drops.clone(), false),
             silence: Silence::new(settings.timeouts_max_consecutives),
@@ -392,6 +398,7 @@ impl Alerting {
         self.outputs = SharedOutputs::new(outputs.context("cannot start the outputs")?);
         self.live = S::LIVE;
         self.choose_routes();
+        self.flight = Flight::open(&mut self.compiled, &self.running, S::LIVE)?;
         self.drops = DropMonitor::new(settings.drops.clone(), S::LIVE);
         self.meter = source.losses();
         self.asked = source.lookups();
@@ -404,6 +411,7 @@ impl Alerting {
     fn leave_out(&mut self) {
         let others_look = self.sessions.is_some()
             || self.tape.is_some()
+            || self.flight.is_some()
             || !self.running.is_empty()
             || !self.others.is_empty();
         if others_look {
@@ -457,11 +465,13 @@ impl Alerting {
         compiled.engine.inherit(&mut self.compiled.engine);
         self.compiled = compiled;
         self.choose_routes();
+        self.adopt_flight();
         Ok(())
     }
 
     /// Delivers what waits.
     pub(crate) fn finish<S: Source>(&mut self, settings: &Settings, stopped: bool) {
+        self.land();
         let timeout = Duration::from_millis(settings.outputs.timeout);
         // A replay has waited for its outputs all along; only a signal sets them a time.
         let limit = (stopped || S::LIVE).then_some(timeout);
@@ -504,6 +514,7 @@ impl Alerting {
             sessions,
             costs,
             keeper,
+            flight,
             ..
         } = self;
         let mut desk = Desk {
@@ -519,6 +530,7 @@ impl Alerting {
             routes,
             costs,
             keeper: keeper.as_mut(),
+            flight: flight.as_mut(),
             state,
             context,
         };
@@ -544,37 +556,6 @@ impl Alerting {
         };
         desk.alerts(record, &view, may_wait)
     }
-
-    /// An event of another source. Those of plugins that nobody knows reach no rule.
-    #[cold]
-    fn foreign_event(
-        &mut self,
-        record: &Record<'_>,
-        state: &State,
-        context: &Context,
-        plugin: u32,
-    ) -> bool {
-        let judge = self.others.iter_mut().find(|judge| judge.is_for(plugin));
-        judge.is_none_or(|judge| judge.event(record, state, context, &self.outputs.read()))
-    }
-
-    /// Shows an event to what knows sessions, which looks at more than rules do.
-    #[cold]
-    fn show(&self, record: &Record<'_>, state: &State, context: &Context, concerned: bool) {
-        if let (Some(sessions), false) = (&self.sessions, concerned) {
-            sessions.of(&EventView::new(record, state, context, &self.env));
-        }
-    }
-}
-
-/// The plugin that an event is from, if it is from one.
-#[inline]
-fn foreign(record: &Record<'_>) -> Option<u32> {
-    let code = record.code.number();
-    if code != codes::PLUGINEVENT_E && code != codes::ASYNCEVENT_E {
-        return None;
-    }
-    record.u32(0).filter(|id| *id != 0)
 }
 
 impl Work for Alerting {
@@ -601,6 +582,9 @@ impl Work for Alerting {
             && !tape.event(record, state, context)
         {
             return false;
+        }
+        if let Some(flight) = &mut self.flight {
+            flight.see(record, state, context);
         }
         if self.count_cpus {
             self.count_cpu(record.cpu);
@@ -638,7 +622,8 @@ impl Work for Alerting {
 
     fn due(&self) -> u64 {
         let tape = self.tape.as_ref().map_or(u64::MAX, Tape::due);
-        let others = tape.min(self.recall.due());
+        let flight = self.flight.as_ref().map_or(u64::MAX, Flight::due);
+        let others = tape.min(flight).min(self.recall.due());
         self.drops.next_look().min(self.waiting.due()).min(others)
     }
 
@@ -646,6 +631,9 @@ impl Work for Alerting {
         self.answered(state, time);
         if let Some(tape) = &mut self.tape {
             tape.timed(time, events, state)?;
+        }
+        if let Some(flight) = &mut self.flight {
+            flight.timed(time, state);
         }
         self.recall.timed(time, &mut self.compiled.engine);
         if time < self.drops.next_look() {

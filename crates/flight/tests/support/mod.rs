@@ -1,12 +1,14 @@
 //! A stream of events with known times, and readers that tell which of them are there.
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::process::Command;
+use std::rc::Rc;
 
 use capture::{Compression, Item, Reader, Writer};
 use event::snapshot::{MachineInfo, Process};
 use event::{EventCode, Record, RecordBuilder, RecordFlags, codes};
-use flight::{Options, Overflow, Recorder, Segments};
+use flight::{Met, Options, Overflow, Recorder, Segments, Strand};
 
 pub(crate) const SECOND: u64 = 1_000_000_000;
 
@@ -58,11 +60,14 @@ impl Stream {
             ..Process::default()
         };
         writer.process(&init).unwrap();
+        let standing = writer.finish().unwrap();
+        let mut writer = Writer::continuing(Vec::new(), Compression::None).unwrap();
         let note = RecordBuilder::new(EventCode::new(codes::ASYNCEVENT_E), u64::MAX, 0);
         let note = note.u32(0).text("flight_recorder").text("{}").finish();
         let note = Record::parse(&note, 0, RecordFlags::STATE_ONLY).unwrap();
         writer.event(&note).unwrap();
-        self.recorder.begin(self.time, writer.finish().unwrap());
+        let note = writer.finish().unwrap();
+        self.recorder.begin(self.time, standing, note);
     }
 
     /// So many events, a microsecond apart, that no compressor makes nothing of.
@@ -130,20 +135,30 @@ pub(crate) fn times(events: &[(u64, bool)]) -> Vec<u64> {
 }
 
 /// Times of all events of all segments, as far as they can be read.
-pub(crate) fn held(segments: &mut Segments) -> Vec<u64> {
+pub(crate) fn held(segments: Segments) -> Vec<u64> {
+    let met = Rc::new(RefCell::new(Met::default()));
     let mut found = Vec::new();
-    while let Some(held) = segments.next().unwrap() {
-        let Ok(mut reader) = Reader::new(held.input) else {
-            continue;
+    let Ok(mut reader) = Reader::new(Strand::new(segments, &met)) else {
+        return found;
+    };
+    loop {
+        let item = match reader.next() {
+            Ok(Some(item)) => item,
+            // The last segment has none yet.
+            Ok(None) | Err(capture::Error::NoEvents { .. }) => break,
+            Err(error) => panic!("{error}"),
         };
-        while let Ok(Some(item)) = reader.next() {
-            if let Item::Event(record) = item
-                && record.ts != u64::MAX
-            {
-                found.push(record.ts);
-            }
+        match item {
+            Item::Event(record) => found.push(record.ts),
+            Item::Restart => assert!(met.borrow_mut().restarts.pop_front().is_some()),
+            _ => {}
         }
     }
+    let met = met.borrow();
+    assert_eq!(
+        (met.notes.len() as u64, met.restarts.len()),
+        (met.segments, 0)
+    );
     found
 }
 

@@ -1,6 +1,7 @@
 //! What commands that match rules begin with: configuration, fields, sources, rules.
 
 use anyhow::{Result, bail};
+use config::settings::DeliveryTarget;
 use config::{Override, Settings};
 use fields::Catalogue;
 use rules::RuleSet;
@@ -58,6 +59,12 @@ impl Prepared {
             rules,
             order,
         }))
+    }
+
+    /// Leaves no output but standard output: alerts of long ago are no business of the others.
+    pub(super) fn tell_standard_output_only(&mut self) {
+        let outputs = &mut self.loaded.settings.outputs.deliveries;
+        outputs.retain(|one| one.target == DeliveryTarget::Stdout);
     }
 
     /// What to do with events, for so many seconds of them.

@@ -12,6 +12,7 @@ use state::{Context, State};
 
 use super::Outcome;
 use super::costs::Costs;
+use super::flight::Flight;
 use super::keeper::Keeper;
 use super::shared::SharedOutputs;
 use super::throttle::Throttle;
@@ -31,6 +32,8 @@ pub(super) struct Desk<'d> {
     pub(super) costs: &'d mut Costs,
     /// Keeps alerts, where that is wanted.
     pub(super) keeper: Option<&'d mut Keeper>,
+    /// Saves what surrounds them.
+    pub(super) flight: Option<&'d mut Flight>,
     pub(super) state: &'d State,
     pub(super) context: &'d Context,
 }
@@ -75,6 +78,9 @@ impl Desk<'_> {
                 if let Some(keeper) = &mut self.keeper {
                     keeper.alert(rule, record, view, self.state, self.context);
                 }
+                if let Some(flight) = &mut self.flight {
+                    flight.alert(rule, record, self.state, self.context, self.line);
+                }
                 if self.throttle.lets_pass(record.ts)
                     && !self.outputs.read().send_to(
                         self.routes[rule],
@@ -93,11 +99,14 @@ impl Desk<'_> {
             self.engine.take_back();
             return Outcome::Waits;
         }
-        for (rule, line) in self.lines.iter() {
+        for (rule, line) in self.lines.iter_mut() {
             let priority = self.rule_outputs[*rule].priority();
             self.statistics.count(*rule, priority);
             if let Some(keeper) = &mut self.keeper {
                 keeper.alert(*rule, record, view, self.state, self.context);
+            }
+            if let Some(flight) = &mut self.flight {
+                flight.alert(*rule, record, self.state, self.context, line);
             }
             if self.throttle.lets_pass(record.ts)
                 && !self
@@ -137,6 +146,9 @@ impl Desk<'_> {
             self.statistics.count(rule, compiled.priority());
             if let Some(keeper) = &mut self.keeper {
                 keeper.alert(rule, record, &view, self.state, self.context);
+            }
+            if let Some(flight) = &mut self.flight {
+                flight.alert(rule, record, self.state, self.context, self.line);
             }
             if self.throttle.lets_pass(record.ts)
                 && !self

@@ -13,6 +13,7 @@ use rules::Priority;
 use state::State;
 
 use super::Alerting;
+use super::flight::Flight;
 use super::keeper::Keeper;
 use crate::daemon::board::Board;
 use crate::daemon::notify::Supervisor;
@@ -104,6 +105,7 @@ impl Alerting {
     /// Does what is due.
     pub(super) fn keep_up(&mut self, state: &State) {
         self.upkeep.supervisor.alive();
+        self.hear_flight();
         if let Some(outcome) = self.upkeep.reloads.as_ref().and_then(|slot| slot.take()) {
             self.reload(outcome);
         }
@@ -149,6 +151,7 @@ impl Alerting {
             costs: &self.costs,
             by_cpu: &self.by_cpu,
             remembered: self.compiled.engine.remembered().collect(),
+            flight: self.flight.as_ref().map(Flight::counts),
             not_kept: self.keeper.as_ref().map_or(0, Keeper::missed),
             plugins: self.guests.metrics(),
         };
@@ -201,7 +204,13 @@ impl Alerting {
         }
     }
 
-    fn internal(&mut self, rule: &str, priority: Priority, text: &str, fields: &[(&str, String)]) {
+    pub(super) fn internal(
+        &mut self,
+        rule: &str,
+        priority: Priority,
+        text: &str,
+        fields: &[(&str, String)],
+    ) {
         let internal = Internal {
             time: clock::now(),
             priority,
