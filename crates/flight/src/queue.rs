@@ -8,8 +8,9 @@ use crate::batch::Batch;
 use crate::lock;
 use crate::window::Window;
 
-/// Bytes that may wait.
-const MOST: usize = 32 << 20;
+/// Bytes that may wait, at least and at most.
+const LEAST: u64 = 1 << 20;
+const MOST: u64 = 32 << 20;
 /// Buffers that are kept to be used again.
 const SPARE: usize = 8;
 
@@ -53,8 +54,8 @@ struct Waiting {
 }
 
 /// The queue.
-#[derive(Default)]
 pub(crate) struct Queue {
+    most: usize,
     waiting: Mutex<Waiting>,
     bytes: AtomicUsize,
     /// Nobody works any more.
@@ -64,16 +65,29 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
+    /// For a ring of this size. In front of a small one little may wait: whoever fills the queue hears late
+    /// that a segment is full.
+    pub(crate) fn new(ring: u64) -> Self {
+        Self {
+            most: (ring / 2).clamp(LEAST, MOST) as usize,
+            waiting: Mutex::default(),
+            bytes: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+            filled: Condvar::new(),
+            emptied: Condvar::new(),
+        }
+    }
+
     /// Whether a large message is taken again.
     pub(crate) fn has_room(&self) -> bool {
-        self.bytes.load(Ordering::Relaxed) < MOST / 2
+        self.bytes.load(Ordering::Relaxed) < self.most / 2
     }
 
     /// Hands a batch over and gives a buffer for the next one. Where it would be too much it is given
     /// back, or waits if the caller `may_wait`.
     pub(crate) fn batch(&self, batch: Batch, may_wait: bool) -> Result<Vec<u8>, Batch> {
         let mut waiting = lock(&self.waiting);
-        while self.bytes.load(Ordering::Relaxed) > MOST {
+        while self.bytes.load(Ordering::Relaxed) > self.most {
             if !may_wait || self.closed.load(Ordering::Relaxed) {
                 return Err(batch);
             }

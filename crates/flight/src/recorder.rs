@@ -140,7 +140,7 @@ impl Recorder {
             roll: true.into(),
             notices: Mutex::default(),
         });
-        let queue = Arc::new(Queue::default());
+        let queue = Arc::new(Queue::new(options.most_bytes));
         let press = Press::new(
             Arc::clone(&shared),
             Arc::clone(&queue),

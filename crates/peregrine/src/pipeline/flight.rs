@@ -97,10 +97,13 @@ impl Flight {
         let early = |one: &&Around| one.before > 0;
         let early = around.iter().flatten().filter(early).count();
         if early > 0 && !ring.enabled {
-            log::warning(&format!(
-                "{early} rules ask for what was before their alerts (capture_before), and \
+            log::say(
+                Priority::Warning,
+                &format!(
+                    "{early} rules ask for what was before their alerts (capture_before), and \
                  flight_recorder.enabled is false: their captures begin with the alert"
-            ));
+                ),
+            );
         }
         let recorder = Recorder::start(&options(settings, live)).with_context(|| {
             format!(
@@ -230,7 +233,10 @@ impl Flight {
         });
         match told {
             Ok((standing, note)) => self.recorder.begin(time, standing, note),
-            Err(error) => log::error(&format!("the flight recorder has no state: {error:#}")),
+            Err(error) => log::say(
+                Priority::Error,
+                &format!("the flight recorder has no state: {error:#}"),
+            ),
         }
     }
 
@@ -327,7 +333,10 @@ impl Alerting {
         }
         match Flight::open(&mut self.compiled, &self.running, self.live) {
             Ok(flight) => self.flight = flight,
-            Err(error) => log::error(&format!("no captures of alerts: {error:#}")),
+            Err(error) => log::say(
+                Priority::Error,
+                &format!("no captures of alerts: {error:#}"),
+            ),
         }
     }
 
@@ -362,23 +371,36 @@ impl Alerting {
                     gaps,
                 } => {
                     let path = path.display();
-                    log::info(&format!("saved {path}: {events} events, {bytes} bytes"));
+                    let text = format!("saved {path}: {events} events, {bytes} bytes");
+                    log::say(Priority::Informational, &text);
                     if missing > 0 {
                         let seconds = missing.div_ceil(1000 * MILLION);
-                        log::warning(&format!(
-                            "{path} lacks {seconds} s at its begin that the ring did not hold"
-                        ));
+                        log::say(
+                            Priority::Warning,
+                            &format!(
+                                "{path} lacks {seconds} s at its begin that the ring did not hold"
+                            ),
+                        );
                     }
                     if gaps > 0 {
-                        log::warning(&format!("{path} has {gaps} gaps where events are missing"));
+                        log::say(
+                            Priority::Warning,
+                            &format!("{path} has {gaps} gaps where events are missing"),
+                        );
                     }
                 }
                 Notice::NotSaved { path, error } => {
-                    log::error(&format!("cannot write {}: {error}", path.display()));
+                    log::say(
+                        Priority::Error,
+                        &format!("cannot write {}: {error}", path.display()),
+                    );
                 }
-                Notice::NotHeld { error } => log::error(&format!(
-                    "the flight recorder holds nothing new until it can write again: {error}"
-                )),
+                Notice::NotHeld { error } => log::say(
+                    Priority::Error,
+                    &format!(
+                        "the flight recorder holds nothing new until it can write again: {error}"
+                    ),
+                ),
                 Notice::HeldAgain => log::info("the flight recorder writes again"),
                 Notice::Full { bytes, .. } => self.tell_full(bytes),
             }
@@ -431,9 +453,10 @@ fn listen(ring: &FlightRecorder, recorder: &Recorder) -> Option<Server> {
     match Server::start(Path::new(path), recorder) {
         Ok(server) => Some(server),
         Err(error) => {
-            log::error(&format!(
-                "no hunt can ask at {path} (flight_recorder.socket): {error}"
-            ));
+            log::say(
+                Priority::Error,
+                &format!("no hunt can ask at {path} (flight_recorder.socket): {error}"),
+            );
             None
         }
     }
