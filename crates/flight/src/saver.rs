@@ -281,18 +281,33 @@ impl Save {
                     self.gaps += 1;
                     self.writer.section()?;
                 }
-                let mut reader = Reader::new(unpacked.as_slice()).map_err(io::Error::other)?;
-                loop {
-                    match reader.next() {
-                        Ok(Some(item)) => self.writer.item(&item)?,
-                        // The events are in other frames.
-                        Ok(None) | Err(capture::Error::NoEvents { .. }) => return Ok(()),
-                        Err(error) => return Err(io::Error::other(error)),
-                    }
-                }
+                self.standing(&unpacked)
             }
             Step::Events(frame) => self.events(&frame, most),
         }
+    }
+
+    /// Writes a state. A reader tells lists of users and interfaces behind the events that belong to the
+    /// state, and in a file they stand in front.
+    fn standing(&mut self, unpacked: &[u8]) -> io::Result<()> {
+        let mut reader = Reader::new(unpacked).map_err(io::Error::other)?;
+        let mut events = Vec::new();
+        loop {
+            match reader.next() {
+                Ok(Some(Item::Event(record))) => {
+                    events.push((record.bytes().to_vec(), record.cpu, record.flags));
+                }
+                Ok(Some(item)) => self.writer.item(&item)?,
+                // What happened is in other frames.
+                Ok(None) | Err(capture::Error::NoEvents { .. }) => break,
+                Err(error) => return Err(io::Error::other(error)),
+            }
+        }
+        for (bytes, cpu, flags) in events {
+            let record = Record::parse(&bytes, cpu, flags).map_err(io::Error::other)?;
+            self.writer.event(&record)?;
+        }
+        Ok(())
     }
 
     fn events(&mut self, frame: &Frame, most: u64) -> io::Result<()> {

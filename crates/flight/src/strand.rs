@@ -169,7 +169,7 @@ fn note(blocks: &[u8]) -> Option<Vec<u8>> {
         if let Item::Event(record) = item
             && record.code.number() == codes::ASYNCEVENT_E
         {
-            return Some(record.param(2).to_vec());
+            return Some(record.text(2).to_vec());
         }
     }
     None

@@ -151,6 +151,39 @@ fn files_that_others_left_do_no_harm() {
     assert_eq!(held(segments), written);
 }
 
+/// Whatever somebody does to the files of a ring, reading ends, and what is whole in front of the damage is
+/// read.
+#[test]
+fn spoilt_segments_are_read_without_harm() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(Some(folder.path()));
+    options.most_bytes = 1_000_000;
+    let mut stream = Stream::start(&options);
+    stream.events(20_000);
+    drop(stream.recorder.finish());
+    let whole = held(Segments::in_directory(folder.path()).unwrap()).len();
+    let path = newest(folder.path());
+    let bytes = std::fs::read(&path).unwrap();
+    let mut random = 1_u64;
+    let mut next = |most: usize| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005) + 1;
+        (random >> 33) as usize % most
+    };
+    for _ in 0..200 {
+        let mut spoilt = bytes.clone();
+        for _ in 0..=next(4) {
+            let at = next(spoilt.len());
+            spoilt[at] ^= 1 << next(8);
+        }
+        if next(3) == 0 {
+            spoilt.truncate(next(bytes.len()));
+        }
+        std::fs::write(&path, &spoilt).unwrap();
+        let segments = Segments::in_directory(folder.path()).unwrap();
+        assert!(support::readable(segments) <= whole);
+    }
+}
+
 #[test]
 fn an_alert_is_saved_with_what_came_before_and_after() {
     let folder = tempfile::tempdir().unwrap();

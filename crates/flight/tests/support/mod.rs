@@ -6,7 +6,7 @@ use std::process::Command;
 use std::rc::Rc;
 
 use capture::{Compression, Item, Reader, Writer};
-use event::snapshot::{MachineInfo, Process};
+use event::snapshot::{MachineInfo, Process, UserList};
 use event::{EventCode, Record, RecordBuilder, RecordFlags, codes};
 use flight::{Met, Options, Overflow, Recorder, Segments, Strand};
 
@@ -60,6 +60,11 @@ impl Stream {
             ..Process::default()
         };
         writer.process(&init).unwrap();
+        writer.users(&UserList::default()).unwrap();
+        let container = RecordBuilder::new(EventCode::new(codes::ASYNCEVENT_E), u64::MAX, 0);
+        let container = container.u32(0).text("container").text("{}").finish();
+        let container = Record::parse(&container, 0, RecordFlags::STATE_ONLY).unwrap();
+        writer.event(&container).unwrap();
         let standing = writer.finish().unwrap();
         let mut writer = Writer::continuing(Vec::new(), Compression::None).unwrap();
         let note = RecordBuilder::new(EventCode::new(codes::ASYNCEVENT_E), u64::MAX, 0);
@@ -149,6 +154,7 @@ pub(crate) fn held(segments: Segments) -> Vec<u64> {
             Err(error) => panic!("{error}"),
         };
         match item {
+            Item::Event(record) if record.ts == u64::MAX => {}
             Item::Event(record) => found.push(record.ts),
             Item::Restart => assert!(met.borrow_mut().restarts.pop_front().is_some()),
             _ => {}
@@ -159,6 +165,19 @@ pub(crate) fn held(segments: Segments) -> Vec<u64> {
         (met.notes.len() as u64, met.restarts.len()),
         (met.segments, 0)
     );
+    found
+}
+
+/// Events up to the first fault.
+pub(crate) fn readable(segments: Segments) -> usize {
+    let met = Rc::new(RefCell::new(Met::default()));
+    let Ok(mut reader) = Reader::new(Strand::new(segments, &met)) else {
+        return 0;
+    };
+    let mut found = 0;
+    while let Ok(Some(item)) = reader.next() {
+        found += usize::from(matches!(item, Item::Event(record) if record.ts != u64::MAX));
+    }
     found
 }
 
