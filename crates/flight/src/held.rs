@@ -33,6 +33,8 @@ pub struct Held {
 /// The segments, the oldest first.
 pub struct Segments {
     from: From,
+    /// All have been given: whoever asks again hears the same.
+    ended: bool,
     /// Time of the newest event, nanoseconds since the epoch; 0: there is none.
     pub newest: u64,
 }
@@ -63,6 +65,7 @@ impl Segments {
         let files = found.into_iter().map(|(id, path, _)| (id, path));
         Ok(Self {
             from: From::Directory(files.collect()),
+            ended: false,
             newest,
         })
     }
@@ -86,6 +89,7 @@ impl Segments {
                 stream: Rc::new(RefCell::new(stream)),
                 left: Rc::default(),
             },
+            ended: false,
             newest,
         })
     }
@@ -95,6 +99,9 @@ impl Segments {
     /// # Errors
     /// When it cannot be read.
     pub fn next(&mut self) -> io::Result<Option<Held>> {
+        if self.ended {
+            return Ok(None);
+        }
         match &mut self.from {
             From::Directory(files) => {
                 while let Some((id, path)) = files.pop_front() {
@@ -121,6 +128,7 @@ impl Segments {
                 io::copy(&mut rest, &mut io::sink())?;
                 let line = line(&mut *stream.borrow_mut())?;
                 if line == "end" {
+                    self.ended = true;
                     return Ok(None);
                 }
                 let (id, length) = announced(&line).ok_or_else(|| strange(&line))?;

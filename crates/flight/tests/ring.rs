@@ -24,6 +24,9 @@ fn what_is_recorded_is_held_and_hunted() {
         assert!(segments.newest >= *stream.written.last().unwrap());
         let found = held(segments);
         assert_eq!(found, stream.written, "{place:?}");
+        let mut again = Segments::of_service(&socket).unwrap();
+        while again.next().unwrap().is_some() {}
+        assert!(again.next().unwrap().is_none());
         drop(server);
         assert!(!socket.exists());
         let written = stream.written.clone();
