@@ -98,6 +98,10 @@ impl Segments {
     ///
     /// # Errors
     /// When it cannot be read.
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "what it gives is read before the next is asked for"
+    )]
     pub fn next(&mut self) -> io::Result<Option<Held>> {
         if self.ended {
             return Ok(None);
@@ -126,7 +130,7 @@ impl Segments {
                     left: Rc::clone(left),
                 };
                 io::copy(&mut rest, &mut io::sink())?;
-                let line = line(&mut *stream.borrow_mut())?;
+                let line = line(&mut stream.borrow_mut())?;
                 if line == "end" {
                     self.ended = true;
                     return Ok(None);

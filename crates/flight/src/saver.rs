@@ -116,7 +116,7 @@ impl Saver {
             drop(ring);
             self.take(steps, time, ended);
             for (window, found) in begun {
-                self.begin(window, found);
+                self.begin(&window, found);
             }
         }
     }
@@ -136,8 +136,8 @@ impl Saver {
         self.open = open;
     }
 
-    fn begin(&mut self, window: Arc<Window>, (cursor, missing): (Cursor, u64)) {
-        match create(&window.path).and_then(|file| Save::begin(&window, cursor, file, self.form)) {
+    fn begin(&mut self, window: &Arc<Window>, (cursor, missing): (Cursor, u64)) {
+        match create(&window.path).and_then(|file| Save::begin(window, cursor, file, self.form)) {
             Ok(mut save) => {
                 save.missing = if window.asked == 0 { 0 } else { missing };
                 if save.missing > 0 {
@@ -146,7 +146,7 @@ impl Saver {
                 }
                 self.open.push(save);
             }
-            Err(error) => self.failed(&window, &error),
+            Err(error) => self.failed(window, &error),
         }
     }
 

@@ -178,12 +178,8 @@ fn print_blind(plan: &Plan<'_>, notes: &[Note]) {
         return;
     };
     // Of all segments alike; what only some have is said as such.
-    let always = more
-        .iter()
-        .fold((*first).clone(), |set, other| set.and(other));
-    let ever = more
-        .iter()
-        .fold((*first).clone(), |set, other| set.or(other));
+    let always = more.iter().fold(**first, |set, other| set.and(other));
+    let ever = more.iter().fold(**first, |set, other| set.or(other));
     let ours = plan.order.iter().map(|&at| &plan.rules.rules[at]);
     let blind: Vec<String> = ours
         .filter(|rule| rule.source == crate::sources::SYSCALL)

@@ -151,7 +151,11 @@ fn a_killed_watcher_leaves_its_ring() {
     let new = place.write("new.yaml", rule(&place, "seen", "").as_bytes());
     let from = format!("{dir}/ring");
     for n in 1..=2 {
-        let mut watch = start(&place, &rules, &options(&place, &[ring.clone()]));
+        let mut watch = start(
+            &place,
+            &rules,
+            &options(&place, std::slice::from_ref(&ring)),
+        );
         sh(&format!("echo x > {dir}/seen"));
         watch.milestone();
         // A batch is a second old at most.
