@@ -9,16 +9,18 @@ mod delivery;
 mod engine;
 mod flight;
 mod output;
+mod repeats;
 mod run;
 
 pub use containers::{ContainerEngine, ContainerMetadata, KubernetesServer};
 pub use delivery::{
-    Delivery, DeliveryTarget, FileOutput, HttpOutput, NatsOutput, Spool, SpoolSync, SyslogOutput,
-    TlsKeys,
+    Delivery, DeliveryTarget, FileOutput, HttpOutput, KafkaOutput, NatsOutput, Sasl, Spool,
+    SpoolSync, SyslogOutput, TlsKeys,
 };
 pub use engine::{BaseSyscalls, Capture, DropAction, Drops, Engine, EngineKind, Libs, Plugin};
 pub use flight::FlightRecorder;
 pub use output::{AppendOutput, ExtraField, Outputs, RuleMatching};
+pub use repeats::{AlertGrouping, AlertLimit, AlertMatch, GroupPolicy};
 pub use run::{AlertStore, Log, Metrics, Page, Select, Selection, Stateful, Webserver};
 
 use rules::Priority;
@@ -59,6 +61,10 @@ pub struct Settings {
     pub outputs: Outputs,
     /// The HTTP server.
     pub webserver: Webserver,
+    /// How alerts that repeat themselves become one.
+    pub alert_grouping: AlertGrouping,
+    /// How many alerts a rule may send.
+    pub alert_limits: Vec<AlertLimit>,
     /// Alerts that are kept to be looked at.
     pub alert_store: AlertStore,
     /// What rules may remember.
@@ -110,6 +116,8 @@ impl Settings {
             rule_matching: RuleMatching::read(tree, reader),
             outputs: Outputs::read(tree, reader),
             webserver: Webserver::read(tree, reader),
+            alert_grouping: AlertGrouping::read(tree, reader),
+            alert_limits: repeats::limits(tree, reader),
             alert_store: AlertStore::read(tree, reader),
             stateful: Stateful::read(tree, reader),
             flight_recorder: FlightRecorder::read(tree, reader),

@@ -8,6 +8,7 @@ mod explain;
 mod export;
 mod fmt;
 mod hunt;
+mod incident;
 mod kernel;
 mod list;
 mod lsp;
@@ -49,6 +50,7 @@ pub(crate) fn run() -> u8 {
         Command::List(args) => list::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Incident(args) => incident::run(&args),
         Command::Manual(args) => manual::run(&args),
         Command::Migrate(args) => migrate::run(&args),
         Command::Test(args) => test::run(&args),

@@ -2,27 +2,31 @@
 
 pub(crate) mod beside;
 mod channels;
+mod clerk;
 mod compiled;
 mod costs;
 mod desk;
 mod flight;
 mod foreign;
+pub(crate) mod identity;
 pub(crate) mod images;
+pub(crate) mod incidents;
 mod judge;
 mod keeper;
 mod late;
 mod plugins_at_work;
 mod recall;
+mod repeats;
 mod shared;
 pub(crate) mod summary;
 mod tape;
 mod throttle;
+pub(crate) mod traces;
 mod upkeep;
 mod waiting;
 
-use std::sync::Arc;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -38,18 +42,20 @@ use state::{Context, State};
 
 use self::flight::Flight;
 use beside::{Beside, Company, Done, Worker};
+use clerk::{Clerk, Draft, Registry};
 pub(crate) use compiled::{Compiled, Origin, RuleSubject};
 pub(crate) use costs::Costs;
 use desk::Desk;
 use foreign::foreign;
-use images::{Images, Told};
+use images::Told;
 use judge::{Judge, Mailbox, Rulings, SharedStatistics};
+pub(crate) use keeper::Collection;
 use keeper::Keeper;
 use plugins_at_work::Guests;
 use recall::Recall;
+use repeats::Gate;
 use shared::SharedOutputs;
 use tape::Tape;
-use throttle::Throttle;
 use upkeep::Upkeep;
 
 use crate::daemon::activity::Activity;
@@ -98,6 +104,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) record: Option<&'a str>,
     /// Configuration files and rule files, for metrics.
     pub(crate) origins: (Vec<Origin>, Vec<Origin>),
+    /// Keeps the alerts, with what the store would keep of them.
+    pub(crate) collection: Option<Arc<Mutex<Collection>>>,
 }
 
 /// How it ended.
@@ -137,6 +145,9 @@ pub(crate) fn serve<S: Source>(
     let mut state = State::new(state_options(settings));
     let mut source = open(&mut state)?;
     alerts.begin(&source, settings)?;
+    if let Some(collection) = &plan.collection {
+        alerts.collect(&mut judges, collection);
+    }
     if S::LIVE {
         alerts.recall = Recall::open(settings, None, &mut alerts.compiled.engine);
     }
@@ -200,6 +211,8 @@ pub(crate) fn serve<S: Source>(
     if let Some(tape) = alerts.tape.take() {
         fault = fault.or(tape.finish().err());
     }
+    // Other sources' lines for many are counted with their alerts.
+    alerts.tell(None);
     alerts.statistics = alerts.all_statistics();
     for other in others {
         events += other.events;
@@ -218,9 +231,11 @@ pub(crate) fn serve<S: Source>(
         Ending::Falco => {
             output::print(&alerts.statistics.to_string())?;
             eprint!("{}", alerts.drops.closing());
+            summary::print_repeats(&alerts.statistics);
         }
         Ending::Summary => {
             summary::print(events, elapsed, &alerts.statistics);
+            summary::print_repeats(&alerts.statistics);
             summary::print_lookups(&alerts.lookups());
             if let Some(meter) = &alerts.meter {
                 summary::print_left_out(meter.left_out());
@@ -255,8 +270,8 @@ pub(crate) struct Alerting {
     /// What fired.
     pub(crate) statistics: Statistics,
     line: Vec<u8>,
-    /// Rules that fired on one event, with their alerts.
-    lines: Vec<(usize, Vec<u8>)>,
+    /// Alerts of one event, with their lines.
+    drafts: Vec<(Draft, Vec<u8>)>,
     /// Events so far.
     events: u64,
     /// The same by CPU, where metrics want it.
@@ -274,7 +289,8 @@ pub(crate) struct Alerting {
     silence: Silence,
     waiting: WaitingEvents,
     recall: Recall,
-    throttle: Throttle,
+    gate: Gate,
+    registry: Registry,
     costs: Costs,
     keeper: Option<Keeper>,
     live: bool,
@@ -316,7 +332,7 @@ impl Alerting {
             outputs: SharedOutputs::default(),
             statistics: Statistics::new(compiled.subjects.iter().map(|s| s.rule.clone())),
             line: Vec::new(),
-            lines: Vec::new(),
+            drafts: Vec::new(),
             events: 0,
             by_cpu: Vec::new(),
             count_cpus: upkeep::counts_cpus(settings),
@@ -330,7 +346,8 @@ impl Alerting {
             silence: Silence::new(settings.timeouts_max_consecutives),
             waiting: WaitingEvents::default(),
             recall: Recall::default(),
-            throttle: Throttle::new(settings.outputs.throttle),
+            gate: Gate::new(settings, &compiled.repeats),
+            registry: Registry::default(),
             costs: Costs::new(compiled.subjects.len()),
             keeper: None,
             live: false,
@@ -380,7 +397,7 @@ impl Alerting {
     fn adopt_sides(&mut self, compiled: &mut Compiled) {
         for judge in &mut self.others {
             if let Some(rulings) = Rulings::take(compiled, &judge.name) {
-                judge.adopt(rulings);
+                judge.adopt(rulings, &self.outputs);
             }
         }
         for (name, mailbox) in &self.mailboxes {
@@ -406,21 +423,6 @@ impl Alerting {
         Ok(())
     }
 
-    /// Has the kernel side leave out what no rule reads. Plugins may look at every event, and so may
-    /// what knows sessions and who reads a capture that is written: then nothing is left out.
-    fn leave_out(&mut self) {
-        let others_look = self.sessions.is_some()
-            || self.tape.is_some()
-            || self.flight.is_some()
-            || !self.running.is_empty()
-            || !self.others.is_empty();
-        if others_look {
-            self.compiled.wanted.filters = probe::Filters::default();
-            self.compiled.images = Images::default();
-        }
-        self.upkeep.wanted = Some(self.compiled.wanted.clone());
-    }
-
     fn choose_routes(&mut self) {
         let outputs = self.outputs.read();
         let subjects = self.compiled.subjects.iter();
@@ -433,6 +435,7 @@ impl Alerting {
     /// # Errors
     /// When an output cannot be opened; everything stays as it was.
     fn adopt(&mut self, mut compiled: Compiled) -> Result<()> {
+        self.tell(None);
         channels::replace(
             &mut self.outputs.write(),
             &compiled.settings,
@@ -449,9 +452,8 @@ impl Alerting {
             self.drops.adopt(settings.drops.clone());
         }
         self.silence = Silence::new(settings.timeouts_max_consecutives);
-        if settings.outputs.throttle != self.compiled.settings.outputs.throttle {
-            self.throttle = self.throttle.with(settings.outputs.throttle);
-        }
+        let before = &self.compiled.settings;
+        self.gate.adopt(settings, before, &compiled.repeats);
         self.upkeep.adopted(settings);
         self.count_cpus = upkeep::counts_cpus(settings);
         self.costs = Costs::new(compiled.subjects.len());
@@ -471,6 +473,7 @@ impl Alerting {
 
     /// Delivers what waits.
     pub(crate) fn finish<S: Source>(&mut self, settings: &Settings, stopped: bool) {
+        self.tell(None);
         self.land();
         let timeout = Duration::from_millis(settings.outputs.timeout);
         // A replay has waited for its outputs all along; only a signal sets them a time.
@@ -500,14 +503,17 @@ impl Alerting {
                 Compiled {
                     engine,
                     rule_outputs,
+                    subjects,
+                    names_alerts,
                     ..
                 },
             env,
             formatter,
             line,
-            lines,
+            drafts,
             statistics,
-            throttle,
+            gate,
+            registry,
             outputs,
             routes,
             running,
@@ -519,20 +525,24 @@ impl Alerting {
         } = self;
         let mut desk = Desk {
             engine,
-            rule_outputs,
             env,
-            formatter,
-            line,
-            lines,
-            statistics,
-            throttle,
-            outputs,
-            routes,
             costs,
-            keeper: keeper.as_mut(),
-            flight: flight.as_mut(),
-            state,
-            context,
+            line,
+            drafts,
+            clerk: Clerk {
+                rule_outputs,
+                subjects,
+                formatter,
+                statistics,
+                gate,
+                registry: names_alerts.then_some(registry),
+                keeper: keeper.as_mut(),
+                routes,
+                outputs,
+                flight: flight.as_mut(),
+                state,
+                context,
+            },
         };
         let base = EventView::new(record, state, context, env);
         let sessions = sessions
@@ -624,6 +634,7 @@ impl Work for Alerting {
         let tape = self.tape.as_ref().map_or(u64::MAX, Tape::due);
         let flight = self.flight.as_ref().map_or(u64::MAX, Flight::due);
         let others = tape.min(flight).min(self.recall.due());
+        let others = others.min(self.tells_at());
         self.drops.next_look().min(self.waiting.due()).min(others)
     }
 
@@ -636,6 +647,7 @@ impl Work for Alerting {
             flight.timed(time, state);
         }
         self.recall.timed(time, &mut self.compiled.engine);
+        self.tell(Some(time));
         if time < self.drops.next_look() {
             return Ok(());
         }

@@ -63,8 +63,21 @@ impl Prepared {
 
     /// Leaves no output but standard output: alerts of long ago are no business of the others.
     pub(super) fn tell_standard_output_only(&mut self) {
-        let outputs = &mut self.loaded.settings.outputs.deliveries;
+        let settings = &mut self.loaded.settings;
+        let outputs = &mut settings.outputs.deliveries;
         outputs.retain(|one| one.target == DeliveryTarget::Stdout);
+        settings.alert_grouping.enabled = false;
+        settings.alert_limits.clear();
+    }
+
+    /// Sends no alert anywhere, and keeps of each what the store would.
+    pub(super) fn keeping(mut self) -> Self {
+        let settings = &mut self.loaded.settings;
+        settings.outputs.deliveries.clear();
+        settings.alert_grouping.enabled = false;
+        settings.alert_limits.clear();
+        settings.alert_store.enabled = true;
+        self
     }
 
     /// What to do with events, for so many seconds of them.
@@ -83,6 +96,7 @@ impl Prepared {
             },
             record: None,
             origins: Default::default(),
+            collection: None,
         }
     }
 }

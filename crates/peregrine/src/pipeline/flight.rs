@@ -240,7 +240,7 @@ impl Flight {
         }
     }
 
-    /// Has what surrounds an alert saved, if its rule wants that, and lets the alert say where.
+    /// Has what surrounds an alert saved, if its rule wants that: then the alert's line, which says where.
     #[inline]
     pub(super) fn alert(
         &mut self,
@@ -248,12 +248,11 @@ impl Flight {
         record: &Record<'_>,
         state: &State,
         context: &Context,
-        line: &mut Vec<u8>,
-    ) {
-        if let Some(Some(around)) = self.around.get(rule) {
-            let around = *around;
-            self.save(around, record, state, context, line);
-        }
+        line: &[u8],
+    ) -> Option<Vec<u8>> {
+        let around = (*self.around.get(rule)?)?;
+        let path = self.save(around, record, state, context)?;
+        self.tell(&path, line)
     }
 
     #[cold]
@@ -263,8 +262,7 @@ impl Flight {
         record: &Record<'_>,
         state: &State,
         context: &Context,
-        line: &mut Vec<u8>,
-    ) {
+    ) -> Option<PathBuf> {
         let prefix = &self.capture.path_prefix;
         let wish = Wish {
             path: format!("{prefix}_{:020}_{:020}.scap", record.ts, context.number).into(),
@@ -274,7 +272,8 @@ impl Flight {
         };
         let most = self.capture.max_files;
         if most != 0 && self.files >= most && !self.recorder.would_join(&wish) {
-            return self.recorder.refuse();
+            self.recorder.refuse();
+            return None;
         }
         let own = wish.path.clone();
         let path = if self.recorder.is_on() {
@@ -289,25 +288,30 @@ impl Flight {
             self.recorder.save(&wish)
         };
         self.files += u64::from(path == own);
-        self.tell(&path, line);
+        Some(path)
     }
 
     /// JSON has it under a key of its own. Text as Falco writes it has no place for it: it is added where
     /// the ring is in use, which Falco has not.
-    fn tell(&self, path: &Path, line: &mut Vec<u8>) {
+    fn tell(&self, path: &Path, line: &[u8]) -> Option<Vec<u8>> {
         let path = path.as_os_str().as_encoded_bytes();
         let mut told = Vec::new();
-        if self.json {
-            told.extend_from_slice(b"\"capture_file\":");
-            json::string(path, &mut told);
-            told.push(b',');
-            let at = 1.min(line.len());
-            line.splice(at..at, told);
-        } else if self.is_always_on() {
-            told.extend_from_slice(b" capture_file=");
-            filter::render::sanitize(path, &mut told);
-            line.extend_from_slice(&told);
+        match line.split_first() {
+            Some((brace, rest)) if self.json => {
+                told.push(*brace);
+                told.extend_from_slice(b"\"capture_file\":");
+                json::string(path, &mut told);
+                told.push(b',');
+                told.extend_from_slice(rest);
+            }
+            _ if self.is_always_on() => {
+                told.extend_from_slice(line);
+                told.extend_from_slice(b" capture_file=");
+                filter::render::sanitize(path, &mut told);
+            }
+            _ => return None,
         }
+        Some(told)
     }
 
     pub(super) fn due(&self) -> u64 {

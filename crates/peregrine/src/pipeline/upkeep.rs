@@ -14,6 +14,7 @@ use state::State;
 
 use super::Alerting;
 use super::flight::Flight;
+use super::images::Images;
 use super::keeper::Keeper;
 use crate::daemon::board::Board;
 use crate::daemon::notify::Supervisor;
@@ -102,6 +103,21 @@ impl Alerting {
         }
     }
 
+    /// Has the kernel side leave out what no rule reads. Plugins may look at every event, and so may
+    /// what knows sessions and who reads a capture that is written: then nothing is left out.
+    pub(super) fn leave_out(&mut self) {
+        let others_look = self.sessions.is_some()
+            || self.tape.is_some()
+            || self.flight.is_some()
+            || !self.running.is_empty()
+            || !self.others.is_empty();
+        if others_look {
+            self.compiled.wanted.filters = probe::Filters::default();
+            self.compiled.images = Images::default();
+        }
+        self.upkeep.wanted = Some(self.compiled.wanted.clone());
+    }
+
     /// Does what is due.
     pub(super) fn keep_up(&mut self, state: &State) {
         self.upkeep.supervisor.alive();
@@ -136,7 +152,7 @@ impl Alerting {
         let outputs = self.outputs.read().report();
         let look = Look {
             events: self.events,
-            throttled: self.throttle.held_back,
+            throttled: self.gate.throttle.held_back,
             statistics: &statistics,
             subjects: &self.compiled.subjects,
             meter: self.meter.as_ref(),
@@ -154,6 +170,7 @@ impl Alerting {
             flight: self.flight.as_ref().map(Flight::counts),
             not_kept: self.keeper.as_ref().map_or(0, Keeper::missed),
             plugins: self.guests.metrics(),
+            repeats: self.gate.is_set().then_some(statistics.repeats),
         };
         let telemetry = &mut self.upkeep.telemetry;
         let told = asked.then(|| telemetry.collect(&look, false));

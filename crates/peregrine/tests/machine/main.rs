@@ -12,6 +12,7 @@ mod ending;
 mod filters;
 mod flight;
 mod hostile;
+mod incidents;
 mod recording;
 mod storm;
 mod watch;
