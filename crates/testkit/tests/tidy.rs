@@ -25,6 +25,7 @@ const ROWS: &[&[&str]] = &[
         "store",
         "web",
         "containers",
+        "provenance",
         "plugins",
     ],
     &["live", "page", "workbench"],
