@@ -7,9 +7,7 @@ use bumpalo::Bump;
 use event::{Record, Source};
 use filter::{FieldRef, FieldSource, Keep, Purpose, Value};
 use jiff::tz::TimeZone;
-use state::{
-    Container, Context, Descriptor, Metadata, Pending, Program, State, Thread, ThreadIx,
-};
+use state::{Container, Context, Descriptor, Metadata, Pending, Program, State, Thread, ThreadIx};
 
 use crate::extract;
 

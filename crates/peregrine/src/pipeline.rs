@@ -131,6 +131,7 @@ pub(crate) fn serve<S: Source>(
     let router = std::mem::take(&mut company.router);
     let (beside, mut judges) = alerts.join(plan, company);
     let mut state = State::new(state_options(settings));
+    state.name_addresses(alerts.compiled.wanted.names);
     let mut source = open(&mut state)?;
     alerts.begin(&source, settings)?;
     if S::LIVE {

@@ -172,6 +172,10 @@ impl Recorder {
             let record = Record::parse(&bytes, 0, RecordFlags::STATE_ONLY);
             writer.event(&record.map_err(io::Error::other)?)?;
         }
+        for bytes in provenance::Answer::standing(state) {
+            let record = Record::parse(&bytes, 0, RecordFlags::STATE_ONLY);
+            writer.event(&record.map_err(io::Error::other)?)?;
+        }
         for bytes in dumped {
             let record = Record::parse(bytes, 0, RecordFlags::default());
             writer.event(&record.map_err(io::Error::other)?)?;

@@ -35,7 +35,10 @@ mod tests {
     #[test]
     fn every_call_has_a_bit() {
         assert_eq!(bits(&Syscalls::all()), 0x3ff);
-        assert_eq!(bits(&Syscalls::from_names(["write", "sendto"]).unwrap()), 0b10_0010);
+        assert_eq!(
+            bits(&Syscalls::from_names(["write", "sendto"]).unwrap()),
+            0b10_0010
+        );
         assert_eq!(bits(&Syscalls::none()), 0);
     }
 }

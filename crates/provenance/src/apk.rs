@@ -76,8 +76,7 @@ impl Apk {
                         false => [b"/", &*directory, b"/", value].concat(),
                     };
                     let path: Box<[u8]> = path.into();
-                    all.files
-                        .insert(path.clone(), Entry { package, sum: None });
+                    all.files.insert(path.clone(), Entry { package, sum: None });
                     last = Some(path);
                 }
                 b"Z:" => {

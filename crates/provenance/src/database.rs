@@ -130,7 +130,11 @@ impl Databases {
             return Look::Unreadable;
         };
         if self.known.len() >= CACHE_MAX {
-            let oldest = self.known.iter().enumerate().min_by_key(|(_, one)| one.used);
+            let oldest = self
+                .known
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, one)| one.used);
             if let Some((at, _)) = oldest {
                 self.known.swap_remove(at);
             }
@@ -143,6 +147,31 @@ impl Databases {
         Look::At(self.known.len() - 1)
     }
 }
+
+/// What kind of package database this machine has: `Err` where it has one that cannot be read, `Ok(None)`
+/// where it has none.
+///
+/// # Errors
+/// See above; there is nothing more to say of it.
+pub fn of_machine(root: &std::path::Path) -> Result<Option<&'static str>, Unreadable> {
+    let Ok(root) = File::open(root).map(OwnedFd::from) else {
+        return Err(Unreadable);
+    };
+    let nothing = Key::of_directory(
+        &File::from(root.try_clone().map_err(|_| Unreadable)?)
+            .metadata()
+            .map_err(|_| Unreadable)?,
+    );
+    match Databases::default().owner(&root, b"/", &nothing) {
+        Verdict::Owned(name, _) | Verdict::Unowned(name) => Ok(Some(name)),
+        Verdict::NoDatabase => Ok(None),
+        Verdict::Unreadable => Err(Unreadable),
+    }
+}
+
+/// A package database of a form that is not read: an older one of RPM's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreadable;
 
 enum Look {
     None,
@@ -203,7 +232,12 @@ fn rpm(root: &OwnedFd) -> Place {
 /// still say `/bin`, and the other way round.
 fn aliases(path: &[u8]) -> Vec<Vec<u8>> {
     const MERGED: [&[u8]; 6] = [
-        b"/bin/", b"/sbin/", b"/lib/", b"/lib32/", b"/lib64/", b"/libx32/",
+        b"/bin/",
+        b"/sbin/",
+        b"/lib/",
+        b"/lib32/",
+        b"/lib64/",
+        b"/libx32/",
     ];
     if !path.starts_with(b"/") {
         return Vec::new();

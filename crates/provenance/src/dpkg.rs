@@ -210,9 +210,7 @@ impl Dpkg {
         let sums = format!("{package}.md5sums");
         let sums = content(&folder, sums.as_bytes(), FILE_MAX).unwrap_or_default();
         let mut sums = lines(&sums).filter_map(summed);
-        let sum = sums
-            .find(|(_, own)| own == packaged_as)
-            .map(|(sum, _)| sum);
+        let sum = sums.find(|(_, own)| own == packaged_as).map(|(sum, _)| sum);
         if by.is_some() && sum.is_none() {
             return None;
         }
@@ -233,7 +231,11 @@ impl Dpkg {
 /// Names in a folder.
 fn names(folder: &OwnedFd) -> Option<Vec<String>> {
     let mut all = Vec::new();
-    for entry in Dir::read_from(folder).ok()?.flatten().take(8 * PACKAGES_MAX) {
+    for entry in Dir::read_from(folder)
+        .ok()?
+        .flatten()
+        .take(8 * PACKAGES_MAX)
+    {
         if let Ok(name) = entry.file_name().to_str() {
             all.push(name.to_owned());
         }
@@ -245,7 +247,9 @@ fn names(folder: &OwnedFd) -> Option<Vec<String>> {
 /// A line of `.md5sums`: the sum, and the path with its slash.
 fn summed(line: &[u8]) -> Option<(Box<[u8]>, Vec<u8>)> {
     let (sum, path) = line.split_at_checked(32)?;
-    let path = path.strip_prefix(b"  ").or_else(|| path.strip_prefix(b" *"))?;
+    let path = path
+        .strip_prefix(b"  ")
+        .or_else(|| path.strip_prefix(b" *"))?;
     let path = path.strip_prefix(b"./").unwrap_or(path);
     let path = path.strip_prefix(b"/").unwrap_or(path);
     Some((bytes(sum)?, [b"/", path].concat()))
@@ -302,12 +306,18 @@ mod tests {
         write(root.path(), "var/lib/dpkg/status", &status);
         let info = "var/lib/dpkg/info";
         for (name, text) in [
-            ("dash.list", "/.\n/bin\n/bin/dash\n/usr/share/doc/dash\n/etc/init.d/dash\n".to_owned()),
+            (
+                "dash.list",
+                "/.\n/bin\n/bin/dash\n/usr/share/doc/dash\n/etc/init.d/dash\n".to_owned(),
+            ),
             ("dash.md5sums", format!("{SUM}  bin/dash\n")),
             ("libc6:amd64.list", "/lib64/ld.so\n".to_owned()),
             ("libc6:amd64.md5sums", "nonsense\n".to_owned()),
             ("perf-old.list", "/usr/bin/perf\n".to_owned()),
-            ("perf-old.md5sums", format!("{}  usr/bin/perf\n", SUM.replace('6', "7"))),
+            (
+                "perf-old.md5sums",
+                format!("{}  usr/bin/perf\n", SUM.replace('6', "7")),
+            ),
             ("linux-perf.list", "/usr/bin/perf\n".to_owned()),
             ("linux-perf.md5sums", format!("{SUM}  usr/bin/perf\n")),
         ] {
@@ -364,10 +374,7 @@ mod tests {
         let root = handle(root.path());
         let all = Dpkg::load_parts(&root).unwrap();
         let owner = all.owner(&root, b"/usr/bin/tool").unwrap();
-        assert_eq!(
-            (&*owner.package, &*owner.version),
-            ("base-files", "12.4")
-        );
+        assert_eq!((&*owner.package, &*owner.version), ("base-files", "12.4"));
         assert!(owner.digest.is_some());
     }
 
@@ -375,7 +382,12 @@ mod tests {
     fn any_bytes_are_borne() {
         let root = machine();
         for text in ["", "\n\n\n", " ", "Package: \n", "\u{fffd}\u{0}", "/a\n/b"] {
-            for name in ["status", "diversions", "info/dash.list", "info/dash.md5sums"] {
+            for name in [
+                "status",
+                "diversions",
+                "info/dash.list",
+                "info/dash.md5sums",
+            ] {
                 write(root.path(), &format!("var/lib/dpkg/{name}"), text);
                 let handle = handle(root.path());
                 if let Some(all) = Dpkg::load(&handle) {

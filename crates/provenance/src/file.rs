@@ -117,8 +117,8 @@ pub(crate) fn find(proc: &Path, question: &ProgramQuestion) -> Option<Found> {
         && let Some(key) = Key::of(&file).filter(|key| key.is(&question.file))
     {
         let mut others = question.others.iter();
-        let root = root_of(proc, question.pid)
-            .or_else(|| others.find_map(|pid| root_of(proc, *pid)));
+        let root =
+            root_of(proc, question.pid).or_else(|| others.find_map(|pid| root_of(proc, *pid)));
         return Some(Found { file, key, root });
     }
     let host = question.file.container.is_empty().then_some(1);

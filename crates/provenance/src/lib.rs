@@ -35,5 +35,6 @@ mod reader;
 mod rpm;
 mod worker;
 
+pub use database::{Unreadable, of_machine};
 pub use file::SIZE_MAX;
 pub use worker::{Answer, Counters, Meter, Provenance};

@@ -45,9 +45,7 @@ impl Reader {
             };
         };
         let verdict = match &found.root {
-            Some(root) => self
-                .databases
-                .owner(root, &question.file.path, &found.key),
+            Some(root) => self.databases.owner(root, &question.file.path, &found.key),
             None => Verdict::Unreadable,
         };
         let mut identity = ProgramIdentity::default();
@@ -70,8 +68,8 @@ impl Reader {
         match self.digests.of(&mut found, &algorithms) {
             Some(digests) => {
                 identity.hash = hexadecimal(&digests[0]).into();
-                identity.intact = packaged
-                    .map(|(_, sum)| digests.last().is_some_and(|digest| **digest == *sum));
+                identity.intact =
+                    packaged.map(|(_, sum)| digests.last().is_some_and(|digest| **digest == *sum));
             }
             None => is_known = false,
         }

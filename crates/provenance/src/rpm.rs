@@ -198,11 +198,18 @@ mod tests {
     #[test]
     fn what_is_no_such_database() {
         let root = tempfile::tempdir().unwrap();
-        database(root.path(), "CREATE TABLE Basenames (x); CREATE TABLE Packages (y);");
+        database(
+            root.path(),
+            "CREATE TABLE Basenames (x); CREATE TABLE Packages (y);",
+        );
         let rpm = Rpm::open(&handle(root.path())).unwrap();
         assert_eq!(rpm.owner(b"/bin/sh"), None);
         let file = root.path().join("var/lib/rpm/rpmdb.sqlite");
-        std::fs::write(file, "no database at all, but long enough to be read as one").unwrap();
+        std::fs::write(
+            file,
+            "no database at all, but long enough to be read as one",
+        )
+        .unwrap();
         let rpm = Rpm::open(&handle(root.path()));
         assert!(rpm.is_none_or(|rpm| rpm.owner(b"/bin/sh").is_none()));
     }

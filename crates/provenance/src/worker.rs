@@ -40,7 +40,11 @@ impl Answer {
     /// The record of its event, at `ts` nanoseconds since the epoch.
     #[must_use]
     pub fn record(&self, ts: u64) -> Vec<u8> {
-        record(PROGRAM_EVENT, &program_json(&self.file, &self.identity, self.is_lasting), ts)
+        record(
+            PROGRAM_EVENT,
+            &program_json(&self.file, &self.identity, self.is_lasting),
+            ts,
+        )
     }
 
     /// The record of the event that says that questions are answered.

@@ -210,15 +210,12 @@ impl State {
             .take(OTHERS_MAX)
             .collect();
         self.programs.asked.set(true);
-        self.programs
-            .questions
-            .borrow_mut()
-            .push(ProgramQuestion {
-                file: file.clone(),
-                pid: thread.pid,
-                others,
-                from_memory: image.file.from_memfd,
-            });
+        self.programs.questions.borrow_mut().push(ProgramQuestion {
+            file: file.clone(),
+            pid: thread.pid,
+            others,
+            from_memory: image.file.from_memfd,
+        });
         self.programs.new_slot(file)
     }
 
@@ -264,7 +261,9 @@ impl State {
         let mut all: Vec<_> = all
             .filter_map(|(file, slot)| Some((file.clone(), slot.answer.get()?.clone())))
             .collect();
-        all.sort_by(|(a, _), (b, _)| (&a.container, &a.path, a.ino).cmp(&(&b.container, &b.path, b.ino)));
+        all.sort_by(|(a, _), (b, _)| {
+            (&a.container, &a.path, a.ino).cmp(&(&b.container, &b.path, b.ino))
+        });
         all
     }
 
@@ -491,14 +490,25 @@ mod tests {
             ctime: 3,
             mtime: 4,
         };
-        tell(&mut state, PROGRAM_EVENT, &program_json(&file, &identity(), true));
+        tell(
+            &mut state,
+            PROGRAM_EVENT,
+            &program_json(&file, &identity(), true),
+        );
         assert_eq!(word(&state, 7), "complete");
     }
 
     #[test]
     fn what_is_no_answer() {
         let mut state = state();
-        for text in ["", "{}", "[]", r#"{"program":{}}"#, r#"{"program":{"path":7}}"#, "\u{0}"] {
+        for text in [
+            "",
+            "{}",
+            "[]",
+            r#"{"program":{}}"#,
+            r#"{"program":{"path":7}}"#,
+            "\u{0}",
+        ] {
             tell(&mut state, PROGRAM_EVENT, text);
         }
         assert_eq!(state.counters().programs_malformed, 6);

@@ -246,13 +246,7 @@ impl State {
     }
 
     #[inline]
-    fn transfer(
-        &mut self,
-        cx: &mut Context,
-        ix: ThreadIx,
-        r: &Record<'_>,
-        tuple: Option<usize>,
-    ) {
+    fn transfer(&mut self, cx: &mut Context, ix: ThreadIx, r: &Record<'_>, tuple: Option<usize>) {
         let Some(fd) = cx.fd else { return };
         if r.result().is_none_or(|ret| ret < 0) {
             return;

@@ -1,6 +1,7 @@
 //! Everything that is counted, put together at one moment.
 
 mod asking;
+mod learned;
 mod remembered;
 
 use std::path::Path;
@@ -19,6 +20,7 @@ use crate::pipeline::{Costs, Origin, RuleSubject};
 use crate::version;
 
 use asking::asking;
+use learned::learned;
 use remembered::remembered;
 
 /// What the event loop knows at that moment.
@@ -584,6 +586,7 @@ fn ours(look: &Look<'_>, out: &mut Vec<Metric>) {
     let names = look.subjects.iter().map(|subject| subject.rule.as_str());
     look.costs.metrics(names, out);
     remembered(look, out);
+    learned(look, out);
     for output in look.outputs {
         let mut own = |name: &str, monotonic, value: u64, help| {
             let metric = Metric::own(&format!("output_{name}"), monotonic, value, help);

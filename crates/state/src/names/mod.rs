@@ -108,12 +108,7 @@ impl State {
 
     /// Names of an address as a container knows it at a time; the empty id is the host.
     #[must_use]
-    pub fn names_of(
-        &self,
-        container: &[u8],
-        ip: IpAddr,
-        time: u64,
-    ) -> Option<Box<[Rc<[u8]>]>> {
+    pub fn names_of(&self, container: &[u8], ip: IpAddr, time: u64) -> Option<Box<[Rc<[u8]>]>> {
         self.names.as_ref()?.table.names(container, ip, time)
     }
 
@@ -168,8 +163,7 @@ impl State {
                     if !addresses.is_empty() {
                         self.counters.names_learnt += 1;
                         let container = container.container_id();
-                        book.table
-                            .learn(container, &addresses, &names, ttl, r.ts);
+                        book.table.learn(container, &addresses, &names, ttl, r.ts);
                         self.counters.names_evicted = book.table.evicted;
                     }
                 }

@@ -118,12 +118,7 @@ impl Table {
     }
 
     /// Names of an address as a container knows it, the latest first.
-    pub(crate) fn names(
-        &self,
-        container: &[u8],
-        ip: IpAddr,
-        now: u64,
-    ) -> Option<Box<[Rc<[u8]>]>> {
+    pub(crate) fn names(&self, container: &[u8], ip: IpAddr, now: u64) -> Option<Box<[Rc<[u8]>]>> {
         let told = self.containers.get(container)?;
         let known = told.young.get(&ip).or_else(|| told.old.get(&ip))?;
         let good = known.iter().filter(|one| one.until > now);

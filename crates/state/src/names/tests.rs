@@ -141,9 +141,7 @@ fn a_connection_is_called_what_was_asked_for() {
     m.tid = 7;
     m.connect(9, 1, 50_000, (FAR, 443));
     m.time += 3 * 86_400 * SECOND;
-    let cx = m.event(c::SYSCALL_WRITE_X, |r| {
-        r.i64(1).bytes(b"x").i64(9).u32(1)
-    });
+    let cx = m.event(c::SYSCALL_WRITE_X, |r| r.i64(1).bytes(b"x").i64(9).u32(1));
     assert_eq!(m.names(&cx).len(), 3);
     assert!(m.reach().is_empty(), "too old");
     assert_eq!(m.state.counters().names_learnt, 3);
@@ -187,7 +185,11 @@ fn sockets_without_a_connection() {
         let ends = tuple(([0; 4], 40_000), (server, 53));
         m.event(c::SOCKET_SENDTO_X, |r| {
             let length = asked.len() as u32;
-            r.i64(i64::from(length)).bytes(&asked).i64(3).u32(length).bytes(&ends)
+            r.i64(i64::from(length))
+                .bytes(&asked)
+                .i64(3)
+                .u32(length)
+                .bytes(&ends)
         });
     }
     let told = answer(5, "a.example", 1, &[("a.example", "192.0.2.80", 60)]);
@@ -197,7 +199,12 @@ fn sockets_without_a_connection() {
         let ends = tuple((server, 53), ([0; 4], 40_000));
         m.event(c::SOCKET_RECVMSG_X, |r| {
             let length = told.len() as u32;
-            r.i64(i64::from(length)).u32(length).bytes(&told).bytes(&ends).empty().i64(3)
+            r.i64(i64::from(length))
+                .u32(length)
+                .bytes(&told)
+                .bytes(&ends)
+                .empty()
+                .i64(3)
         });
         assert_eq!(m.state.counters().names_learnt, learnt);
     }
@@ -234,7 +241,10 @@ fn of_an_answer_that_was_cut_the_beginning_counts() {
     m.read(3, &told, 80);
     assert!(m.reach().is_empty());
     assert_eq!(m.state.counters().names_cut, 1);
-    assert_eq!(m.connect(4, 1, 50_001, ([192, 0, 2, 70], 80)), ["a.example"]);
+    assert_eq!(
+        m.connect(4, 1, 50_001, ([192, 0, 2, 70], 80)),
+        ["a.example"]
+    );
 }
 
 #[test]
