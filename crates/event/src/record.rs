@@ -116,7 +116,9 @@ impl<'a> Record<'a> {
     ///
     /// # Errors
     /// [`RecordError`] when a length does not fit or the type is unknown.
-    #[inline]
+    // What is made here must lie at once where it is used: handed on as one piece it would be loaded
+    // sooner than its parts are stored, which costs more than all the checks.
+    #[inline(always)]
     pub fn parse(bytes: &'a [u8], cpu: u16, flags: RecordFlags) -> Result<Self, RecordError> {
         let head: &[u8; HEADER_LEN] = bytes.first_chunk().ok_or(RecordError::Short)?;
         let ts = u64::from_le_bytes(*head.first_chunk::<8>().expect("26 bytes"));

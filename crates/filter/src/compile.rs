@@ -1,5 +1,6 @@
 //! From a check of the syntax tree to a typed test, with all that can be said against it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::ast::{Ast, Check, ExprKind, Literal, Right};
@@ -11,7 +12,7 @@ use crate::domain;
 use crate::operator::{Function, Modifier, Operator};
 use crate::pattern::Pattern;
 use crate::schema::{FieldDef, Quantifier, Schema};
-use crate::span::Span;
+use crate::span::{SourceId, Span};
 use crate::term::{Fault, FieldCache, Term, TermCompiler, Typed};
 use crate::value::Type;
 
@@ -79,25 +80,54 @@ pub(crate) struct CompiledCheck {
 /// All that is wrong and all that is doubtful in a condition.
 #[must_use]
 pub fn check(ast: &Ast, schema: &dyn Schema) -> (Vec<CompileError>, Vec<Warning>) {
-    let mut cache = FieldCache::default();
-    let mut compiler = CheckCompiler::new(schema, &mut cache);
-    for (_, expr) in ast.exprs() {
-        compiler.here = expr.source;
-        match &expr.kind {
-            ExprKind::Check(check) => {
-                compiler.check(check);
+    Checker::default().check(ast, |_| false, schema)
+}
+
+/// Checks many conditions of one schema. What macros insert is in many of them: found sound once, it
+/// is not looked at again.
+#[derive(Debug, Default)]
+pub struct Checker {
+    cache: FieldCache,
+    sound: HashSet<(SourceId, Span)>,
+}
+
+impl Checker {
+    /// As [`check`](self::check), with the same schema in each call. `inserted` tells the sources whose
+    /// number stands for the same text in each call.
+    #[must_use]
+    pub fn check(
+        &mut self,
+        ast: &Ast,
+        inserted: impl Fn(SourceId) -> bool,
+        schema: &dyn Schema,
+    ) -> (Vec<CompileError>, Vec<Warning>) {
+        let mut compiler = CheckCompiler::new(schema, &mut self.cache);
+        for (_, expr) in ast.exprs() {
+            compiler.here = expr.source;
+            match &expr.kind {
+                ExprKind::Check(check) => {
+                    let place = (expr.source, expr.span);
+                    if self.sound.contains(&place) {
+                        continue;
+                    }
+                    let doubts = compiler.warnings.len();
+                    let passes = compiler.check(check).is_some();
+                    if passes && compiler.warnings.len() == doubts && inserted(expr.source) {
+                        self.sound.insert(place);
+                    }
+                }
+                ExprKind::Macro(name) => compiler.unknown_macro(name, expr.span),
+                _ => {}
             }
-            ExprKind::Macro(name) => compiler.unknown_macro(name, expr.span),
-            _ => {}
         }
+        (compiler.errors, compiler.warnings)
     }
-    (compiler.errors, compiler.warnings)
 }
 
 /// Compiles checks and gathers what is wrong with them.
 pub(crate) struct CheckCompiler<'c> {
     pub(crate) terms: TermCompiler<'c>,
-    pub(crate) here: crate::span::SourceId,
+    pub(crate) here: SourceId,
     pub(crate) errors: Vec<CompileError>,
     pub(crate) warnings: Vec<Warning>,
 }
@@ -106,7 +136,7 @@ impl<'c> CheckCompiler<'c> {
     pub(crate) fn new(schema: &'c dyn Schema, cache: &'c mut FieldCache) -> Self {
         Self {
             terms: TermCompiler { schema, cache },
-            here: crate::span::SourceId::default(),
+            here: SourceId::default(),
             errors: Vec::new(),
             warnings: Vec::new(),
         }

@@ -123,7 +123,7 @@ pub mod value;
 mod workspace;
 
 pub use ast::{Ast, Check, Expr, ExprId, ExprKind, Field, Literal, Operand, Right, Transformer};
-pub use compile::check;
+pub use compile::{Checker, check};
 pub use compile_error::{CompileError, CompileErrorKind, TypeText, Warning, WarningKind};
 pub use error::{ParseError, ParseErrorKind};
 pub use evaluate::Memo;

@@ -221,6 +221,27 @@ fn a_command_is_watched_with_what_it_starts_and_nothing_else() {
     none.check(1, &[], &["/no/such/program"]);
 }
 
+/// Every program of the probe is a descriptor: more than many shells allow without asking.
+#[test]
+fn a_low_limit_of_descriptors_is_raised_and_the_command_keeps_it() {
+    if !live() {
+        return;
+    }
+    let place = place();
+    let watched = "ulimit -Sn 64; exec \"$0\" run -r live.yaml -- sh -c 'ulimit -Sn'";
+    let out = Command::new("sh")
+        .args(["-c", watched, env!("CARGO_BIN_EXE_peregrine")])
+        .current_dir(place.path(""))
+        .output()
+        .unwrap();
+    let (told, log) = (
+        String::from_utf8_lossy(&out.stdout),
+        String::from_utf8_lossy(&out.stderr),
+    );
+    assert!(out.status.success(), "{told}{log}");
+    assert!(told.lines().any(|line| line == "64"), "{told}{log}");
+}
+
 #[test]
 fn strangers_do_not_show_in_a_command_s_run() {
     if !live() {

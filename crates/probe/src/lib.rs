@@ -64,6 +64,7 @@ mod programs;
 mod reader;
 mod reduced;
 mod ring;
+pub mod room;
 mod shared;
 mod support;
 mod tracefs;

@@ -22,7 +22,7 @@ use crate::plan::{self, Copy, Part};
 use crate::ring::Ring;
 use crate::shared::{Shared, page_size};
 use crate::support::{self, Support};
-use crate::{Backend, Error, names, programs, uring};
+use crate::{Backend, Error, names, programs, room, uring};
 
 /// What a program sits on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +127,7 @@ pub(crate) fn load(options: &Options) -> Result<(Loaded, Late), Error> {
     support.check()?;
     check_options(options)?;
     keep_libbpf_log();
+    room::make();
     let mut choice = Choice::make(options, &support);
     match load_as(options, &support, &choice, begun) {
         Err(error) if options.backend == Backend::Auto && choice.backend == Backend::Fexit => {

@@ -8,7 +8,8 @@
 //!
 //! Waiting is in two steps. Right after events the reader naps with no request to be woken, so that
 //! under load it works in batches and programs pay nothing for waking it; the larger the last batch,
-//! the longer the nap ([`nap_after`]), for every nap costs as much as many events. A nap that brought
+//! the longer the nap ([`nap_after`]), for every nap costs as much as many events; few events that do not
+//! end make it longer, too, for they would be a nap each. A nap that brought
 //! nothing is followed by sleep: the flag `reader_sleeps` asks the next program to ring the doorbell.
 //! Events that end a long sleep are mostly alone: after them it sleeps again at once. An idle machine
 //! thus costs no wake-up at all.
@@ -39,12 +40,15 @@ const LONG: Duration = Duration::from_millis(5);
 /// Events between two looks whether the lane of processes runs full.
 const STRIDE: u32 = 256;
 
-/// How long the reader rests after a batch of so many events. In the longest of these naps two cores
-/// at full speed write a few hundred kilobytes.
-const fn nap_after(batch: u32) -> Duration {
+/// Naps in a row after which events are not taken for the first ones after a pause.
+const TRICKLE: u32 = 4;
+
+/// How long the reader rests after a batch of so many events and so many naps without a long sleep. In the
+/// longest of these naps two cores at full speed write a few hundred kilobytes.
+const fn nap_after(batch: u32, naps: u32) -> Duration {
     Duration::from_micros(match batch {
-        0..16 => SETTLE.as_micros() as u64,
-        16..128 => 500,
+        0..16 if naps < TRICKLE => SETTLE.as_micros() as u64,
+        0..128 => 1000,
         _ => 1500,
     })
 }
@@ -97,6 +101,8 @@ pub struct Probe {
     rested: bool,
     /// Events since the last nap.
     batch: u32,
+    /// Naps since the last [`LONG`] sleep.
+    naps: u32,
     /// Events handed out, for what is looked at every [`STRIDE`] events.
     turns: u32,
     received: Vec<[u64; CLASSES]>,
@@ -163,6 +169,7 @@ impl Probe {
             idle: false,
             rested: false,
             batch: 0,
+            naps: 0,
             turns: 0,
             received: vec![[0; CLASSES]; cpus],
             stray: [0; CLASSES],
@@ -446,22 +453,32 @@ impl Probe {
             }
             if self.loaded.rings.iter().any(Ring::has_unread) {
                 // They are too young: wait until they are not, or longer where more will come.
-                nap(nap_after(self.batch).min(left));
-                self.batch = 0;
+                self.nap(Duration::ZERO, left);
             } else if self.idle || self.rested {
                 let begun = Instant::now();
                 let interrupted = self.sleep(left)?;
                 self.idle = false;
                 self.rested = begun.elapsed() > LONG;
+                if self.rested {
+                    self.naps = 0;
+                }
                 if interrupted && !self.has_unread() {
                     return Ok(false);
                 }
             } else {
                 self.idle = true;
-                nap(NAP.max(nap_after(self.batch)).min(left));
-                self.batch = 0;
+                self.nap(NAP, left);
             }
         }
+    }
+
+    /// Rests as long as the last batch allows, `least` at least and `most` at most; and little longer:
+    /// the kernel's default slack for timers is half the shortest nap.
+    fn nap(&mut self, least: Duration, most: Duration) {
+        let time = nap_after(self.batch, self.naps);
+        std::thread::sleep(time.max(least).min(most));
+        self.batch = 0;
+        self.naps = self.naps.saturating_add(1);
     }
 
     /// Whether anything is in the buffers, however young.
@@ -525,9 +542,4 @@ fn epoll_on(ring: &Ring) -> Result<OwnedFd, Error> {
         }
         Ok(epoll)
     }
-}
-
-/// Rests that long, and little longer: the kernel's default slack for timers is half a nap.
-fn nap(time: Duration) {
-    std::thread::sleep(time);
 }

@@ -4,7 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{self, Command, ExitStatus};
 
 use anyhow::{Context, Result};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 
 /// A running command.
 pub(crate) struct Child {
@@ -23,6 +23,7 @@ impl Child {
             .args(arguments)
             .spawn()
             .with_context(|| format!("cannot run {program}"))?;
+        give_back_limit(&process);
         Ok(Self {
             process,
             status: None,
@@ -65,4 +66,18 @@ impl Child {
             let _ = kill_process(pid, signal);
         }
     }
+}
+
+/// The probe has raised our limit of descriptors; the command shall see the one that it would have had without us.
+fn give_back_limit(process: &process::Child) {
+    let pid = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
+    let (Some(pid), Some(before)) = (pid, probe::room::before()) else {
+        return;
+    };
+    let limit = Rlimit {
+        current: Some(before),
+        maximum: getrlimit(Resource::Nofile).maximum,
+    };
+    // It may have ended meanwhile: then there is nobody to limit.
+    let _ = prlimit(Some(pid), Resource::Nofile, limit);
 }

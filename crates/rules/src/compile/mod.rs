@@ -5,7 +5,8 @@ mod stateful;
 mod warn;
 
 use diag::SourceMap;
-use filter::{Ast, ExprKind, ParseOptions, Schema, SourceId, WarningKind};
+use filter::{Ast, Checker, ExprKind, ParseOptions, Schema, SourceId, WarningKind};
+use hashbrown::HashMap;
 
 use crate::code;
 use crate::codes::CodeSet;
@@ -48,6 +49,7 @@ pub(crate) fn compile(
         lists: Lists::new(&state.lists),
         macros: Macros::new(Vec::new()),
         texts: Vec::new(),
+        checkers: HashMap::new(),
     };
     compiler.macros();
     let rules = state
@@ -88,6 +90,8 @@ struct Compiler<'c, 's> {
     macros: Macros,
     /// The texts of macros as parsed; a macro's number is its source number.
     texts: Vec<Assembled>,
+    /// One for the conditions of each source.
+    checkers: HashMap<String, Checker>,
 }
 
 /// The text of one rule, to point into.
@@ -343,7 +347,13 @@ impl<'c> Compiler<'c, '_> {
         own: &Own<'_>,
         schema: &dyn Schema,
     ) -> Result<(), Vec<Failure>> {
-        let (errors, warnings) = filter::check(ast, schema);
+        let macros = self.texts.len();
+        let checker = self
+            .checkers
+            .entry_ref(own.definition.source.as_str())
+            .or_default();
+        let is_macro = |source: SourceId| (source.0 as usize) < macros;
+        let (errors, warnings) = checker.check(ast, is_macro, schema);
         let mut failures: Vec<Failure> = errors
             .iter()
             .map(|error| self.condition_error(error, ast, own))

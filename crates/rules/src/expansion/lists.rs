@@ -16,7 +16,7 @@ use crate::definition::ListDef;
 use crate::exception::quoted;
 use crate::state::Named;
 
-/// What ends a name.
+/// What ends a name; all of it ASCII.
 const DELIMITERS: &[char] = &[' ', '\t', '\n', '\r', '(', ')', ',', '='];
 const BLANKS: &[char] = &[' ', '\t', '\n', '\r'];
 
@@ -102,10 +102,19 @@ impl Lists {
 
     /// Lists whose names stand as words in a text.
     fn mentioned(&self, text: &str) -> Vec<usize> {
-        text.split(DELIMITERS)
-            .filter(|word| !word.is_empty())
-            .filter_map(|word| self.by_name.get(word).copied())
-            .collect()
+        let ends = |b: &u8| DELIMITERS.contains(&char::from(*b));
+        let mut found = Vec::new();
+        let mut at = 0;
+        // Byte by byte: delimiters are ASCII, and conditions are long.
+        for word in text.as_bytes().split(ends) {
+            let place = at..at + word.len();
+            at = place.end + 1;
+            if word.is_empty() {
+                continue;
+            }
+            found.extend(text.get(place).and_then(|word| self.by_name.get(word)));
+        }
+        found
     }
 
     /// Inserts all lists that the text mentions.
