@@ -33,6 +33,8 @@ pub(crate) struct Form {
     pub(crate) compression: Compression,
     /// Environments are left out.
     pub(crate) redact_env: bool,
+    /// What programs' files are is found out.
+    pub(crate) identify: bool,
     /// For sysdig 0.29.3.
     pub(crate) compat: bool,
     /// Bytes of a file after which the next begins.
@@ -264,6 +266,17 @@ impl Recorder {
 impl Work for Recorder {
     fn event(&mut self, record: &Record<'_>, state: &State, context: &Context) -> bool {
         self.env.see(record);
+        let is_exec = matches!(
+            record.code.number(),
+            codes::SYSCALL_EXECVE_19_X | codes::SYSCALL_EXECVEAT_X
+        );
+        if self.form.identify
+            && is_exec
+            && let Some(ix) = context.thread
+        {
+            // The answer comes as an event, and is written like any.
+            let _ = state.program(state.thread(ix));
+        }
         match self.write(record, state, context) {
             Ok(goes_on) => goes_on,
             Err(fault) => {

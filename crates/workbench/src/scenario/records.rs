@@ -6,44 +6,13 @@ use event::{
     RecordFlags, codes, constants as c, syscalls,
 };
 use serde_json::{Map, Value, json};
-use state::{PROGRAM_EVENT, ProgramFile, ProgramIdentity, State, program_json};
+use state::{PROGRAM_EVENT, State};
 
 use super::cast::{Account, Actor, BOOT, Cast};
 use super::network::Ends;
 use super::spec::{EventSpec, Given, Read};
 use super::value::{self, fixed};
-
-/// What the event says that its program's file is; `None` where it says nothing of that.
-fn identity(spec: &EventSpec, actor: &Actor) -> Read<Option<String>> {
-    const FIELDS: [&str; 6] = [
-        "proc.exe_hash",
-        "proc.exe_package",
-        "proc.exe_package_version",
-        "proc.exe_package_intact",
-        "proc.exe_package_db",
-        "proc.exe_identity",
-    ];
-    if !FIELDS.iter().any(|field| spec.given(field).is_some()) {
-        return Ok(None);
-    }
-    let text = |field: &str| spec.text(&[field]).unwrap_or_default().into_boxed_str();
-    let file = ProgramFile {
-        container: actor.inside.id.as_bytes().into(),
-        path: actor.exepath.as_bytes().into(),
-        ino: actor.ino,
-        ctime: actor.ctime,
-        mtime: actor.mtime,
-    };
-    let identity = ProgramIdentity {
-        is_complete: &*text("proc.exe_identity") != "unknown",
-        hash: text("proc.exe_hash"),
-        package: text("proc.exe_package"),
-        version: text("proc.exe_package_version"),
-        database: text("proc.exe_package_db"),
-        intact: spec.truth("proc.exe_package_intact")?,
-    };
-    Ok(Some(program_json(&file, &identity, true)))
-}
+use super::{identity, names};
 
 /// An event that is ready to be played.
 #[derive(Debug)]
@@ -373,13 +342,16 @@ impl Script<'_> {
         if let Some(json) = self.actor.inside.json.as_ref().filter(|_| !is_container) {
             records.push(begin(codes::CONTAINER_JSON_2_E).bytes(json).finish());
         }
-        if let Some(json) = identity(self.spec, &self.actor)? {
+        if let Some(json) = identity::told(self.spec, self.actor)? {
             let told = begin(codes::ASYNCEVENT_E)
                 .u32(0)
                 .text(PROGRAM_EVENT)
                 .text(json);
             records.push(told.finish());
         }
+        let ends = Ends::of(self.spec, self.accepts())?;
+        let time = step.now - 400;
+        records.extend(names::told(self.spec, ends.as_ref(), self.actor.tid, time));
         // A program that is about to become another one is still its parent's.
         let failed = self.result()? < 0;
         if self.is_exec()
@@ -394,7 +366,6 @@ impl Script<'_> {
                 actor.args.clone_from(&parent.args);
             }
         }
-        let ends = Ends::of(self.spec, self.accepts())?;
         let socket_needs_none = matches!(self.info.name, "accept" | "accept4" | "socket");
         let uses = self.info.fd_param.is_some()
             && self
