@@ -3,11 +3,12 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::watch::{Place, Watch, live, peregrine, sh};
+use crate::watch::{Place, Watch, live, peregrine, sh, signal};
 
 /// Where the test's name server listens: an address of this machine that nobody else has.
 const SERVER: &str = "127.83.71.53:53";
@@ -75,22 +76,6 @@ fn fields(alerts: &[Value], rule: &str, field: &str) -> Vec<String> {
         .collect();
     all.sort();
     all
-}
-
-/// Alerts of a replay of the same rules.
-fn replayed(place: &Place) -> Vec<Value> {
-    let output = peregrine()
-        .args(["replay", "--json", "-o", "priority=debug"])
-        .arg(place.path("seen.scap"))
-        .arg("-r")
-        .arg(place.path("live-rules.yaml"))
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let lines = text.lines().filter(|line| line.starts_with('{'));
-    lines
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
 }
 
 #[test]
@@ -200,4 +185,81 @@ fn programs_are_what_their_files_are() {
     }
     let (_, said, status) = watch.stop();
     assert!(status.success(), "{said}");
+}
+
+/// What a recording was told to find out, its replay knows.
+#[test]
+fn recordings_hold_what_was_learned() {
+    let Some(_one) = live() else { return };
+    let place = Place::new();
+    let mark = place.mark().to_owned();
+    let file = place.path("seen.scap");
+    let mut recorder = peregrine()
+        .args(["record", "-q", "--identify", "--compression", "none"])
+        .args(["-o", "container_metadata.wait_ms=10000"])
+        .arg(&file)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let holds = |text: &str| {
+        let bytes = std::fs::read(&file).unwrap_or_default();
+        bytes
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
+    };
+    // What happens before the machine is watched is not in the file: again, until it is.
+    let udp = UdpSocket::bind(SERVER).unwrap();
+    let listener = TcpListener::bind("127.83.71.100:0").unwrap();
+    let begun = Instant::now();
+    let own = place.path("own");
+    let own = own.display();
+    let make = format!("cp /bin/true {own}; echo {mark} >> {own}");
+    let sum = sh(&format!("{make}; sha256sum {own} | cut -c1-64"));
+    while !holds(sum.trim()) {
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "nothing is recorded"
+        );
+        sh(&format!("{own} {mark}"));
+        ask_udp(&udp, "www.named.example", [127, 83, 71, 100], true);
+        TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    signal(recorder.id(), "INT");
+    assert!(recorder.wait().unwrap().success());
+    let rules = format!(
+        r#"
+- rule: Program
+  desc: What a program is.
+  condition: evt.type = execve and proc.args = {mark} and proc.exe_identity = complete
+  output: "%proc.exe_hash"
+  priority: WARNING
+
+- rule: Named
+  desc: A connection to what is called so.
+  condition: evt.type = connect and fd.sip.dns = www.named.example and fd.l4proto = tcp
+  output: "%fd.sip.dns"
+  priority: WARNING
+"#
+    );
+    let rules = place.write("rules.yaml", rules.as_bytes());
+    let output = peregrine()
+        .args(["replay", "--json"])
+        .arg(&file)
+        .arg("-r")
+        .arg(rules)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines = text.lines().filter(|line| line.starts_with('{'));
+    let alerts: Vec<Value> = lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let hashes = fields(&alerts, "Program", "proc.exe_hash");
+    assert!(hashes.contains(&sum.trim().to_owned()), "{text}");
+    let names = fields(&alerts, "Named", "fd.sip.dns");
+    assert!(
+        names.iter().any(|name| name == "www.named.example"),
+        "{text}"
+    );
 }
