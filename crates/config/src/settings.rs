@@ -8,6 +8,7 @@ mod containers;
 mod delivery;
 mod engine;
 mod output;
+mod repeats;
 mod run;
 
 pub use containers::{ContainerEngine, ContainerMetadata, KubernetesServer};
@@ -17,6 +18,7 @@ pub use delivery::{
 };
 pub use engine::{BaseSyscalls, Capture, DropAction, Drops, Engine, EngineKind, Libs, Plugin};
 pub use output::{AppendOutput, ExtraField, Outputs, RuleMatching};
+pub use repeats::{AlertGrouping, AlertLimit, AlertMatch, GroupPolicy};
 pub use run::{AlertStore, Log, Metrics, Page, Select, Selection, Stateful, Webserver};
 
 use rules::Priority;
@@ -57,6 +59,10 @@ pub struct Settings {
     pub outputs: Outputs,
     /// The HTTP server.
     pub webserver: Webserver,
+    /// How alerts that repeat themselves become one.
+    pub alert_grouping: AlertGrouping,
+    /// How many alerts a rule may send.
+    pub alert_limits: Vec<AlertLimit>,
     /// Alerts that are kept to be looked at.
     pub alert_store: AlertStore,
     /// What rules may remember.
@@ -106,6 +112,8 @@ impl Settings {
             rule_matching: RuleMatching::read(tree, reader),
             outputs: Outputs::read(tree, reader),
             webserver: Webserver::read(tree, reader),
+            alert_grouping: AlertGrouping::read(tree, reader),
+            alert_limits: repeats::limits(tree, reader),
             alert_store: AlertStore::read(tree, reader),
             stateful: Stateful::read(tree, reader),
             page: Page::read(tree, reader),

@@ -3,6 +3,8 @@
 //! What does not change from one alert of a rule to the next (names, tags, keys, their escaping)
 //! is prepared when the rule is compiled; an alert then is a handful of copies into one buffer.
 
+mod told;
+
 use std::sync::Arc;
 
 use bumpalo::Bump;
@@ -221,20 +223,7 @@ impl Formatter {
         source: &impl FieldSource,
         line: &mut Vec<u8>,
     ) {
-        line.extend_from_slice(b"{\"hostname\":");
-        json::string(&self.form.hostname, line);
-        line.push(b',');
-        if self.form.include_message {
-            line.extend_from_slice(b"\"message\":");
-            json::string(&self.message, line);
-            line.push(b',');
-        }
-        if self.form.include_output {
-            line.extend_from_slice(b"\"output\":");
-            self.head.extend_from_slice(&self.message);
-            json::string(&self.head, line);
-            line.push(b',');
-        }
+        self.texts(line);
         if self.form.include_fields {
             line.extend_from_slice(b"\"output_fields\":{");
             for (n, field) in output.fields.iter().enumerate() {
@@ -265,6 +254,33 @@ impl Formatter {
         line.extend_from_slice(&output.tail);
         iso8601(time, "Z", line);
         line.extend_from_slice(b"\"}");
+    }
+
+    /// The begin of a JSON line, from head and message.
+    fn texts(&mut self, line: &mut Vec<u8>) {
+        line.extend_from_slice(b"{\"hostname\":");
+        json::string(&self.form.hostname, line);
+        line.push(b',');
+        if self.form.include_message {
+            line.extend_from_slice(b"\"message\":");
+            json::string(&self.message, line);
+            line.push(b',');
+        }
+        if self.form.include_output {
+            line.extend_from_slice(b"\"output\":");
+            self.head.extend_from_slice(&self.message);
+            json::string(&self.head, line);
+            line.push(b',');
+        }
+    }
+
+    /// Appends the message alone, as it stands in the alert.
+    pub fn message(&self, output: &RuleOutput, source: &impl FieldSource, text: &mut Vec<u8>) {
+        let rendering = Rendering {
+            buffers: self.form.buffers,
+            sanitized: true,
+        };
+        output.template.render_with(source, rendering, text);
     }
 
     /// Appends an alert that no rule raised: `text` and fields whose values are JSON already, in

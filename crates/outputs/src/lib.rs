@@ -1,6 +1,7 @@
 //! Alerts as lines, and the outputs that carry them.
 //!
-//! [`alert`] makes a line of a match; [`Outputs`] hands lines to one [`queue`] for each output whose
+//! [`alert`] makes a line of a match; [`grouping`] and [`limit`] keep back what repeats itself, and count it;
+//! [`Outputs`] hands lines to one [`queue`] for each output whose
 //! [`route`] takes them; a courier takes them to the output's [`channel`] and tries again where
 //! that is worth it; a [`spool`] keeps on disk what is not delivered yet; [`statistics`] counts. A
 //! line is finished before it is queued: workers know nothing of events, and an alert shows the
@@ -9,8 +10,11 @@
 #![forbid(unsafe_code)]
 
 pub mod alert;
+pub mod bucket;
 pub mod channel;
 mod courier;
+pub mod grouping;
+pub mod limit;
 pub mod message;
 pub mod output;
 mod pulse;
@@ -27,15 +31,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use alert::{Form, Formatter, Internal, RuleOutput};
+pub use bucket::Bucket;
 pub use channel::Channel;
 pub use courier::Retry;
+pub use grouping::{Group, Groups, Repeat, RuleGrouping};
+pub use limit::{Held, Limits, RuleLimit};
 pub use message::{Batch, Message};
 pub use output::{Output, Report, Target};
 pub use pulse::Counts;
 pub use queue::{Listener, Notice, Overflow, Policy, Queue};
 pub use route::{Filter, Route, Subject};
 pub use spool::SpoolOptions;
-pub use statistics::Statistics;
+pub use statistics::{Repeats, Statistics};
 pub use time::Clock;
 
 use output::Running;

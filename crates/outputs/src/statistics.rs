@@ -10,6 +10,21 @@ pub struct Statistics {
     by_priority: [u64; 8],
     /// In order of definition.
     by_rule: Vec<(String, u64)>,
+    /// What of it was not sent one by one.
+    pub repeats: Repeats,
+}
+
+/// Alerts that were counted and told by a line for many of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Repeats {
+    /// They joined a group.
+    pub grouped: u64,
+    /// The limit of their rule held them back.
+    pub limited: u64,
+    /// Lines that told of groups and limits.
+    pub told: u64,
+    /// Groups that ended before their time because there were too many.
+    pub crowded: u64,
 }
 
 impl Statistics {
@@ -20,6 +35,7 @@ impl Statistics {
         Self {
             by_priority: [0; 8],
             by_rule,
+            repeats: Repeats::default(),
         }
     }
 
@@ -39,6 +55,10 @@ impl Statistics {
         for ((_, count), (_, more)) in self.by_rule.iter_mut().zip(&other.by_rule) {
             *count += more;
         }
+        self.repeats.grouped += other.repeats.grouped;
+        self.repeats.limited += other.repeats.limited;
+        self.repeats.told += other.repeats.told;
+        self.repeats.crowded += other.repeats.crowded;
     }
 
     /// Goes over to other rules. Counts stay with their names; those of rules that are gone are kept

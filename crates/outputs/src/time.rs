@@ -52,6 +52,19 @@ pub fn iso8601(time: u64, suffix: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(suffix.as_bytes());
 }
 
+/// A span of nanoseconds for people: `12 ms`, `4.5 s`, `3m 07s`, `2h 05m`, `3d 04h`.
+#[must_use]
+pub fn span(nanoseconds: u64) -> String {
+    let seconds = nanoseconds / 1_000_000_000;
+    match seconds {
+        0 => format!("{} ms", nanoseconds / 1_000_000),
+        1..60 => format!("{seconds}.{} s", nanoseconds / 100_000_000 % 10),
+        60..3600 => format!("{}m {:02}s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{}h {:02}m", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{}d {:02}h", seconds / 86_400, seconds / 3600 % 24),
+    }
+}
+
 fn split(time: u64) -> (i64, u64) {
     let second = i64::try_from(time / 1_000_000_000).expect("2^64 ns are fewer than 2^63 seconds");
     (second, time % 1_000_000_000)

@@ -107,6 +107,7 @@ fn somebody_looks_around() {
         "4911",
         "name=/etc/shadow",
         "0f9e8d7c6b5a",
+        "00000000a1b20000",
         "mitre_execution",
         "cat /etc/shadow",
         "proc.name",

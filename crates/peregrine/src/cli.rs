@@ -12,9 +12,9 @@ pub(crate) struct Cli {
 }
 
 /// Names of all commands; any other first argument belongs to Falco's flags.
-pub(crate) const NAMES: [&str; 19] = [
+pub(crate) const NAMES: [&str; 20] = [
     "run", "record", "doctor", "replay", "read", "check", "config", "list", "explain", "test",
-    "fmt", "diff", "lsp", "profile", "suppress", "top", "manual", "migrate", "export",
+    "fmt", "diff", "lsp", "profile", "suppress", "top", "manual", "migrate", "export", "incident",
 ];
 
 /// The commands.
@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Read(Read),
     /// Write events of captures, or alerts, as Parquet tables
     Export(Export),
+    /// Show what belongs to an alert: its process tree, files, connections and other alerts
+    Incident(Incident),
     /// Check rule files and configuration files
     Check(Check),
     /// Print the effective configuration, and where each value comes from
@@ -245,6 +247,32 @@ pub(crate) struct Export {
     /// Configuration whose plugins explain their events
     #[arg(short, long, value_name = "PATH")]
     pub(crate) config: Option<String>,
+}
+
+/// `peregrine incident`
+#[derive(Debug, Args)]
+pub(crate) struct Incident {
+    /// Id of an incident or of one of its alerts, or its first four digits and more; without it the latest incidents
+    /// are listed. A file beside it is a capture or a store
+    #[arg(value_name = "ID|FILE", num_args = 0..=2)]
+    pub(crate) what: Vec<String>,
+    /// Capture file: its alerts are raised anew by the rules. Without it the machine's own store is looked at
+    #[arg(short = 'e', long, value_name = "FILE")]
+    pub(crate) capture: Option<String>,
+    /// Store to look at; without it the configuration tells
+    #[arg(long, value_name = "FILE", conflicts_with = "capture")]
+    pub(crate) store: Option<String>,
+    #[command(flatten)]
+    pub(crate) rules: Rules,
+    /// Let every matching rule raise an alert, not only the first
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// As JSON, complete
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// So many incidents in the list
+    #[arg(short, value_name = "N", default_value_t = 20)]
+    pub(crate) number: u32,
 }
 
 /// `peregrine check`

@@ -7,6 +7,7 @@ mod doctor;
 mod explain;
 mod export;
 mod fmt;
+mod incident;
 mod kernel;
 mod list;
 mod lsp;
@@ -47,6 +48,7 @@ pub(crate) fn run() -> u8 {
         Command::List(args) => list::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Incident(args) => incident::run(&args),
         Command::Manual(args) => manual::run(&args),
         Command::Migrate(args) => migrate::run(&args),
         Command::Test(args) => test::run(&args),

@@ -150,6 +150,7 @@ fn start(flags: &Flags) -> Result<()> {
         ending: Ending::Falco,
         record: flags.past.record.as_deref(),
         origins,
+        collection: None,
     };
     let daemon = {
         let flags = flags.clone();
@@ -270,6 +271,7 @@ fn prepare(flags: &Flags, before: &Settings) -> Result<(Compiled, Vec<PathBuf>)>
         ending: Ending::Falco,
         record: None,
         origins: origins(&loaded, &files),
+        collection: None,
     })?;
     Ok((compiled, inputs(flags, &loaded)))
 }

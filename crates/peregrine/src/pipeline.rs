@@ -2,31 +2,36 @@
 
 pub(crate) mod beside;
 mod channels;
+mod clerk;
 mod compiled;
 mod costs;
 mod desk;
+mod foreign;
+pub(crate) mod identity;
 pub(crate) mod images;
+pub(crate) mod incidents;
 mod judge;
 mod keeper;
 mod late;
 mod plugins_at_work;
 mod recall;
+mod repeats;
 mod shared;
 pub(crate) mod summary;
 mod tape;
 mod throttle;
+pub(crate) mod traces;
 mod upkeep;
 mod waiting;
 
-use std::sync::Arc;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
 use config::Settings;
-use event::{Record, Source as EventSource, codes};
+use event::{Record, Source as EventSource};
 use fields::{Catalogue, Environment, EventView};
 use live::LookupMeter;
 use outputs::{Formatter, Route, Statistics};
@@ -35,17 +40,20 @@ use rules::{Priority, RuleSet};
 use state::{Context, State};
 
 use beside::{Beside, Company, Done, Worker};
+use clerk::{Clerk, Draft, Registry};
 pub(crate) use compiled::{Compiled, Origin, RuleSubject};
 pub(crate) use costs::Costs;
 use desk::Desk;
+use foreign::foreign;
 use images::{Images, Told};
 use judge::{Judge, Mailbox, Rulings, SharedStatistics};
+pub(crate) use keeper::Collection;
 use keeper::Keeper;
 use plugins_at_work::Guests;
 use recall::Recall;
+use repeats::Gate;
 use shared::SharedOutputs;
 use tape::Tape;
-use throttle::Throttle;
 use upkeep::Upkeep;
 
 use crate::daemon::activity::Activity;
@@ -94,6 +102,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) record: Option<&'a str>,
     /// Configuration files and rule files, for metrics.
     pub(crate) origins: (Vec<Origin>, Vec<Origin>),
+    /// Keeps the alerts, with what the store would keep of them.
+    pub(crate) collection: Option<Arc<Mutex<Collection>>>,
 }
 
 /// How it ended.
@@ -134,6 +144,9 @@ pub(crate) fn serve<S: Source>(
     state.name_addresses(alerts.compiled.wanted.names);
     let mut source = open(&mut state)?;
     alerts.begin(&source, settings)?;
+    if let Some(collection) = &plan.collection {
+        alerts.collect(&mut judges, collection);
+    }
     if S::LIVE {
         alerts.recall = Recall::open(settings, None, &mut alerts.compiled.engine);
     }
@@ -197,6 +210,8 @@ pub(crate) fn serve<S: Source>(
     if let Some(tape) = alerts.tape.take() {
         fault = fault.or(tape.finish().err());
     }
+    // Other sources' lines for many are counted with their alerts.
+    alerts.tell(None);
     alerts.statistics = alerts.all_statistics();
     for other in others {
         events += other.events;
@@ -215,9 +230,11 @@ pub(crate) fn serve<S: Source>(
         Ending::Falco => {
             output::print(&alerts.statistics.to_string())?;
             eprint!("{}", alerts.drops.closing());
+            summary::print_repeats(&alerts.statistics);
         }
         Ending::Summary => {
             summary::print(events, elapsed, &alerts.statistics);
+            summary::print_repeats(&alerts.statistics);
             summary::print_lookups(&alerts.lookups());
             if let Some(meter) = &alerts.meter {
                 summary::print_left_out(meter.left_out());
@@ -252,8 +269,8 @@ pub(crate) struct Alerting {
     /// What fired.
     pub(crate) statistics: Statistics,
     line: Vec<u8>,
-    /// Rules that fired on one event, with their alerts.
-    lines: Vec<(usize, Vec<u8>)>,
+    /// Alerts of one event, with their lines.
+    drafts: Vec<(Draft, Vec<u8>)>,
     /// Events so far.
     events: u64,
     /// The same by CPU, where metrics want it.
@@ -270,7 +287,8 @@ pub(crate) struct Alerting {
     silence: Silence,
     waiting: WaitingEvents,
     recall: Recall,
-    throttle: Throttle,
+    gate: Gate,
+    registry: Registry,
     costs: Costs,
     keeper: Option<Keeper>,
     live: bool,
@@ -312,7 +330,7 @@ impl Alerting {
             outputs: SharedOutputs::default(),
             statistics: Statistics::new(compiled.subjects.iter().map(|s| s.rule.clone())),
             line: Vec::new(),
-            lines: Vec::new(),
+            drafts: Vec::new(),
             events: 0,
             by_cpu: Vec::new(),
             count_cpus: upkeep::counts_cpus(settings),
@@ -325,7 +343,8 @@ impl Alerting {
             silence: Silence::new(settings.timeouts_max_consecutives),
             waiting: WaitingEvents::default(),
             recall: Recall::default(),
-            throttle: Throttle::new(settings.outputs.throttle),
+            gate: Gate::new(settings, &compiled.repeats),
+            registry: Registry::default(),
             costs: Costs::new(compiled.subjects.len()),
             keeper: None,
             live: false,
@@ -375,7 +394,7 @@ impl Alerting {
     fn adopt_sides(&mut self, compiled: &mut Compiled) {
         for judge in &mut self.others {
             if let Some(rulings) = Rulings::take(compiled, &judge.name) {
-                judge.adopt(rulings);
+                judge.adopt(rulings, &self.outputs);
             }
         }
         for (name, mailbox) in &self.mailboxes {
@@ -426,6 +445,7 @@ impl Alerting {
     /// # Errors
     /// When an output cannot be opened; everything stays as it was.
     fn adopt(&mut self, mut compiled: Compiled) -> Result<()> {
+        self.tell(None);
         channels::replace(
             &mut self.outputs.write(),
             &compiled.settings,
@@ -442,9 +462,8 @@ impl Alerting {
             self.drops.adopt(settings.drops.clone());
         }
         self.silence = Silence::new(settings.timeouts_max_consecutives);
-        if settings.outputs.throttle != self.compiled.settings.outputs.throttle {
-            self.throttle = self.throttle.with(settings.outputs.throttle);
-        }
+        let before = &self.compiled.settings;
+        self.gate.adopt(settings, before, &compiled.repeats);
         self.upkeep.adopted(settings);
         self.count_cpus = upkeep::counts_cpus(settings);
         self.costs = Costs::new(compiled.subjects.len());
@@ -463,6 +482,7 @@ impl Alerting {
 
     /// Delivers what waits.
     pub(crate) fn finish<S: Source>(&mut self, settings: &Settings, stopped: bool) {
+        self.tell(None);
         let timeout = Duration::from_millis(settings.outputs.timeout);
         // A replay has waited for its outputs all along; only a signal sets them a time.
         let limit = (stopped || S::LIVE).then_some(timeout);
@@ -491,14 +511,17 @@ impl Alerting {
                 Compiled {
                     engine,
                     rule_outputs,
+                    subjects,
+                    names_alerts,
                     ..
                 },
             env,
             formatter,
             line,
-            lines,
+            drafts,
             statistics,
-            throttle,
+            gate,
+            registry,
             outputs,
             routes,
             running,
@@ -509,19 +532,23 @@ impl Alerting {
         } = self;
         let mut desk = Desk {
             engine,
-            rule_outputs,
             env,
-            formatter,
-            line,
-            lines,
-            statistics,
-            throttle,
-            outputs,
-            routes,
             costs,
-            keeper: keeper.as_mut(),
-            state,
-            context,
+            line,
+            drafts,
+            clerk: Clerk {
+                rule_outputs,
+                subjects,
+                formatter,
+                statistics,
+                gate,
+                registry: names_alerts.then_some(registry),
+                keeper: keeper.as_mut(),
+                routes,
+                outputs,
+                state,
+                context,
+            },
         };
         let base = EventView::new(record, state, context, env);
         let sessions = sessions
@@ -545,37 +572,6 @@ impl Alerting {
         };
         desk.alerts(record, &view, may_wait)
     }
-
-    /// An event of another source. Those of plugins that nobody knows reach no rule.
-    #[cold]
-    fn foreign_event(
-        &mut self,
-        record: &Record<'_>,
-        state: &State,
-        context: &Context,
-        plugin: u32,
-    ) -> bool {
-        let judge = self.others.iter_mut().find(|judge| judge.is_for(plugin));
-        judge.is_none_or(|judge| judge.event(record, state, context, &self.outputs.read()))
-    }
-
-    /// Shows an event to what knows sessions, which looks at more than rules do.
-    #[cold]
-    fn show(&self, record: &Record<'_>, state: &State, context: &Context, concerned: bool) {
-        if let (Some(sessions), false) = (&self.sessions, concerned) {
-            sessions.of(&EventView::new(record, state, context, &self.env));
-        }
-    }
-}
-
-/// The plugin that an event is from, if it is from one.
-#[inline]
-fn foreign(record: &Record<'_>) -> Option<u32> {
-    let code = record.code.number();
-    if code != codes::PLUGINEVENT_E && code != codes::ASYNCEVENT_E {
-        return None;
-    }
-    record.u32(0).filter(|id| *id != 0)
 }
 
 impl Work for Alerting {
@@ -639,7 +635,7 @@ impl Work for Alerting {
 
     fn due(&self) -> u64 {
         let tape = self.tape.as_ref().map_or(u64::MAX, Tape::due);
-        let others = tape.min(self.recall.due());
+        let others = tape.min(self.recall.due()).min(self.tells_at());
         self.drops.next_look().min(self.waiting.due()).min(others)
     }
 
@@ -649,6 +645,7 @@ impl Work for Alerting {
             tape.timed(time, events, state)?;
         }
         self.recall.timed(time, &mut self.compiled.engine);
+        self.tell(Some(time));
         if time < self.drops.next_look() {
             return Ok(());
         }

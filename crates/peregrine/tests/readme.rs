@@ -1,4 +1,4 @@
-//! The README's console blocks are real: each command is run, and its output compared.
+//! The console blocks of the README and of docs/alerts.md are real: each command is run, and its output compared.
 //!
 //! `UPDATE=1` rewrites the blocks.
 
@@ -29,8 +29,13 @@ fn run(command: &str) -> String {
 
 #[test]
 fn console_blocks_are_real() {
-    let path = workspace_root().join("README.md");
-    let text = std::fs::read_to_string(&path).expect("the README is there");
+    for page in ["README.md", "docs/alerts.md"] {
+        check(&workspace_root().join(page));
+    }
+}
+
+fn check(path: &Path) {
+    let text = std::fs::read_to_string(path).expect("the page is there");
     let mut made = String::new();
     let mut rest = text.as_str();
     let mut blocks = 0;
@@ -48,18 +53,19 @@ fn console_blocks_are_real() {
         blocks += 1;
     }
     made.push_str(rest);
-    assert!(blocks > 0, "the README shows no run");
-    settle(&path, &text, &made);
+    assert!(blocks > 0, "{} shows no run", path.display());
+    settle(path, &text, &made);
 }
 
 fn settle(path: &Path, kept: &str, made: &str) {
     if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(path, made).expect("the README can be written");
+        std::fs::write(path, made).expect("the page can be written");
         return;
     }
     assert!(
         kept == made,
-        "the README is out of date (UPDATE=1 renews it); now it would be\n{made}"
+        "{} is out of date (UPDATE=1 renews it); now it would be\n{made}",
+        path.display()
     );
 }
 

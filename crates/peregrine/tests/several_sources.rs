@@ -163,6 +163,35 @@ fn what_was_answered_with_200_is_looked_at_when_the_program_ends() {
     assert_eq!(count(&place, "audited mine"), LIST * LISTS);
 }
 
+/// A group is told when the clock has passed its window, at a reload, and at the end: no alert is only counted.
+#[test]
+fn groups_end_by_the_clock_at_a_reload_and_at_the_end() {
+    let place = place();
+    let configuration = place.read("daemon.yaml") + "alert_grouping: {enabled: true}\n";
+    place.write("daemon.yaml", configuration.as_bytes());
+    let daemon = Daemon::start(
+        &place,
+        &["-o", "engine.kind=nodriver"],
+        &["events are taken at"],
+    );
+    let told = "99 more like the alert of 10:00:00.000000000: audited mine";
+    assert_eq!(daemon.post(&list()), 200);
+    wait(&place, told, 1);
+    // An hour that the clock does not reach.
+    let later = list().replace("2024-05-01", "2100-05-01");
+    assert_eq!(daemon.post(&later), 200);
+    wait(&place, "Informational audited mine", 2);
+    assert_eq!(count(&place, told), 1);
+    let pid = daemon.child.id().to_string();
+    let reload = Command::new("kill").args(["-HUP", &pid]).status();
+    assert!(reload.unwrap().success());
+    wait(&place, told, 2);
+    assert_eq!(daemon.post(&later), 200);
+    wait(&place, "Informational audited mine", 3);
+    assert_eq!(daemon.end(), Some(0));
+    assert_eq!((count(&place, told), count(&place, "")), (3, 6));
+}
+
 #[test]
 fn a_file_that_grows_is_a_source() {
     let place = place();

@@ -29,6 +29,44 @@ pub struct Alert {
     pub processes: Vec<Process>,
     /// The fields of the message and their values.
     pub fields: Map<String, Value>,
+    /// What it goes by everywhere: 16 hexadecimal digits; empty where a release before that wrote it.
+    #[serde(default)]
+    pub alert_id: String,
+    /// Id of the first alert of its incident.
+    #[serde(default)]
+    pub incident: String,
+    /// Ids of its incident's latest alerts before it, the oldest first.
+    #[serde(default)]
+    pub earlier: Vec<String>,
+    /// Files and connections that the event was about, and connections that its process had open.
+    #[serde(default)]
+    pub touched: Vec<Touched>,
+    /// What a rule that remembers kept of earlier events.
+    #[serde(default)]
+    pub remembered: Map<String, Value>,
+}
+
+/// A kind of thing that programs touch.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Thing {
+    #[default]
+    File,
+    Connection,
+}
+
+/// A file or a connection, and what was done with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Touched {
+    /// What it is.
+    pub thing: Thing,
+    /// A word for what was done, such as `written`; `open`: it was open at the time; `tried`: it failed.
+    pub how: String,
+    /// Path, or addresses and protocol.
+    pub name: String,
 }
 
 /// The event that an alert is about.

@@ -3,19 +3,20 @@
 //! What an alert is found by (time, priority, rule, source, container) has a column; event, processes
 //! and fields are JSON. `user_version` is the version of this form: a newer one is refused, not guessed.
 
+use std::borrow::Cow;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Row, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::alert::{Alert, Kept, bounded};
+use crate::alert::{Alert, Kept, Touched, bounded};
 
 /// Version of the table below.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// Alerts that are forgotten at once where the file has its full size.
 const SHARE: u64 = 20;
 const DAY: u64 = 86_400_000_000_000;
@@ -28,16 +29,29 @@ const TABLE: &str = "
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         time INTEGER NOT NULL, priority INTEGER NOT NULL, rule TEXT NOT NULL, source TEXT NOT NULL,
         container TEXT NOT NULL, text TEXT NOT NULL, tags TEXT NOT NULL, event TEXT NOT NULL,
-        processes TEXT NOT NULL, fields TEXT NOT NULL
+        processes TEXT NOT NULL, fields TEXT NOT NULL,
+        alert_id TEXT NOT NULL DEFAULT '', incident TEXT NOT NULL DEFAULT '', evidence TEXT NOT NULL DEFAULT '{}'
     );
     CREATE INDEX IF NOT EXISTS by_time ON alerts (time);
     CREATE INDEX IF NOT EXISTS by_rule ON alerts (rule, id);
     CREATE INDEX IF NOT EXISTS by_container ON alerts (container, id);
-    PRAGMA user_version = 1;
+    CREATE INDEX IF NOT EXISTS by_alert_id ON alerts (alert_id);
+    CREATE INDEX IF NOT EXISTS by_incident ON alerts (incident, id);
+    PRAGMA user_version = 2;
 ";
 
-const COLUMNS: &str =
-    "id, time, priority, rule, source, container, text, tags, event, processes, fields";
+/// What a file of version 1 lacks.
+const FROM_1: &str = "
+    ALTER TABLE alerts ADD COLUMN alert_id TEXT NOT NULL DEFAULT '';
+    ALTER TABLE alerts ADD COLUMN incident TEXT NOT NULL DEFAULT '';
+    ALTER TABLE alerts ADD COLUMN evidence TEXT NOT NULL DEFAULT '{}';
+";
+
+/// Columns of alerts, as a file of each version has them.
+const COLUMNS: [&str; 2] = [
+    "id, time, priority, rule, source, container, text, tags, event, processes, fields, '', '', '{}'",
+    "id, time, priority, rule, source, container, text, tags, event, processes, fields, alert_id, incident, evidence",
+];
 
 /// Why the store is of no use.
 #[derive(Debug, thiserror::Error)]
@@ -132,9 +146,11 @@ pub struct Counts {
 /// The open file.
 #[derive(Debug)]
 pub struct Store {
-    connection: Connection,
+    pub(crate) connection: Connection,
     path: PathBuf,
     limits: Limits,
+    /// Of the file's form.
+    pub(crate) version: i64,
 }
 
 impl Store {
@@ -154,7 +170,7 @@ impl Store {
             fault,
         })?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let store = Self::connect(path, flags, limits)?;
+        let mut store = Self::connect(path, flags, limits)?;
         let ready = || -> rusqlite::Result<()> {
             store
                 .connection
@@ -162,9 +178,15 @@ impl Store {
             store
                 .connection
                 .pragma_update(None, "synchronous", "NORMAL")?;
-            store.connection.execute_batch(TABLE)
+            let transaction = store.connection.unchecked_transaction()?;
+            if store.version == 1 {
+                transaction.execute_batch(FROM_1)?;
+            }
+            transaction.execute_batch(TABLE)?;
+            transaction.commit()
         };
         ready().map_err(|fault| store.fault(fault))?;
+        store.version = VERSION;
         Ok(store)
     }
 
@@ -199,10 +221,16 @@ impl Store {
             connection,
             path: path.to_owned(),
             limits,
+            version,
         })
     }
 
-    fn fault(&self, fault: rusqlite::Error) -> Error {
+    /// The columns of an alert, as [`kept`] wants them.
+    pub(crate) fn columns(&self) -> &'static str {
+        COLUMNS[usize::from(self.version >= 2)]
+    }
+
+    pub(crate) fn fault(&self, fault: rusqlite::Error) -> Error {
         Error::Database {
             path: self.path.clone(),
             fault,
@@ -229,7 +257,8 @@ impl Store {
         {
             let mut insert = transaction.prepare_cached(
                 "INSERT INTO alerts (time, priority, rule, source, container, text, tags, event, \
-                 processes, fields) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                 processes, fields, alert_id, incident, evidence) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             )?;
             for alert in alerts {
                 insert.execute(params![
@@ -243,6 +272,13 @@ impl Store {
                     json(&alert.event),
                     json(&alert.processes),
                     json(&alert.fields),
+                    alert.alert_id,
+                    alert.incident,
+                    json(&Evidence {
+                        earlier: Cow::Borrowed(&alert.earlier),
+                        touched: Cow::Borrowed(&alert.touched),
+                        remembered: Cow::Borrowed(&alert.remembered),
+                    }),
                 ])?;
             }
         }
@@ -281,10 +317,11 @@ impl Store {
         let found = || -> rusqlite::Result<Vec<Kept>> {
             let order = if query.after.is_some() { "ASC" } else { "DESC" };
             let mut statement = self.connection.prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM alerts
+                "SELECT {} FROM alerts
                  WHERE (?1 = '' OR rule = ?1) AND (?2 = '' OR source = ?2)
                    AND (?3 IS NULL OR container = ?3) AND priority <= ?4 AND time BETWEEN ?5 AND ?6
-                   AND id < ?7 AND id > ?8 ORDER BY id {order} LIMIT ?9"
+                   AND id < ?7 AND id > ?8 ORDER BY id {order} LIMIT ?9",
+                self.columns()
             ))?;
             let rows = statement.query_map(
                 params![
@@ -311,9 +348,10 @@ impl Store {
     /// What SQLite says.
     pub fn one(&self, id: i64) -> Result<Option<Kept>, Error> {
         let found = || -> rusqlite::Result<Option<Kept>> {
-            let mut statement = self
-                .connection
-                .prepare_cached(&format!("SELECT {COLUMNS} FROM alerts WHERE id = ?1"))?;
+            let mut statement = self.connection.prepare_cached(&format!(
+                "SELECT {} FROM alerts WHERE id = ?1",
+                self.columns()
+            ))?;
             statement.query_map([id], kept)?.next().transpose()
         };
         found().map_err(|fault| self.fault(fault))
@@ -393,10 +431,20 @@ fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-fn kept(row: &Row<'_>) -> rusqlite::Result<Kept> {
+/// The column of what is looked at last.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Evidence<'e> {
+    earlier: Cow<'e, [String]>,
+    touched: Cow<'e, [Touched]>,
+    remembered: Cow<'e, Map<String, Value>>,
+}
+
+pub(crate) fn kept(row: &Row<'_>) -> rusqlite::Result<Kept> {
     // What somebody else wrote into a column is as good as nothing there.
     let text = |at: usize| row.get::<_, String>(at);
     let fields: Map<String, Value> = serde_json::from_str(&text(10)?).unwrap_or_default();
+    let evidence: Evidence<'_> = serde_json::from_str(&text(13)?).unwrap_or_default();
     Ok(Kept {
         id: row.get(0)?,
         alert: Alert {
@@ -410,6 +458,11 @@ fn kept(row: &Row<'_>) -> rusqlite::Result<Kept> {
             event: serde_json::from_str(&text(8)?).unwrap_or_default(),
             processes: serde_json::from_str(&text(9)?).unwrap_or_default(),
             fields,
+            alert_id: text(11)?,
+            incident: text(12)?,
+            earlier: evidence.earlier.into_owned(),
+            touched: evidence.touched.into_owned(),
+            remembered: evidence.remembered.into_owned(),
         },
     })
 }

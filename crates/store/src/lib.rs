@@ -19,14 +19,16 @@
 //! ```
 //!
 //! [`alert`] is what is kept, [`database`] where (SQLite, in this crate and nowhere else), [`feed`] how
-//! the event loop hands alerts over without ever waiting for the disk.
+//! the event loop hands alerts over without ever waiting for the disk, [`incident`] which belong together.
 
 #![forbid(unsafe_code)]
 
 pub mod alert;
 pub mod database;
 pub mod feed;
+pub mod incident;
 
-pub use alert::{Alert, Event, Kept, Process};
+pub use alert::{Alert, Event, Kept, Process, Thing, Touched};
 pub use database::{Counts, Error, Limits, Query, Store};
 pub use feed::{Feed, Shared};
+pub use incident::Incident;

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde_json::json;
-use store::{Alert, Event, Feed, Limits, Process, Query, Store};
+use store::{Alert, Event, Feed, Limits, Process, Query, Store, Thing, Touched};
 
 const START: u64 = 1_700_000_000_000_000_000;
 
@@ -46,6 +46,7 @@ fn alert(number: u64) -> Alert {
             .as_object()
             .unwrap()
             .clone(),
+        ..Alert::default()
     }
 }
 
@@ -182,4 +183,121 @@ fn a_feed_keeps_what_it_was_given_and_wakes_who_waits() {
     let feed = Feed::start(open(&path, Limits::default())).unwrap();
     feed.alert(alert(101));
     assert!(feed.shared().wait(100, std::time::Duration::from_secs(60)));
+}
+
+/// An alert of an incident: its id, and that of the first.
+fn of_incident(number: u64, incident: u64) -> Alert {
+    Alert {
+        alert_id: format!("{number:016x}"),
+        incident: format!("{incident:016x}"),
+        earlier: vec![format!("{incident:016x}")],
+        touched: vec![Touched {
+            thing: Thing::Connection,
+            how: "connected".into(),
+            name: "10.0.0.1:1->10.0.0.2:2 tcp".into(),
+        }],
+        remembered: json!({"first.fd.name": "/tmp/x"})
+            .as_object()
+            .unwrap()
+            .clone(),
+        ..alert(number % 16)
+    }
+}
+
+#[test]
+fn alerts_of_an_incident_are_found_by_any_of_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(&dir.path().join("a.sqlite"), Limits::default());
+    let ids = [
+        (0xa1b2_0000, 0xa1b2_0000),
+        (0xa1b2_0001, 0xa1b2_0000),
+        (0xffff_0002, 0xffff_0002),
+    ];
+    let alerts: Vec<Alert> = ids
+        .iter()
+        .map(|(own, all)| of_incident(*own, *all))
+        .collect();
+    store.add(&alerts).unwrap();
+    // Of a release before there were any.
+    store.add(&[alert(0)]).unwrap();
+    let first = "00000000a1b20000".to_owned();
+    assert_eq!(
+        store.incidents_of("00000000a1b20001", 9).unwrap(),
+        std::slice::from_ref(&first)
+    );
+    assert_eq!(
+        store.incidents_of("00000000a1b2", 9).unwrap(),
+        std::slice::from_ref(&first)
+    );
+    assert_eq!(store.incidents_of("00000000", 9).unwrap().len(), 2);
+    for nothing in ["0000000012", "", "000", "' OR ''='", "%%%%", "00000000A1B2"] {
+        assert!(
+            store.incidents_of(nothing, 9).unwrap().is_empty(),
+            "{nothing}"
+        );
+    }
+    let (found, all) = store.incident(&first, 9).unwrap();
+    let found: Vec<Alert> = found.into_iter().map(|kept| kept.alert).collect();
+    assert_eq!((found.as_slice(), all), (&alerts[..2], 2));
+    assert_eq!(store.incident(&first, 1).unwrap().0[0].alert, alerts[1]);
+    let list = store.incidents(9).unwrap();
+    assert_eq!((list.len(), list[0].alerts, list[1].alerts), (2, 1, 2));
+    assert_eq!(
+        (list[1].id.as_str(), list[1].process.as_str()),
+        (first.as_str(), "cat")
+    );
+    assert_eq!(
+        (list[1].first, list[1].last),
+        (alerts[0].time, alerts[1].time)
+    );
+}
+
+/// A file of the release before this one, which did not know incidents.
+#[test]
+fn a_file_of_before_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.sqlite");
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch(
+        "CREATE TABLE alerts (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            time INTEGER NOT NULL, priority INTEGER NOT NULL, rule TEXT NOT NULL, source TEXT NOT NULL,
+            container TEXT NOT NULL, text TEXT NOT NULL, tags TEXT NOT NULL, event TEXT NOT NULL,
+            processes TEXT NOT NULL, fields TEXT NOT NULL
+        );
+        INSERT INTO alerts VALUES (1, 1700000000000000000, 4, 'Old', 'syscall', '', 'old', '[]', '{}', '[]', '{}');
+        PRAGMA user_version = 1;",
+    )
+    .unwrap();
+    drop(old);
+    let reader = Store::read(&path).unwrap();
+    assert_eq!(texts(&reader, &Query::default()), ["old"]);
+    assert_eq!(reader.one(1).unwrap().unwrap().alert.incident, "");
+    assert!(reader.incidents(9).unwrap().is_empty());
+    assert!(reader.incidents_of("00000000", 9).unwrap().is_empty());
+    assert!(reader.incident("", 9).unwrap().0.is_empty());
+    drop(reader);
+    let mut store = open(&path, Limits::default());
+    store.add(&[of_incident(0xa1b2_0000, 0xa1b2_0000)]).unwrap();
+    drop(store);
+    let store = open(&path, Limits::default());
+    assert_eq!(texts(&store, &Query::default()), ["text 0", "old"]);
+    assert_eq!(store.incidents(9).unwrap().len(), 1);
+}
+
+/// Somebody holds the file: that is told, and nobody waits for ever.
+#[test]
+fn a_locked_store_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.sqlite");
+    drop(open(&path, Limits::default()));
+    let holder = rusqlite::Connection::open(&path).unwrap();
+    holder
+        .pragma_update(None, "locking_mode", "EXCLUSIVE")
+        .unwrap();
+    holder.execute_batch("BEGIN EXCLUSIVE; INSERT INTO alerts (time, priority, rule, source, container, text, tags, event, processes, fields) VALUES (1,1,'','','','','','','','');").unwrap();
+    let fault = Store::read(&path)
+        .and_then(|store| store.incidents(9))
+        .unwrap_err();
+    assert!(fault.to_string().contains("locked"), "{fault}");
 }

@@ -17,6 +17,13 @@ use Kind::{Number, Real, Text, Truth};
 
 /// The keys.
 pub const DEFAULTS: &[(&str, Kind, &str)] = &[
+    ("alert_grouping.alerts", Text, "[]"),
+    ("alert_grouping.enabled", Truth, "false"),
+    ("alert_grouping.examples", Number, "3"),
+    ("alert_grouping.fields", Text, "[]"),
+    ("alert_grouping.max_groups", Number, "10000"),
+    ("alert_grouping.window", Text, "5m"),
+    ("alert_limits", Text, "[]"),
     ("alert_store.enabled", Truth, "false"),
     ("alert_store.keep_alerts", Number, "100000"),
     ("alert_store.keep_days", Number, "30"),

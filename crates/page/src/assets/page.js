@@ -106,6 +106,7 @@ async function show(id) {
     ["type", event.name], ["number", event.number], ["time", new Date(alert.time).toISOString()],
     ["thread", event.thread], ["parameters", event.arguments], ["source", alert.source],
     ["priority", names[alert.priority]], ["container", alert.container || "host"], ["tags", alert.tags.join(", ")],
+    ...(alert.incident ? [["alert id", alert.alert_id], ["incident", alert.incident]] : []),
   ]), make("h3", "Processes"), tree(alert.processes), make("h3", "Fields"), pairs(Object.entries(alert.fields)));
   panel.hidden = false;
 }

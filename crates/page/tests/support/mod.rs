@@ -79,6 +79,9 @@ impl Page {
                 .as_object()
                 .unwrap()
                 .clone(),
+            alert_id: "00000000a1b20001".into(),
+            incident: "00000000a1b20000".into(),
+            ..Alert::default()
         });
     }
 

@@ -60,6 +60,16 @@ impl Prepared {
         }))
     }
 
+    /// Sends no alert anywhere, and keeps of each what the store would.
+    pub(super) fn keeping(mut self) -> Self {
+        let settings = &mut self.loaded.settings;
+        settings.outputs.deliveries.clear();
+        settings.alert_grouping.enabled = false;
+        settings.alert_limits.clear();
+        settings.alert_store.enabled = true;
+        self
+    }
+
     /// What to do with events, for so many seconds of them.
     pub(super) fn plan(&self, alerts: &Alerts, seconds: u64) -> Plan<'_> {
         Plan {
@@ -76,6 +86,7 @@ impl Prepared {
             },
             record: None,
             origins: Default::default(),
+            collection: None,
         }
     }
 }

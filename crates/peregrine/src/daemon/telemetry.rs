@@ -3,6 +3,7 @@
 mod asking;
 mod learned;
 mod remembered;
+mod repeats;
 
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -12,7 +13,7 @@ use engine::stateful::RuleMemory;
 use live::LookupCounters;
 use metrics::host::{Host, Usage, percent};
 use metrics::{Metric, Unit, internal};
-use outputs::{Report, Statistics};
+use outputs::{Repeats, Report, Statistics};
 use probe::{Class, LossMeter, Losses};
 use state::State;
 
@@ -22,6 +23,7 @@ use crate::version;
 use asking::asking;
 use learned::learned;
 use remembered::remembered;
+use repeats::repeats;
 
 /// What the event loop knows at that moment.
 pub(crate) struct Look<'a> {
@@ -47,6 +49,8 @@ pub(crate) struct Look<'a> {
     pub(crate) remembered: Vec<RuleMemory>,
     /// Alerts that the store could not keep.
     pub(crate) not_kept: u64,
+    /// Alerts that a line for many told, where any are grouped or limited.
+    pub(crate) repeats: Option<Repeats>,
     /// What plugins count.
     pub(crate) plugins: Vec<Metric>,
 }
@@ -587,6 +591,7 @@ fn ours(look: &Look<'_>, out: &mut Vec<Metric>) {
     look.costs.metrics(names, out);
     remembered(look, out);
     learned(look, out);
+    out.extend(look.repeats.iter().flat_map(repeats));
     for output in look.outputs {
         let mut own = |name: &str, monotonic, value: u64, help| {
             let metric = Metric::own(&format!("output_{name}"), monotonic, value, help);

@@ -127,6 +127,7 @@ impl Worker<'_> {
         let mut state = State::new(state::Options::default());
         self.judge.listen(true, &mut state);
         let error = self.events(&mut state, &mut events).err();
+        self.judge.tell(None, &self.outputs);
         self.judge.listen(false, &mut state);
         self.beside.stream.finish();
         if let Some(error) = &error {
@@ -151,8 +152,9 @@ impl Worker<'_> {
             let item = match self.beside.stream.next().with_context(|| failed.clone())? {
                 Next::Item(item) => item,
                 Next::Idle(_) if stopping => break,
-                Next::Idle(_) => {
-                    self.judge.look_for_rules();
+                Next::Idle(now) => {
+                    self.judge.look_for_rules(&self.outputs);
+                    self.judge.tell(Some(now), &self.outputs);
                     continue;
                 }
                 Next::End => break,
@@ -164,12 +166,9 @@ impl Worker<'_> {
             self.judge.show(&record, state, &mut context);
             *events += 1;
             if events.is_multiple_of(256) {
-                self.judge.look_for_rules();
+                self.judge.look_for_rules(&self.outputs);
             }
-            if !self
-                .judge
-                .event(&record, state, &context, &self.outputs.read())
-            {
+            if !self.judge.event(&record, state, &context, &self.outputs) {
                 break;
             }
         }

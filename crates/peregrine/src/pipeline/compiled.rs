@@ -18,7 +18,8 @@ use rules::stateful::RuleSchema;
 
 use super::images::Images;
 use super::keeper::Kept;
-use super::{Plan, channels};
+use super::repeats::RepeatRules;
+use super::{Plan, channels, identity};
 use crate::hostname::hostname;
 use crate::sources::SYSCALL;
 use crate::watch::Wanted;
@@ -36,7 +37,7 @@ pub(crate) struct RuleSubject {
 }
 
 impl RuleSubject {
-    fn of(rule: &rules::Rule) -> Self {
+    pub(super) fn of(rule: &rules::Rule) -> Self {
         Self {
             priority: rule.priority,
             source: rule.source.clone(),
@@ -46,12 +47,16 @@ impl RuleSubject {
     }
 
     pub(super) fn route(&self, outputs: &Outputs) -> Route {
-        outputs.route(&Subject {
+        outputs.route(&self.subject())
+    }
+
+    pub(super) fn subject(&self) -> Subject<'_> {
+        Subject {
             priority: self.priority,
             source: &self.source,
             rule: &self.rule,
             tags: &self.tags,
-        })
+        }
     }
 }
 
@@ -85,6 +90,10 @@ pub(crate) struct Compiled {
     pub(crate) sides: Vec<(String, Engine)>,
     pub(crate) rule_outputs: Arc<Vec<RuleOutput>>,
     pub(crate) subjects: Vec<RuleSubject>,
+    /// What becomes of alerts that repeat themselves.
+    pub(super) repeats: RepeatRules,
+    /// Whether anybody asks for alerts' ids.
+    pub(super) names_alerts: bool,
     /// What is kept of alerts, where they are kept.
     pub(super) kept: Option<Arc<Kept>>,
     pub(crate) form: Form,
@@ -136,7 +145,11 @@ impl Compiled {
         }
         // After the engine, which needs most memory while it is made.
         let mut rule_outputs = Vec::new();
-        let mut kept = settings.alert_store.enabled.then(|| Kept::new(&form));
+        let mut kept = settings
+            .alert_store
+            .enabled
+            .then(|| Kept::new(&form, plan.catalogue));
+        let shown = plan.rules.rules.iter().any(identity::is_shown);
         for rule in &plan.rules.rules {
             let schema = plan
                 .sources
@@ -158,6 +171,8 @@ impl Compiled {
                 .collect::<Result<_>>()?,
             rule_outputs: Arc::new(rule_outputs),
             subjects: plan.rules.rules.iter().map(RuleSubject::of).collect(),
+            repeats: RepeatRules::new(settings, &plan.rules.rules, plan.sources)?,
+            names_alerts: kept.is_some() || shown,
             kept: kept.map(Arc::new),
             form,
             statics: statics.iter().map(|(_, v)| v.clone().into()).collect(),

@@ -1,38 +1,24 @@
 //! From one event of system calls to its alerts, whatever its fields are taken from.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use engine::Engine;
 use event::Record;
 use fields::Environment;
 use filter::FieldSource;
-use outputs::{Formatter, Route, RuleOutput, Statistics};
-use state::{Context, State};
 
 use super::Outcome;
+use super::clerk::{Clerk, Draft};
 use super::costs::Costs;
-use super::keeper::Keeper;
-use super::shared::SharedOutputs;
-use super::throttle::Throttle;
 
-/// All that an alert needs, borrowed from where it lives.
+/// All that is needed for it, borrowed from where it lives.
 pub(super) struct Desk<'d> {
     pub(super) engine: &'d mut Engine,
-    pub(super) rule_outputs: &'d Arc<Vec<RuleOutput>>,
     pub(super) env: &'d Environment,
-    pub(super) formatter: &'d mut Formatter,
-    pub(super) line: &'d mut Vec<u8>,
-    pub(super) lines: &'d mut Vec<(usize, Vec<u8>)>,
-    pub(super) statistics: &'d mut Statistics,
-    pub(super) throttle: &'d mut Throttle,
-    pub(super) outputs: &'d SharedOutputs,
-    pub(super) routes: &'d [Route],
     pub(super) costs: &'d mut Costs,
-    /// Keeps alerts, where that is wanted.
-    pub(super) keeper: Option<&'d mut Keeper>,
-    pub(super) state: &'d State,
-    pub(super) context: &'d Context,
+    pub(super) line: &'d mut Vec<u8>,
+    pub(super) drafts: &'d mut Vec<(Draft, Vec<u8>)>,
+    pub(super) clerk: Clerk<'d>,
 }
 
 impl Desk<'_> {
@@ -60,51 +46,28 @@ impl Desk<'_> {
         }
         let fired = self.engine.fired();
         let waits = || may_wait && self.env.awaits_container.load(Ordering::Relaxed);
-        self.lines.clear();
+        self.drafts.clear();
         for &rule in fired {
             if waits() {
                 break;
             }
-            let rule = rule as usize;
-            let compiled = &self.rule_outputs[rule];
-            self.line.clear();
-            self.formatter.alert(compiled, record.ts, view, self.line);
+            let draft = self.clerk.draft(rule as usize, record, view, self.line);
             // Most events that fire fire one rule: its line is sent as it is.
             if fired.len() == 1 && !waits() {
-                self.statistics.count(rule, compiled.priority());
-                if let Some(keeper) = &mut self.keeper {
-                    keeper.alert(rule, record, view, self.state, self.context);
-                }
-                if self.throttle.lets_pass(record.ts)
-                    && !self.outputs.read().send_to(
-                        self.routes[rule],
-                        compiled.priority(),
-                        self.line,
-                    )
-                {
+                if !self.clerk.send(draft, record, view, self.line) {
                     return Outcome::Closed;
                 }
                 return self.remember(record, view, advances);
             }
-            self.lines.push((rule, self.line.clone()));
+            self.drafts.push((draft, self.line.clone()));
         }
         if waits() {
             self.env.awaits_container.store(false, Ordering::Relaxed);
             self.engine.take_back();
             return Outcome::Waits;
         }
-        for (rule, line) in self.lines.iter() {
-            let priority = self.rule_outputs[*rule].priority();
-            self.statistics.count(*rule, priority);
-            if let Some(keeper) = &mut self.keeper {
-                keeper.alert(*rule, record, view, self.state, self.context);
-            }
-            if self.throttle.lets_pass(record.ts)
-                && !self
-                    .outputs
-                    .read()
-                    .send_to(self.routes[*rule], priority, line)
-            {
+        for (draft, line) in self.drafts.drain(..) {
+            if !self.clerk.send(draft, record, view, &line) {
                 return Outcome::Closed;
             }
         }
@@ -129,20 +92,13 @@ impl Desk<'_> {
     #[cold]
     fn complete<S: FieldSource>(&mut self, record: &Record<'_>, view: &S) -> Outcome {
         for firing in self.engine.advance(record.ts, view) {
-            let rule = firing.rule as usize;
-            let compiled = &self.rule_outputs[rule];
             let view = firing.evidence.over(view);
-            self.line.clear();
-            self.formatter.alert(compiled, record.ts, &view, self.line);
-            self.statistics.count(rule, compiled.priority());
-            if let Some(keeper) = &mut self.keeper {
-                keeper.alert(rule, record, &view, self.state, self.context);
-            }
-            if self.throttle.lets_pass(record.ts)
-                && !self
-                    .outputs
-                    .read()
-                    .send_to(self.routes[rule], compiled.priority(), self.line)
+            let rule = firing.rule as usize;
+            let draft = self.clerk.draft(rule, record, &view, self.line);
+            let kept = Some(&firing.evidence);
+            if !self
+                .clerk
+                .send_with(draft, (record, kept), &view, self.line)
             {
                 return Outcome::Closed;
             }

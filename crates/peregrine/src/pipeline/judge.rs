@@ -6,15 +6,16 @@ use audit::{Body, Limits, Session};
 use engine::Engine;
 use event::{Record, codes};
 use fields::{Environment, EventView};
-use filter::FieldSource;
-use outputs::{Formatter, Outputs, Route, RuleOutput, Statistics};
+use outputs::{Formatter, Route, RuleOutput, Statistics};
 use plugins::Event;
 use state::{Context, State};
 
 use super::Plan;
+use super::clerk::{Clerk, Registry};
 use super::compiled::{Compiled, RuleSubject};
 use super::keeper::{Keeper, Kept};
-use super::throttle::Throttle;
+use super::repeats::{Gate, Lines, RepeatRules};
+use super::shared::SharedOutputs;
 use crate::sources::running::{self, Values};
 use crate::sources::{Running, Sessions, SourceView};
 
@@ -26,8 +27,10 @@ pub(super) struct Rulings {
     rule_outputs: Arc<Vec<RuleOutput>>,
     subjects: Vec<RuleSubject>,
     kept: Option<Arc<Kept>>,
-    throttle: Throttle,
-    plugins: Vec<config::settings::Plugin>,
+    gate: Gate,
+    repeats: RepeatRules,
+    settings: config::Settings,
+    names_alerts: bool,
 }
 
 impl Rulings {
@@ -47,8 +50,10 @@ impl Rulings {
             rule_outputs: Arc::clone(&compiled.rule_outputs),
             subjects: compiled.subjects.clone(),
             kept: compiled.kept.clone(),
-            throttle: Throttle::new(compiled.settings.outputs.throttle),
-            plugins: compiled.settings.plugins.clone(),
+            gate: Gate::new(&compiled.settings, &compiled.repeats),
+            repeats: compiled.repeats.clone(),
+            settings: compiled.settings.clone(),
+            names_alerts: compiled.names_alerts,
         })
     }
 }
@@ -76,6 +81,7 @@ pub(super) struct Judge {
     pub(super) mailbox: Mailbox,
     sessions: Option<Arc<Sessions>>,
     keeper: Option<Keeper>,
+    registry: Registry,
     line: Vec<u8>,
     limits: Limits,
 }
@@ -109,6 +115,7 @@ impl Judge {
             mailbox: Mailbox::default(),
             sessions: sessions.filter(|_| audit).cloned(),
             keeper: None,
+            registry: Registry::default(),
             line: Vec::new(),
             limits: Limits::default(),
         }
@@ -124,8 +131,15 @@ impl Judge {
         plugin == self.id || (self.audit && matches!(plugin, 9 | 16 | 21 | 22))
     }
 
-    /// Goes over to other rules.
-    pub(super) fn adopt(&mut self, mut rulings: Rulings) {
+    /// Goes over to other rules. What was held back under those before is told.
+    pub(super) fn adopt(&mut self, mut rulings: Rulings, outputs: &SharedOutputs) {
+        self.routes = None;
+        self.tell(None, outputs);
+        let before = &self.rulings.settings;
+        std::mem::swap(&mut rulings.gate, &mut self.rulings.gate);
+        rulings
+            .gate
+            .adopt(&rulings.settings, before, &rulings.repeats);
         rulings.engine.inherit(&mut self.rulings.engine);
         self.statistics
             .lock()
@@ -136,20 +150,20 @@ impl Judge {
         }
         self.running
             .iter()
-            .for_each(|running| running.adopt(&rulings.plugins));
+            .for_each(|running| running.adopt(&rulings.settings.plugins));
         self.rulings = rulings;
         self.routes = None;
     }
 
     /// Takes new rules that a reload left.
-    pub(super) fn look_for_rules(&mut self) {
+    pub(super) fn look_for_rules(&mut self, outputs: &SharedOutputs) {
         let new = self
             .mailbox
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(rulings) = new {
-            self.adopt(rulings);
+            self.adopt(rulings, outputs);
         }
     }
 
@@ -170,19 +184,54 @@ impl Judge {
             .for_each(|running| running.listen(begins, state));
     }
 
+    /// Time of events at which it has something to tell.
+    pub(super) fn due(&self) -> u64 {
+        self.rulings.gate.due()
+    }
+
+    /// Sends the lines for many alerts that are due at a time of events; `None`: all. False when nobody reads
+    /// them any more.
+    pub(super) fn tell(&mut self, time: Option<u64>, outputs: &SharedOutputs) -> bool {
+        if time.is_some_and(|time| time < self.due()) {
+            return true;
+        }
+        let routes = self.routes.get_or_insert_with(|| {
+            let outputs = outputs.read();
+            let subjects = self.rulings.subjects.iter();
+            subjects.map(|subject| subject.route(&outputs)).collect()
+        });
+        let mut statistics = self
+            .statistics
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut lines = Lines {
+            rule_outputs: &self.rulings.rule_outputs,
+            subjects: &self.rulings.subjects,
+            formatter: &mut self.rulings.formatter,
+            routes,
+            outputs,
+            statistics: &mut statistics,
+        };
+        self.rulings.gate.tell(time, &mut lines)
+    }
+
     /// False when nobody reads the alerts any more.
     pub(super) fn event(
         &mut self,
         record: &Record<'_>,
         state: &State,
         context: &Context,
-        outputs: &Outputs,
+        outputs: &SharedOutputs,
     ) -> bool {
+        if !self.tell(Some(record.ts), outputs) {
+            return false;
+        }
         let Self {
             rulings,
             routes,
             statistics,
             keeper,
+            registry,
             line,
             ..
         } = self;
@@ -221,67 +270,38 @@ impl Judge {
             session: None,
         };
         let routes = routes.get_or_insert_with(|| {
+            let outputs = outputs.read();
             let subjects = rulings.subjects.iter();
-            subjects.map(|subject| subject.route(outputs)).collect()
+            subjects.map(|subject| subject.route(&outputs)).collect()
         });
-        let mut telling = Telling {
+        let mut statistics = statistics.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clerk = Clerk {
             rule_outputs: &rulings.rule_outputs,
+            subjects: &rulings.subjects,
             formatter: &mut rulings.formatter,
-            throttle: &mut rulings.throttle,
-            statistics,
+            statistics: &mut statistics,
+            gate: &mut rulings.gate,
+            registry: rulings.names_alerts.then_some(registry),
             keeper: keeper.as_mut(),
             routes,
             outputs,
-            line,
             state,
             context,
         };
         for &rule in rulings.engine.on_event(record.code, &view) {
-            if !telling.alert(rule as usize, record, &view) {
+            let draft = clerk.draft(rule as usize, record, &view, line);
+            if !clerk.send(draft, record, &view, line) {
                 return false;
             }
         }
         for firing in rulings.engine.advance(record.ts, &view) {
             let view = firing.evidence.over(&view);
-            if !telling.alert(firing.rule as usize, record, &view) {
+            let draft = clerk.draft(firing.rule as usize, record, &view, line);
+            let kept = Some(&firing.evidence);
+            if !clerk.send_with(draft, (record, kept), &view, line) {
                 return false;
             }
         }
         true
-    }
-}
-
-/// All that an alert needs, borrowed from where it lives.
-struct Telling<'t> {
-    rule_outputs: &'t [RuleOutput],
-    formatter: &'t mut Formatter,
-    throttle: &'t mut Throttle,
-    statistics: &'t Mutex<Statistics>,
-    keeper: Option<&'t mut Keeper>,
-    routes: &'t [Route],
-    outputs: &'t Outputs,
-    line: &'t mut Vec<u8>,
-    state: &'t State,
-    context: &'t Context,
-}
-
-impl Telling<'_> {
-    /// Counts, keeps and sends the alert of a rule; false when nobody reads them any more.
-    fn alert(&mut self, rule: usize, record: &Record<'_>, view: &impl FieldSource) -> bool {
-        let output = &self.rule_outputs[rule];
-        self.statistics
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .count(rule, output.priority());
-        if let Some(keeper) = &mut self.keeper {
-            keeper.alert(rule, record, view, self.state, self.context);
-        }
-        if !self.throttle.lets_pass(record.ts) {
-            return true;
-        }
-        self.line.clear();
-        self.formatter.alert(output, record.ts, view, self.line);
-        self.outputs
-            .send_to(self.routes[rule], output.priority(), self.line)
     }
 }

@@ -1,11 +1,14 @@
 //! Hands alerts to the store: what the message says, the event, and the processes behind it, as the
 //! state knows them at that moment.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
 use config::Settings;
+use engine::stateful::Evidence;
+use engine::stateful::value::Owned;
 use event::Record;
+use fields::Catalogue;
 use filter::{FieldSource, Schema, TemplateError};
 use outputs::{Clock, Form, Formatter, RuleOutput};
 use rules::{ExtraField, Rule};
@@ -15,8 +18,12 @@ use store::{Alert, Event, Feed, Process};
 
 use super::Alerting;
 use super::compiled::RuleSubject;
+use super::identity::{AlertId, Identity};
+use super::incidents;
 use super::judge::Judge;
+use super::traces::Traces;
 use crate::daemon::service;
+use crate::sources::SYSCALL;
 
 /// Ancestors that are kept.
 const ANCESTORS: usize = 16;
@@ -33,11 +40,12 @@ pub(crate) struct Kept {
     outputs: Vec<RuleOutput>,
     form: Form,
     subjects: Vec<RuleSubject>,
+    traces: Traces,
 }
 
 impl Kept {
     /// Of no rule yet.
-    pub(super) fn new(form: &Form) -> Self {
+    pub(super) fn new(form: &Form, catalogue: &Catalogue) -> Self {
         let form = Form {
             json: true,
             include_output: false,
@@ -50,6 +58,7 @@ impl Kept {
             outputs: Vec::new(),
             form,
             subjects: Vec::new(),
+            traces: Traces::new(catalogue),
         }
     }
 
@@ -79,19 +88,52 @@ impl Kept {
     }
 }
 
-/// Writes to the store's feed.
+/// An alert that is to be kept.
+pub(super) struct Raised<'r> {
+    /// The rule's number.
+    pub(super) rule: usize,
+    pub(super) identity: Option<&'r Identity>,
+    /// What a rule that remembers kept of earlier events.
+    pub(super) kept: Option<&'r Evidence>,
+    pub(super) record: &'r Record<'r>,
+    pub(super) state: &'r State,
+    pub(super) context: &'r Context,
+}
+
+/// Where alerts are kept.
+#[derive(Clone)]
+pub(crate) enum Shelf {
+    /// The store on this machine.
+    Store(Arc<Feed>),
+    /// Memory.
+    Memory(Arc<Mutex<Collection>>),
+}
+
+/// Alerts in memory, bounded.
+#[derive(Default)]
+pub(crate) struct Collection {
+    /// In the order in which they were raised.
+    pub(crate) alerts: Vec<Alert>,
+    /// Alerts that there was no room for.
+    pub(crate) missed: u64,
+}
+
+/// Alerts of a capture that are kept: as many as a store does, if nothing else was said.
+const MOST: usize = 100_000;
+
+/// Puts alerts on a shelf.
 pub(crate) struct Keeper {
-    feed: Arc<Feed>,
+    shelf: Shelf,
     formatter: Formatter,
     kept: Arc<Kept>,
     line: Vec<u8>,
 }
 
 impl Keeper {
-    pub(super) fn new(feed: Arc<Feed>, kept: Arc<Kept>) -> Self {
+    pub(super) fn new(shelf: Shelf, kept: Arc<Kept>) -> Self {
         let clock = Clock::new(jiff::tz::TimeZone::system());
         Self {
-            feed,
+            shelf,
             formatter: Formatter::new(kept.form.clone(), clock),
             kept,
             line: Vec::new(),
@@ -100,24 +142,27 @@ impl Keeper {
 
     /// The same for new rules.
     pub(super) fn with(&self, kept: Arc<Kept>) -> Self {
-        Self::new(Arc::clone(&self.feed), kept)
+        Self::new(self.shelf.clone(), kept)
     }
 
     /// Alerts that could not be kept.
     pub(super) fn missed(&self) -> u64 {
-        self.feed.shared().missed()
+        match &self.shelf {
+            Shelf::Store(feed) => feed.shared().missed(),
+            Shelf::Memory(alerts) => lock(alerts).missed,
+        }
     }
 
-    /// Keeps an alert of the rule at this position.
+    /// Keeps an alert.
     #[cold]
-    pub(super) fn alert(
-        &mut self,
-        rule: usize,
-        record: &Record<'_>,
-        view: &impl FieldSource,
-        state: &State,
-        context: &Context,
-    ) {
+    pub(super) fn alert(&mut self, raised: &Raised<'_>, view: &impl FieldSource) {
+        let Raised {
+            rule,
+            record,
+            state,
+            context,
+            ..
+        } = *raised;
         let (Some(output), Some(subject)) =
             (self.kept.outputs.get(rule), self.kept.subjects.get(rule))
         else {
@@ -150,7 +195,23 @@ impl Keeper {
         };
         fields.remove(NUMBER);
         let container = context.thread.map(|ix| state.thread(ix).container_id());
-        self.feed.alert(Alert {
+        let mut touched = Vec::new();
+        if subject.source == SYSCALL {
+            touched.extend(self.kept.traces.of(record, view, state, context));
+            touched.extend(Traces::connections(state, context));
+        }
+        let (mut id, mut incident, mut earlier) = Default::default();
+        if let Some(identity) = raised.identity {
+            id = identity.id.to_string();
+            incident = identity.incident.to_string();
+            earlier = identity.earlier.iter().map(AlertId::to_string).collect();
+        }
+        let alert = Alert {
+            alert_id: id,
+            incident,
+            earlier,
+            touched,
+            remembered: raised.kept.map(remembered).unwrap_or_default(),
             time: record.ts,
             priority: subject.priority as u8,
             rule: subject.rule.clone(),
@@ -161,7 +222,44 @@ impl Keeper {
             event,
             processes: processes(state, context),
             fields,
-        });
+        };
+        match &self.shelf {
+            Shelf::Store(feed) => feed.alert(alert),
+            Shelf::Memory(alerts) => {
+                let mut alerts = lock(alerts);
+                if alerts.alerts.len() < MOST {
+                    alerts.alerts.push(alert);
+                } else {
+                    alerts.missed += 1;
+                }
+            }
+        }
+    }
+}
+
+fn lock(alerts: &Mutex<Collection>) -> MutexGuard<'_, Collection> {
+    alerts.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a rule kept of earlier events, by name.
+fn remembered(evidence: &Evidence) -> Map<String, Value> {
+    let kept = evidence.names.iter().zip(&evidence.values);
+    let kept = kept.filter_map(|(name, value)| Some((&**name, value.as_ref()?)));
+    let measured = evidence.measured.iter();
+    let all = kept.chain(measured.map(|(name, value)| (*name, value)));
+    all.map(|(name, owned)| (name.to_owned(), value_of(owned)))
+        .collect()
+}
+
+fn value_of(owned: &Owned) -> Value {
+    match owned {
+        Owned::Signed(number) => (*number).into(),
+        Owned::Unsigned(number) => (*number).into(),
+        Owned::Double(number) => (*number).into(),
+        Owned::Bool(truth) => (*truth).into(),
+        Owned::Bytes(bytes) => lossy(bytes).into(),
+        Owned::Ip(ip) => ip.to_string().into(),
+        Owned::List(all) => all.iter().map(value_of).collect(),
     }
 }
 
@@ -182,13 +280,28 @@ impl Alerting {
         let feed = Arc::new(service::feed(settings)?);
         let page = service::page(settings, &feed)?;
         for judge in self.others.iter_mut().chain(judges) {
-            judge.keep(Keeper::new(Arc::clone(&feed), Arc::clone(&kept)));
+            let shelf = Shelf::Store(Arc::clone(&feed));
+            judge.keep(Keeper::new(shelf, Arc::clone(&kept)));
         }
-        self.keeper = Some(Keeper::new(feed, kept));
+        self.keeper = Some(Keeper::new(Shelf::Store(feed), kept));
         Ok(page.map(|(teller, server)| {
             self.upkeep.teller = Some(teller);
             server
         }))
+    }
+}
+
+impl Alerting {
+    /// Keeps alerts in memory.
+    pub(super) fn collect(&mut self, judges: &mut [Judge], collection: &Arc<Mutex<Collection>>) {
+        let Some(kept) = &self.compiled.kept else {
+            return;
+        };
+        let keeper = || Keeper::new(Shelf::Memory(Arc::clone(collection)), Arc::clone(kept));
+        for judge in self.others.iter_mut().chain(judges) {
+            judge.keep(keeper());
+        }
+        self.keeper = Some(keeper());
     }
 }
 
@@ -204,8 +317,8 @@ fn lossy(bytes: &[u8]) -> String {
 }
 
 fn processes(state: &State, context: &Context) -> Vec<Process> {
-    let chain = context
-        .thread
+    let own = context.thread.map(|ix| incidents::main(state, ix));
+    let chain = own
         .into_iter()
         .flat_map(|ix| std::iter::once(ix).chain(state.ancestors(ix).take(ANCESTORS)));
     chain

@@ -37,6 +37,22 @@ pub(crate) fn print_alerts(statistics: &Statistics) {
     print_rules(statistics);
 }
 
+/// Writes how many alerts are in lines for many, if any are.
+pub(crate) fn print_repeats(statistics: &Statistics) {
+    let repeats = statistics.repeats;
+    if repeats.told == 0 {
+        return;
+    }
+    eprintln!(
+        "of these {} alerts {} are in groups and {} were held back by limits; {} line{} tell of them",
+        grouped(statistics.total()),
+        grouped(repeats.grouped),
+        grouped(repeats.limited),
+        grouped(repeats.told),
+        plural(repeats.told)
+    );
+}
+
 fn print_rules(statistics: &Statistics) {
     let mut rules: Vec<(&str, u64)> = statistics.rules().collect();
     rules.sort_by_key(|(_, count)| std::cmp::Reverse(*count));

@@ -1,12 +1,11 @@
 //! `outputs.rate` of older releases: alerts beyond a rate are held back, and counted.
 
-/// A bucket of tokens that fills with the events' time.
+use outputs::Bucket;
+
+/// A bucket for all rules together.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Throttle {
-    /// Tokens a second, and how many the bucket holds.
-    rate: Option<(f64, f64)>,
-    tokens: f64,
-    filled: u64,
+    bucket: Option<Bucket>,
     /// Alerts that were held back.
     pub(crate) held_back: u64,
 }
@@ -15,9 +14,7 @@ impl Throttle {
     /// A full bucket; `None` lets everything pass.
     pub(crate) fn new(rate: Option<(f64, f64)>) -> Self {
         Self {
-            rate,
-            tokens: rate.map_or(0.0, |(_, burst)| burst),
-            filled: 0,
+            bucket: rate.map(|(rate, burst)| Bucket::new(rate, burst)),
             held_back: 0,
         }
     }
@@ -33,24 +30,9 @@ impl Throttle {
     /// Whether an alert of this time, in nanoseconds, passes.
     #[inline]
     pub(crate) fn lets_pass(&mut self, time: u64) -> bool {
-        let Some((rate, burst)) = self.rate else {
-            return true;
-        };
-        if self.filled != 0 {
-            #[allow(
-                clippy::cast_precision_loss,
-                reason = "fractions of a token are enough"
-            )]
-            let seconds = time.saturating_sub(self.filled) as f64 / 1e9;
-            self.tokens = (self.tokens + seconds * rate).min(burst);
-        }
-        self.filled = self.filled.max(time);
-        if self.tokens >= 1.0 {
-            self.tokens -= 1.0;
-            return true;
-        }
-        self.held_back += 1;
-        false
+        let passes = self.bucket.as_mut().is_none_or(|bucket| bucket.take(time));
+        self.held_back += u64::from(!passes);
+        passes
     }
 }
 

@@ -134,7 +134,7 @@ impl Alerting {
         let outputs = self.outputs.read().report();
         let look = Look {
             events: self.events,
-            throttled: self.throttle.held_back,
+            throttled: self.gate.throttle.held_back,
             statistics: &statistics,
             subjects: &self.compiled.subjects,
             meter: self.meter.as_ref(),
@@ -151,6 +151,7 @@ impl Alerting {
             remembered: self.compiled.engine.remembered().collect(),
             not_kept: self.keeper.as_ref().map_or(0, Keeper::missed),
             plugins: self.guests.metrics(),
+            repeats: self.gate.is_set().then_some(statistics.repeats),
         };
         let telemetry = &mut self.upkeep.telemetry;
         let told = asked.then(|| telemetry.collect(&look, false));

@@ -11,6 +11,7 @@ mod alerts;
 mod ending;
 mod filters;
 mod hostile;
+mod incidents;
 mod learned;
 mod recording;
 mod storm;

@@ -113,22 +113,34 @@ static MILESTONES: AtomicU32 = AtomicU32::new(0);
 impl Watch {
     /// Starts `run` with these rules and waits until it sees what happens.
     pub fn start(place: &Place, rules: &str, options: &[&str]) -> Self {
+        let mut command = peregrine();
+        command.args(["run", "--json", "-o", "priority=debug"]);
+        command.args(options);
+        Self::of(place, rules, &mut command)
+    }
+
+    /// The same with a command line that alerts as JSON on standard output; the rules are added to it.
+    pub fn of(place: &Place, rules: &str, command: &mut Command) -> Self {
         let all = milestone_rule(place.mark()) + rules;
         let rules = place.write("live-rules.yaml", all.as_bytes());
-        let mut child = peregrine()
-            .args(["run", "--json", "-o", "priority=debug", "-r"])
+        let mut child = command
+            .arg("-r")
             .arg(rules)
-            .args(options)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let is_falco = command.get_args().any(|arg| arg == "-c");
         let lines: Arc<(Mutex<Lines>, Condvar)> = Arc::default();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let shared = Arc::clone(&lines);
         let reader = std::thread::spawn(move || {
             for line in stdout.lines() {
                 let Ok(line) = line else { break };
+                // Falco's form ends with its counts.
+                if !line.starts_with('{') && is_falco {
+                    continue;
+                }
                 let alert: Value = serde_json::from_str(&line)
                     .unwrap_or_else(|error| panic!("{error} in {line:?}"));
                 shared.0.lock().unwrap().alerts.push(alert);

@@ -52,31 +52,70 @@ pub const MEASURED: [(&str, Type, bool, &str); 6] = [
     ),
 ];
 
+/// What is known of an alert besides its event: name, type, list, meaning. For outputs only.
+pub const TOLD: [(&str, Type, bool, &str); 4] = [
+    (
+        "alert.id",
+        Type::CharBuf,
+        false,
+        "The alert's id: 16 hexadecimal digits, the same whenever these events are replayed.",
+    ),
+    (
+        "incident.id",
+        Type::CharBuf,
+        false,
+        "Id of the first alert of the process tree that this one belongs to.",
+    ),
+    (
+        "incident.earlier",
+        Type::CharBuf,
+        true,
+        "Ids of the tree's latest alerts before this one, the oldest first.",
+    ),
+    (
+        "incident.number",
+        Type::Uint64,
+        false,
+        "The how manyth alert of its incident this one is.",
+    ),
+];
+
 /// The fields that a rule's conditions and output may name.
 pub struct RuleSchema<'s> {
     inner: &'s dyn Schema,
     steps: Vec<&'s str>,
     key: Option<&'static str>,
+    /// Whether it is for outputs.
+    whole: bool,
 }
 
 impl<'s> RuleSchema<'s> {
     /// Those of a rule of a source with this schema.
     #[must_use]
     pub fn new(rule: &'s Rule, inner: &'s dyn Schema) -> Self {
-        let Some(stateful) = &rule.stateful else {
-            return Self::of(inner, None, Vec::new());
-        };
-        let steps = match &stateful.kind {
-            Kind::Sequence { steps, .. } => steps.iter().map(|step| step.name.as_str()).collect(),
+        let kind = rule.stateful.as_ref().map(|stateful| &stateful.kind);
+        let steps = match kind {
+            Some(Kind::Sequence { steps, .. }) => {
+                steps.iter().map(|step| step.name.as_str()).collect()
+            }
             _ => Vec::new(),
         };
-        Self::of(inner, Some(stateful.key()), steps)
+        let key = rule.stateful.as_ref().map(super::Stateful::key);
+        Self {
+            whole: true,
+            ..Self::of(inner, key, steps)
+        }
     }
 
     /// Those of a step that comes after these.
     #[must_use]
     pub fn of(inner: &'s dyn Schema, key: Option<&'static str>, steps: Vec<&'s str>) -> Self {
-        Self { inner, steps, key }
+        Self {
+            inner,
+            steps,
+            key,
+            whole: false,
+        }
     }
 }
 
@@ -111,7 +150,8 @@ impl Schema for RuleSchema<'_> {
             let mut all = MEASURED.iter();
             all.find(|(name, ..)| *name == text && name.split('.').next() == Some(key))
         });
-        match own {
+        let told = || TOLD.iter().find(|(name, ..)| self.whole && *name == text);
+        match own.or_else(told) {
             Some(&(name, ty, list, _)) => Ok(FieldDef {
                 name: name.to_owned(),
                 field: kept,

@@ -50,12 +50,20 @@ pub(super) fn read(path: &str) -> Result<Vec<Alert>> {
 fn parse(line: &[u8], number: u64) -> Option<Alert> {
     let value: Value = serde_json::from_slice(line).ok()?;
     let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
+    let fields = value["output_fields"].as_object()?;
+    if ["group.more", "limit.held"]
+        .iter()
+        .any(|key| fields.contains_key(*key))
+    {
+        // A line for many has not the values of any of them.
+        return None;
+    }
     Some(Alert {
         line: number,
         rule: value["rule"].as_str()?.to_owned(),
         time: text("time"),
         output: text("output"),
-        fields: values(value["output_fields"].as_object()?),
+        fields: values(fields),
     })
 }
 
