@@ -98,7 +98,7 @@ pub fn record(program: &Path, cases: &[Case], file: &Path) -> Result<Vec<bool>> 
     let raw = folder.path().join("raw.scap");
     let mut recorder = Command::new(program)
         .args(["record", "-q", "--identify", "-o"])
-        .arg("container_metadata.wait_ms=10000")
+        .arg("container_metadata.wait_ms=2000")
         .arg("-o")
         .arg(format!(
             "engine.modern_ebpf.buf_size_preset={}",

@@ -222,7 +222,7 @@ impl Dpkg {
             .or_else(|| self.versions.get(name));
         Some(Owner {
             package: name.to_owned(),
-            version: version.map_or_else(String::new, |version| version.to_string()),
+            version: version.map(ToString::to_string).unwrap_or_default(),
             digest: digest.map(|sum| (Algorithm::Md5, sum)),
         })
     }

@@ -7,7 +7,7 @@
 //! ```no_run
 //! # fn main() -> std::io::Result<()> {
 //! # let question: state::ProgramQuestion = unimplemented!();
-//! let mut provenance = provenance::Provenance::start("/".into(), provenance::Meter::default())?;
+//! let mut provenance = provenance::Provenance::start("/".as_ref(), provenance::Meter::default())?;
 //! provenance.ask(question);
 //! while let Some(answer) = provenance.poll() {
 //!     let record = answer.record(1_700_000_000_000_000_000);

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
@@ -53,10 +53,13 @@ impl Answer {
         record(state::PROGRAM_WAIT_EVENT, "", ts)
     }
 
-    /// All that a state knows of programs: for the start of a capture, without a time of its own.
+    /// All that a state knows of programs, and of what addresses are called: for the start of a capture,
+    /// without a time of its own.
     #[must_use]
     pub fn standing(state: &state::State) -> Vec<Vec<u8>> {
-        let mut all = Vec::new();
+        let names = state.standing_names().into_iter();
+        let names = names.map(|text| record(state::NAMES_EVENT, &text, u64::MAX));
+        let mut all: Vec<Vec<u8>> = names.collect();
         if state.awaits_programs() {
             all.push(Self::wait(u64::MAX));
         }
@@ -148,7 +151,7 @@ impl Provenance {
     ///
     /// # Errors
     /// When a thread cannot be started.
-    pub fn start(root: PathBuf, meter: Meter) -> io::Result<Self> {
+    pub fn start(root: &Path, meter: Meter) -> io::Result<Self> {
         let (questions, asked) = bounded(QUESTIONS_MAX);
         let (told, answers) = bounded(2 * QUESTIONS_MAX);
         let tally = Arc::clone(&meter.0);
@@ -289,7 +292,7 @@ mod tests {
     #[test]
     fn every_question_is_answered() {
         let meter = Meter::default();
-        let mut provenance = Provenance::start("/".into(), meter.clone()).unwrap();
+        let mut provenance = Provenance::start(Path::new("/"), meter.clone()).unwrap();
         let own = own_program();
         let mut gone = own.clone();
         (gone.pid, gone.file.ino, gone.file.ctime) = (-1, 1, 1);

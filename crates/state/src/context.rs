@@ -109,6 +109,8 @@ pub struct Counters {
     pub names_unasked: u64,
     /// Answers of name servers of which only the beginning was captured.
     pub names_cut: u64,
+    /// Events about names whose text was none.
+    pub names_malformed: u64,
     /// Names that went for want of room although they were still good.
     pub names_evicted: u64,
 }

@@ -281,6 +281,10 @@ impl State {
                 cx.visible = false;
                 self.program_told(r);
             }
+            b"names" => {
+                cx.visible = false;
+                self.names_told(r.text(2));
+            }
             b"program_wait" => {
                 cx.visible = false;
                 self.await_programs();

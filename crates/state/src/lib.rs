@@ -86,7 +86,7 @@ pub use descriptors::DescriptorTable;
 pub use event::snapshot::{Interface, MachineInfo};
 pub use identity::{ACCOUNTS_EVENT, UNKNOWN_EVENT, WAIT_EVENT, split_image};
 pub use image::{Image, ImageFile};
-pub use names::{NAME_PORT, Named, name_asked};
+pub use names::{NAME_PORT, NAMES_EVENT, Named, name_asked};
 pub use outside::{Cell, FdField, ThreadField, ThreadList};
 pub use programs::{
     Identity as ProgramIdentity, PROGRAM_EVENT, PROGRAM_WAIT_EVENT, Program, ProgramFile,

@@ -34,7 +34,7 @@ pub const PROGRAM_WAIT_EVENT: &str = "program_wait";
 const FILES_MAX: usize = 16_384;
 /// Most questions that wait to be taken.
 const QUESTIONS_MAX: usize = 4096;
-/// Most other processes that a question names.
+/// Most other processes that a question names, of ancestors and of all others.
 const OTHERS_MAX: usize = 4;
 /// Longest text of an answer.
 const TEXT_MAX: usize = 512;
@@ -200,15 +200,7 @@ impl State {
         if !self.programs.awaited.get() || is_nothing || is_full {
             return unknown();
         }
-        let relatives = self.by_tid(thread.tid).into_iter();
-        let others = relatives
-            .flat_map(|ix| self.ancestors(ix))
-            .map(|ix| self.thread(ix))
-            .take_while(|other| other.container_id() == &*file.container)
-            .map(|other| other.pid)
-            .filter(|pid| *pid > 0)
-            .take(OTHERS_MAX)
-            .collect();
+        let others = self.companions(thread);
         self.programs.asked.set(true);
         self.programs.questions.borrow_mut().push(ProgramQuestion {
             file: file.clone(),
@@ -217,6 +209,37 @@ impl State {
             from_memory: image.file.from_memfd,
         });
         self.programs.new_slot(file)
+    }
+
+    /// Processes in whose root a thread's program may be found when its own has ended: its ancestors, then
+    /// others of its container, which most of the time has one that lives long.
+    fn companions(&self, thread: &Thread) -> Vec<i64> {
+        let id = thread.container_id();
+        let is_fit = |other: &Thread| {
+            other.container_id() == id
+                && other.pid > 0
+                && other.pid != thread.pid
+                && other.is_main()
+                && !other.is_dead()
+        };
+        let own = self.by_tid(thread.tid).into_iter();
+        let ancestors = own.flat_map(|ix| self.ancestors(ix));
+        let ancestors = ancestors
+            .map(|ix| self.thread(ix))
+            .filter(|one| is_fit(one));
+        let mut all: Vec<i64> = ancestors.map(|other| other.pid).take(OTHERS_MAX).collect();
+        if !id.is_empty() {
+            let rest = self.threads().map(|(_, other)| other);
+            for other in rest.filter(|other| is_fit(other)) {
+                if all.len() >= 2 * OTHERS_MAX {
+                    break;
+                }
+                if !all.contains(&other.pid) {
+                    all.push(other.pid);
+                }
+            }
+        }
+        all
     }
 
     /// Whether what the thread's program is was asked for and has not been answered.

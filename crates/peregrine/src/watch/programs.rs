@@ -30,7 +30,7 @@ impl Programs {
     /// Takes questions.
     pub(super) fn ask(&mut self, questions: Vec<ProgramQuestion>) {
         if self.provenance.is_none() && !self.is_broken {
-            match Provenance::start(self.root.clone(), self.meter.clone()) {
+            match Provenance::start(&self.root, self.meter.clone()) {
                 Ok(provenance) => self.provenance = Some(provenance),
                 Err(error) => {
                     self.is_broken = true;

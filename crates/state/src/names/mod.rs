@@ -9,6 +9,7 @@
 
 mod conversation;
 mod message;
+mod standing;
 mod table;
 
 use std::net::IpAddr;
@@ -24,6 +25,7 @@ use crate::state::State;
 use crate::thread::ThreadIx;
 use conversation::{Conversations, Socket};
 use message::Message;
+pub use standing::NAMES_EVENT;
 use table::Table;
 
 /// Where name servers listen.

@@ -126,6 +126,40 @@ impl Table {
         (!names.is_empty()).then(|| names.into())
     }
 
+    /// Everything, by container and address, with the time up to which each name is believed.
+    #[allow(clippy::type_complexity, reason = "it is taken apart at once")]
+    pub(crate) fn all(&self) -> Vec<(&[u8], Vec<(IpAddr, Vec<(&[u8], u64)>)>)> {
+        let mut all: Vec<_> = self
+            .containers
+            .iter()
+            .map(|(container, told)| {
+                let halves = told.old.iter().chain(&told.young);
+                let mut addresses: Vec<_> = halves
+                    .map(|(ip, known)| {
+                        let names = known.iter().map(|one| (&*one.name, one.until));
+                        (*ip, names.collect::<Vec<_>>())
+                    })
+                    .collect();
+                addresses.sort_unstable();
+                (&**container, addresses)
+            })
+            .collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// Takes back in what [`Self::all`] gave.
+    pub(crate) fn restore(&mut self, container: &[u8], ip: IpAddr, names: &[(&str, u64)]) {
+        for (name, until) in names.iter().rev() {
+            self.learn(container, &[ip], &[name.as_bytes()], 0, 0);
+            let told = self.containers.get_mut(container);
+            let known = told.and_then(|told| told.young.get_mut(&ip));
+            if let Some(first) = known.and_then(|known| known.first_mut()) {
+                first.until = *until;
+            }
+        }
+    }
+
     /// A container has gone.
     pub(crate) fn forget(&mut self, container: &[u8]) {
         if let Some(gone) = self.containers.remove(container) {

@@ -248,6 +248,26 @@ fn of_an_answer_that_was_cut_the_beginning_counts() {
 }
 
 #[test]
+fn a_recording_begins_with_what_is_known() {
+    let mut m = Machine::new();
+    m.look_up(3, "a.example", &[("a.example", "192.0.2.80", 60)]);
+    m.look_up(3, "b.example", &[("b.example", "192.0.2.80", 900)]);
+    m.tid = 8;
+    m.look_up(3, "c.example", &[("c.example", "2001:db8::1", 60)]);
+    let texts = m.state.standing_names();
+    assert_eq!(texts.len(), 2);
+    let mut other = Machine::new();
+    for text in texts.iter().map(String::as_str).chain(["", "{}", "[]"]) {
+        other.event(c::ASYNCEVENT_E, |r| r.u32(0).text(NAMES_EVENT).text(text));
+    }
+    assert_eq!(other.state.counters().names_malformed, 3);
+    assert_eq!(other.state.standing_names(), texts);
+    assert_eq!(other.reach(), ["b.example", "a.example"]);
+    other.time += 800 * SECOND;
+    assert_eq!(other.reach(), ["b.example"], "times are kept");
+}
+
+#[test]
 fn any_bytes_are_borne() {
     let mut m = Machine::new();
     m.connect(3, 2, 40_000, (SERVER, 53));
