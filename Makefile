@@ -1,5 +1,5 @@
 # The common words of this repository; each is one command.
-CARGO ?= cargo
+CARGO ?= $(shell packaging/cargo)
 FUZZ_SECONDS ?= 60
 PEREGRINE := target/release/peregrine
 # The stable rules. Those in the other two files ask for a look at what is ordinary on a machine first; to see them
@@ -73,7 +73,7 @@ tools:
 	if [ -n "$$missing" ]; then echo "installing$$missing"; \
 	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
 	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq $$missing; fi
-	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: see https://rustup.rs"; exit 1; }
+	@command -v $(lastword $(CARGO)) >/dev/null || { echo "Rust is missing: see https://rustup.rs"; exit 1; }
 
 clean:
 	$(CARGO) clean

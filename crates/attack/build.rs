@@ -16,7 +16,13 @@ const PARTS: [&str; 7] = [
 fn main() {
     println!("cargo::rerun-if-changed=actor");
     println!("cargo::rerun-if-env-changed=CC");
-    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+    // The cc crate's names: one compiler for each target, where it is another than this machine.
+    let target = std::env::var("TARGET").expect("cargo says for what");
+    let own = format!("CC_{}", target.replace('-', "_"));
+    println!("cargo::rerun-if-env-changed={own}");
+    let compiler = std::env::var(own)
+        .or_else(|_| std::env::var("CC"))
+        .unwrap_or_else(|_| "cc".to_owned());
     let target =
         PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo says where")).join("actor");
     let status = Command::new(&compiler)

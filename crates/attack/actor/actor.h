@@ -7,7 +7,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+/* Calls that architectures since 2012 (arm64) have in their newer form only: the old ones fail there with ENOSYS. */
+#ifndef SYS_open
+#define SYS_open -1
+#define SYS_creat -1
+#define SYS_chmod -1
+#define SYS_link -1
+#define SYS_mkdir -1
+#define SYS_rename -1
+#define SYS_rmdir -1
+#define SYS_symlink -1
+#define SYS_unlink -1
+#endif
 
 /* Where the actor lies inside of a stage, and where its scripts are. */
 #define ACTOR_HOME "/usr/lib/peregrine-attack/actor"

@@ -15,7 +15,7 @@ use attack::mutation::{self, Source, Subject};
 use attack::operator::{Service, meant, rules, summary};
 use attack::performance::{Performance, token};
 use attack::verdict::{judge, report};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 /// Performs what the rules are about, harmlessly, on a stage of its own: own root, processes and network, nothing remains
 #[derive(Parser)]
@@ -46,6 +46,9 @@ enum Word {
     Mutate(Mutate),
     /// Print the coverage page
     Coverage(Page),
+    /// Print the manual page, for packages
+    #[command(hide = true)]
+    Manual,
 }
 
 #[derive(Args)]
@@ -160,6 +163,10 @@ fn run(line: &Line) -> Result<ExitCode> {
         }
         Word::Mutate(mutate) => return self::mutate(mutate, &cases),
         Word::Coverage(page) => coverage(page, &cases)?,
+        Word::Manual => {
+            let page = clap_mangen::Man::new(Line::command()).section("8");
+            page.render(&mut std::io::stdout().lock())?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

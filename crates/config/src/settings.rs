@@ -13,8 +13,8 @@ mod run;
 
 pub use containers::{ContainerEngine, ContainerMetadata, KubernetesServer};
 pub use delivery::{
-    Delivery, DeliveryTarget, FileOutput, HttpOutput, NatsOutput, Spool, SpoolSync, SyslogOutput,
-    TlsKeys,
+    Delivery, DeliveryTarget, FileOutput, HttpOutput, KafkaOutput, NatsOutput, Sasl, Spool,
+    SpoolSync, SyslogOutput, TlsKeys,
 };
 pub use engine::{BaseSyscalls, Capture, DropAction, Drops, Engine, EngineKind, Libs, Plugin};
 pub use output::{AppendOutput, ExtraField, Outputs, RuleMatching};

@@ -5,7 +5,9 @@
 use std::fs;
 use std::path::Path;
 
-use config::settings::{DeliveryTarget, EngineKind, ExtraField, RuleMatching, Select, Selection};
+use config::settings::{
+    DeliveryTarget, EngineKind, ExtraField, RuleMatching, Sasl, Select, Selection,
+};
 use config::{Loaded, Override, Rejected, Request, SchemaStatus, load};
 
 fn from(base: &str, options: &[&str]) -> Result<Loaded, Box<Rejected>> {
@@ -239,6 +241,33 @@ fn unknown_keys_warn_with_the_nearest_name() {
 }
 
 #[test]
+fn outputs_for_many_nodes() {
+    let yaml = "extra_outputs:\n  - {type: kafka, brokers: ['a:9092', 'b:9092'], user: u, password: p, sasl: scram-sha-512, \
+        compression: gzip, tls: true, ca_cert: /x}\n  - {type: nats, address: 'x:4222', jetstream: true}\n  - {type: http, \
+        url: 'http://x/', format: otlp}\n  - {type: syslog, address: 'relps://x:2514'}\n";
+    let loaded = from(yaml, &[]).unwrap();
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    let deliveries = loaded.settings.outputs.deliveries;
+    let targets: Vec<&DeliveryTarget> = deliveries.iter().map(|one| &one.target).collect();
+    let [
+        DeliveryTarget::Kafka(kafka),
+        DeliveryTarget::Nats(nats),
+        DeliveryTarget::Http(http),
+        DeliveryTarget::Syslog(syslog),
+    ] = targets.as_slice()
+    else {
+        panic!("{targets:?}")
+    };
+    assert_eq!(kafka.brokers, ["a:9092", "b:9092"]);
+    assert_eq!(kafka.topic, "falco.alerts");
+    assert_eq!(kafka.sasl, Sasl::ScramSha512);
+    assert!(kafka.gzip && kafka.login.is_some());
+    assert_eq!(kafka.tls.as_ref().unwrap().ca_cert, "/x");
+    assert!(nats.jetstream && http.otlp);
+    assert_eq!(syslog.address, "relps://x:2514");
+}
+
+#[test]
 fn outputs_beyond_the_five_and_what_they_take() {
     let yaml = "stdout_output: {enabled: true}\nextra_outputs:\n  - type: http\n    url: http://x/\n    \
         filter: {priority: error, tags: [network]}\n    retry: {longest: 30s, give_up: 1500}\n    \
@@ -263,6 +292,15 @@ fn outputs_beyond_the_five_and_what_they_take() {
     assert!(nats.address == "x:4222" && nats.tls.is_some() && nats.login.is_some());
     for (yaml, word) in [
         ("extra_outputs: [{type: fax}]", "fax"),
+        ("extra_outputs: [{type: kafka}]", "names no broker"),
+        (
+            "extra_outputs: [{type: kafka, brokers: ['x:1'], sasl: kerberos}]",
+            "kerberos",
+        ),
+        (
+            "extra_outputs: [{type: http, url: 'http://x/', format: xml}]",
+            "xml",
+        ),
         ("extra_outputs: [{type: http}]", "extra_outputs[0].url"),
         (
             "extra_outputs: [{type: stdout, name: a}, {type: stdout, name: a}]",

@@ -2,8 +2,12 @@
 
 pub mod file;
 pub mod http;
+pub mod jetstream;
+pub mod kafka;
 pub mod nats;
+pub mod otlp;
 pub mod program;
+pub mod relp;
 pub mod rotation;
 pub mod socket;
 pub mod stream;
@@ -117,6 +121,16 @@ pub(crate) fn about(target: &str, error: &io::Error) -> io::Error {
 /// An error of our own.
 pub(crate) fn fault(text: impl Into<String>) -> io::Error {
     io::Error::other(text.into())
+}
+
+/// A failure to reach `target`, or to be answered by it: the message waits.
+pub(crate) fn trouble(target: &str, error: &io::Error) -> Failure {
+    let told = about(target, error);
+    if is_timeout(error) {
+        Failure::Slow(told)
+    } else {
+        Failure::Again(told)
+    }
 }
 
 /// Whether an error means that time ran out.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::channel::Channel;
 use crate::channel::file::{FileChannel, FileTarget};
 use crate::channel::http::{HttpChannel, HttpTarget};
+use crate::channel::kafka::{KafkaChannel, KafkaTarget};
 use crate::channel::nats::{NatsChannel, NatsTarget};
 use crate::channel::program::{ProgramChannel, ProgramTarget};
 use crate::channel::socket::{SocketChannel, SocketTarget};
@@ -52,6 +53,8 @@ pub enum Target {
     Socket(SocketTarget),
     /// A NATS server.
     Nats(NatsTarget),
+    /// A cluster that speaks Kafka's protocol.
+    Kafka(KafkaTarget),
 }
 
 impl Target {
@@ -72,6 +75,7 @@ impl Target {
             Self::Http(target) => Box::new(HttpChannel::open(target).map_err(named)?),
             Self::Socket(target) => Box::new(SocketChannel::new(target.clone())),
             Self::Nats(target) => Box::new(NatsChannel::open(target).map_err(named)?),
+            Self::Kafka(target) => Box::new(KafkaChannel::open(target).map_err(named)?),
         })
     }
 }

@@ -229,6 +229,7 @@ fn nats_with_a_login_and_through_a_restart() {
         address: format!("127.0.0.1:{port}"),
         subject: "a.alerts".to_owned(),
         login: Some(("u".to_owned(), "p".to_owned())),
+        jetstream: false,
         tls: None,
         timeout: Duration::from_secs(5),
     };

@@ -77,6 +77,10 @@ fn what_cannot_work_starts_nothing() {
             r#"extra_outputs[]={"type": "nats", "address": "x:1", "subject": "a b"}"#,
             "a b",
         ),
+        (
+            r#"extra_outputs[]={"type": "kafka", "brokers": ["x"]}"#,
+            "HOST:PORT",
+        ),
     ] {
         let run = place.falco(&["-o", option]);
         run.check(1, &[], &["Error:", text]);

@@ -53,6 +53,7 @@ pub enum DeliveryTarget {
         datagram: bool,
     },
     Nats(Box<NatsOutput>),
+    Kafka(Box<KafkaOutput>),
 }
 
 /// Keys of `file_output`.
@@ -70,7 +71,8 @@ pub struct FileOutput {
 /// Keys of `syslog_output`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyslogOutput {
-    /// `unix:///dev/log`, `udp://host:514`, `tcp://host:601` or `tls://host:6514`.
+    /// `unix:///dev/log`, `udp://host:514`, `tcp://host:601`, `tls://host:6514`, `relp://host:2514`
+    /// or `relps://host:2514`.
     pub address: String,
     /// RFC 5424 instead of 3164.
     pub rfc5424: bool,
@@ -78,7 +80,7 @@ pub struct SyslogOutput {
     pub counted: bool,
     /// 0 to 23.
     pub facility: u8,
-    /// For `tls://`.
+    /// For `tls://` and `relps://`.
     pub tls: TlsKeys,
 }
 
@@ -109,6 +111,8 @@ pub struct HttpOutput {
     pub keep_alive: bool,
     pub max_consecutive_timeouts: u8,
     pub headers: Vec<(String, String)>,
+    /// `format: otlp`
+    pub otlp: bool,
 }
 
 /// Keys of a NATS output.
@@ -119,8 +123,33 @@ pub struct NatsOutput {
     pub subject: String,
     /// User and password; a token under the empty user.
     pub login: Option<(String, String)>,
+    pub jetstream: bool,
     /// `tls: true`
     pub tls: Option<TlsKeys>,
+}
+
+/// Keys of a Kafka output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the keys")]
+pub struct KafkaOutput {
+    pub brokers: Vec<String>,
+    pub topic: String,
+    /// User and password.
+    pub login: Option<(String, String)>,
+    pub sasl: Sasl,
+    /// `compression: gzip`
+    pub gzip: bool,
+    /// `tls: true`
+    pub tls: Option<TlsKeys>,
+}
+
+/// Key `sasl` of a Kafka output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the values")]
+pub enum Sasl {
+    Plain,
+    ScramSha256,
+    ScramSha512,
 }
 
 /// Key `spool`.
@@ -301,10 +330,11 @@ impl Section<'_> {
                 datagram: self.word("mode", &["stream", "datagram"], reader) == 1,
             },
             "nats" => DeliveryTarget::Nats(Box::new(self.nats(reader))),
+            "kafka" => DeliveryTarget::Kafka(Box::new(self.kafka(reader))),
             other => {
                 let message = format!("output type '{other}' does not exist");
-                let help =
-                    "the types are stdout, stderr, file, syslog, program, http, socket and nats";
+                let help = "the types are stdout, stderr, file, syslog, program, http, socket, nats \
+                            and kafka";
                 self.fatal(reader, "type", message, help);
                 return None;
             }
@@ -337,6 +367,7 @@ impl Section<'_> {
             keep_alive: reader.truth(node, "keep_alive", false),
             max_consecutive_timeouts: reader.number(node, "max_consecutive_timeouts", 5),
             headers: reader.pairs(node.get("headers")),
+            otlp: self.word("format", &["falco", "otlp"], reader) == 1,
         }
     }
 
@@ -350,14 +381,15 @@ impl Section<'_> {
         let scheme = address.split_once("://");
         let good = scheme.is_some_and(|(scheme, rest)| match scheme {
             "unix" => rest.starts_with('/'),
-            "udp" | "tcp" | "tls" => rest
+            "udp" | "tcp" | "tls" | "relp" | "relps" => rest
                 .rsplit_once(':')
                 .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()),
             _ => false,
         });
         if !good {
             let message = format!("'{address}' is no address of a syslog daemon");
-            let help = "write unix:///PATH, udp://HOST:PORT, tcp://HOST:PORT or tls://HOST:PORT";
+            let help =
+                "write unix:///PATH, or one of udp, tcp, tls, relp and relps with ://HOST:PORT";
             self.fatal(reader, "address", message, help);
         }
         let facility = reader.text(self.node, "facility", "user");
@@ -403,8 +435,29 @@ impl Section<'_> {
                 .to_owned(),
             subject: reader.text(node, "subject", "falco.alerts"),
             login: (!user.is_empty() || !secret.is_empty()).then_some((user, secret)),
+            jetstream: reader.truth(node, "jetstream", false),
             tls: (reader.truth(node, "tls", false) || address.starts_with("tls://"))
                 .then(|| self.tls(reader)),
+        }
+    }
+
+    fn kafka(&self, reader: &mut Reader) -> KafkaOutput {
+        let node = self.node;
+        let brokers = reader.texts(node.get("brokers"));
+        if brokers.is_empty() {
+            let message = format!("{}.brokers names no broker", self.key);
+            self.fatal(reader, "brokers", message, "write [HOST:PORT, ...]");
+        }
+        let user = reader.text(node, "user", "");
+        let sasl = ["plain", "scram-sha-256", "scram-sha-512"];
+        KafkaOutput {
+            brokers,
+            topic: reader.text(node, "topic", "falco.alerts"),
+            login: (!user.is_empty()).then(|| (user, reader.text(node, "password", ""))),
+            sasl: [Sasl::Plain, Sasl::ScramSha256, Sasl::ScramSha512]
+                [self.word("sasl", &sasl, reader)],
+            gzip: self.word("compression", &["none", "gzip"], reader) == 1,
+            tls: reader.truth(node, "tls", false).then(|| self.tls(reader)),
         }
     }
 

@@ -24,8 +24,8 @@ use ureq::unversioned::transport::{
 };
 use ureq::{Agent, Proxy};
 
-use crate::channel::{Channel, Failure, Progress, fault};
-use crate::message::Batch;
+use crate::channel::{Channel, Failure, Progress, fault, otlp};
+use crate::message::{Batch, Message};
 use crate::tls::TlsOptions;
 
 /// Bytes of an answer that are read, for the echo or to keep the connection.
@@ -38,6 +38,8 @@ pub struct HttpTarget {
     pub url: String,
     /// `application/json` or `text/plain`.
     pub content_type: String,
+    /// Bodies are log records of OpenTelemetry ([`otlp`]) of the machine with this name.
+    pub otlp: Option<String>,
     /// What we call ourselves.
     pub user_agent: String,
     /// Further header fields.
@@ -109,16 +111,20 @@ impl HttpChannel {
         })
     }
 
-    fn body(&self, line: &[u8]) -> io::Result<Vec<u8>> {
+    fn body(&self, message: Message<'_>) -> io::Result<Vec<u8>> {
+        let plain = match &self.target.otlp {
+            None => message.line.to_vec(),
+            Some(hostname) => otlp::request(message, hostname),
+        };
         if !self.target.gzip {
-            return Ok(line.to_vec());
+            return Ok(plain);
         }
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(line)?;
+        encoder.write_all(&plain)?;
         encoder.finish()
     }
 
-    fn post(&self, line: &[u8]) -> Result<(), Failure> {
+    fn post(&self, message: Message<'_>) -> Result<(), Failure> {
         let target = &self.target;
         let told = |what: String| fault(format!("{}: {what}", target.url));
         let mut request = self
@@ -138,7 +144,7 @@ impl HttpChannel {
             request = request.header(name, value);
         }
         let body = self
-            .body(line)
+            .body(message)
             .map_err(|error| Failure::Again(told(error.to_string())))?;
         let mut response = request.send(body.as_slice()).map_err(|error| match error {
             ureq::Error::Timeout(_) => Failure::Slow(told("no answer in time".to_owned())),
@@ -160,7 +166,12 @@ impl HttpChannel {
                 .and_then(|()| out.flush());
         }
         if status.is_success() {
-            return Ok(());
+            let rejected = target.otlp.as_ref().and_then(|_| otlp::rejection(&answer));
+            return rejected.map_or(Ok(()), |why| {
+                Err(Failure::Refused(told(format!(
+                    "rejected the record: {why}"
+                ))))
+            });
         }
         let error = told(format!("answered {status}"));
         Err(match status.as_u16() {
@@ -174,7 +185,7 @@ impl HttpChannel {
 impl Channel for HttpChannel {
     fn deliver(&mut self, batch: &Batch, progress: &mut Progress<'_>) -> Result<(), Failure> {
         for message in batch.messages().skip(progress.done()) {
-            self.post(message.line)?;
+            self.post(message)?;
             progress.delivered(1);
         }
         Ok(())

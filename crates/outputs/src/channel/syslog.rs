@@ -1,4 +1,4 @@
-//! Syslog: the machine's own daemon over `/dev/log`, or one elsewhere over UDP, TCP or TLS.
+//! Syslog: the machine's own daemon over `/dev/log`, or one elsewhere over UDP, TCP, TLS or RELP.
 //!
 //! ```text
 //! local     <PRI>Mmm dd hh:mm:ss ident: text                              as the C library writes
@@ -8,7 +8,7 @@
 //!
 //! A datagram is one message. A stream ends each with a newline, or counts its bytes first (RFC 6587).
 //! Neither is acknowledged: what lies in the buffers of a connection that breaks is lost, as with
-//! every syslog.
+//! every syslog but [RELP](crate::channel::relp).
 
 use std::io::{self, Write};
 use std::net::UdpSocket;
@@ -21,8 +21,9 @@ use jiff::tz::TimeZone;
 use rules::Priority;
 use rustls::ClientConfig;
 
+use crate::channel::relp::{Relp, WINDOW};
 use crate::channel::wire::{Wire, connect};
-use crate::channel::{Channel, Failure, Progress, about, is_timeout};
+use crate::channel::{Channel, Failure, Progress, trouble};
 use crate::message::{Batch, Message};
 use crate::tls::TlsOptions;
 
@@ -40,6 +41,8 @@ pub enum Place {
     Tcp(String),
     /// `host:port`, an encrypted stream.
     Tls(String, Box<TlsOptions>),
+    /// `host:port`, a stream that is acknowledged; encrypted where it says how.
+    Relp(String, Option<Box<TlsOptions>>),
 }
 
 /// How messages are written.
@@ -90,6 +93,7 @@ enum Line {
     Local(UnixDatagram),
     Udp(UdpSocket),
     Stream(Wire),
+    Relp(Relp),
 }
 
 /// The channel.
@@ -106,7 +110,9 @@ impl SyslogChannel {
     /// When a certificate is of no use.
     pub fn open(target: &SyslogTarget) -> io::Result<Self> {
         let tls = match &target.place {
-            Place::Tls(_, options) => Some(options.client_config()?),
+            Place::Tls(_, options) | Place::Relp(_, Some(options)) => {
+                Some(options.client_config()?)
+            }
             _ => None,
         };
         Ok(Self {
@@ -155,6 +161,13 @@ impl SyslogChannel {
                 let config = self.tls.as_ref().ok_or(io::ErrorKind::InvalidInput)?;
                 Line::Stream(Wire::tls(stream, address, config)?)
             }
+            Place::Relp(address, _) => {
+                let stream = connect(address, timeout)?;
+                Line::Relp(Relp::open(match &self.tls {
+                    None => Wire::Tcp(stream),
+                    Some(config) => Wire::tls(stream, address, config)?,
+                })?)
+            }
         })
     }
 
@@ -200,8 +213,32 @@ impl SyslogChannel {
                 wire.write_all(&framed)?;
                 wire.flush()
             }
+            Some(Line::Relp(session)) => session.send(&[message.to_vec()], || ()),
             None => Ok(()),
         }
+    }
+
+    /// Many at once over RELP, where each would wait for its answer.
+    fn deliver_acknowledged(
+        &mut self,
+        batch: &Batch,
+        progress: &mut Progress<'_>,
+    ) -> io::Result<()> {
+        while progress.done() < batch.len() {
+            if self.line.is_none() {
+                self.line = Some(self.connect()?);
+            }
+            let window: Vec<Vec<u8>> = batch
+                .messages()
+                .skip(progress.done())
+                .take(WINDOW)
+                .map(|message| [self.head(message.priority).as_bytes(), message.line].concat())
+                .collect();
+            if let Some(Line::Relp(session)) = &mut self.line {
+                session.send(&window, || progress.delivered(1))?;
+            }
+        }
+        Ok(())
     }
 
     fn deliver_one(&mut self, message: Message<'_>, progress: &mut Progress<'_>) -> io::Result<()> {
@@ -219,6 +256,8 @@ impl SyslogChannel {
             Place::Udp(address) => format!("udp://{address}"),
             Place::Tcp(address) => format!("tcp://{address}"),
             Place::Tls(address, _) => format!("tls://{address}"),
+            Place::Relp(address, None) => format!("relp://{address}"),
+            Place::Relp(address, Some(_)) => format!("relps://{address}"),
         }
     }
 
@@ -236,6 +275,12 @@ impl Channel for SyslogChannel {
         {
             self.line = None;
         }
+        if let Place::Relp(..) = self.target.place {
+            return self.deliver_acknowledged(batch, progress).map_err(|error| {
+                self.line = None;
+                trouble(&self.name(), &error)
+            });
+        }
         for message in batch.messages().skip(progress.done()) {
             // A daemon that was restarted has a new socket: one more attempt.
             let sent = self.deliver_one(message, progress).or_else(|_| {
@@ -244,12 +289,7 @@ impl Channel for SyslogChannel {
             });
             if let Err(error) = sent {
                 self.line = None;
-                let told = about(&self.name(), &error);
-                return Err(if is_timeout(&error) {
-                    Failure::Slow(told)
-                } else {
-                    Failure::Again(told)
-                });
+                return Err(trouble(&self.name(), &error));
             }
             progress.delivered(1);
         }
@@ -258,6 +298,13 @@ impl Channel for SyslogChannel {
 
     fn reopen(&mut self) -> io::Result<()> {
         self.line = None;
+        Ok(())
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        if let Some(Line::Relp(session)) = self.line.take() {
+            session.close();
+        }
         Ok(())
     }
 }

@@ -146,6 +146,7 @@ pub(crate) fn http(url: &str) -> HttpTarget {
     HttpTarget {
         url: url.to_owned(),
         content_type: "application/json".to_owned(),
+        otlp: None,
         user_agent: "falcosecurity/falco".to_owned(),
         headers: Vec::new(),
         tls: TlsOptions::default(),

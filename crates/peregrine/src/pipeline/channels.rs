@@ -6,11 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::Settings;
-use config::settings::{Delivery, DeliveryTarget, HttpOutput, SpoolSync, SyslogOutput, TlsKeys};
+use config::settings::{
+    Delivery, DeliveryTarget, HttpOutput, KafkaOutput, Sasl, SpoolSync, SyslogOutput, TlsKeys,
+};
 use filter::render::Buffers;
 use outputs::SpoolOptions;
 use outputs::channel::file::FileTarget;
 use outputs::channel::http::HttpTarget;
+use outputs::channel::kafka::{KafkaTarget, Login, Mechanism};
 use outputs::channel::nats::NatsTarget;
 use outputs::channel::program::ProgramTarget;
 use outputs::channel::rotation::Rotation;
@@ -177,7 +180,7 @@ fn target(delivery: &Delivery, settings: &Settings, hostname: &str, timeout: Dur
             // A command may take its time, unless something else was said.
             timeout: delivery.timeout.map(|_| timeout),
         }),
-        DeliveryTarget::Http(http) => Target::Http(http_target(http, settings, timeout)),
+        DeliveryTarget::Http(http) => Target::Http(http_target(http, settings, hostname, timeout)),
         DeliveryTarget::Socket { path, datagram } => Target::Socket(SocketTarget {
             path: PathBuf::from(path),
             datagram: *datagram,
@@ -187,9 +190,32 @@ fn target(delivery: &Delivery, settings: &Settings, hostname: &str, timeout: Dur
             address: nats.address.clone(),
             subject: nats.subject.clone(),
             login: nats.login.clone(),
+            jetstream: nats.jetstream,
             tls: nats.tls.as_ref().map(tls),
             timeout,
         }),
+        DeliveryTarget::Kafka(kafka) => Target::Kafka(kafka_target(kafka, hostname, timeout)),
+    }
+}
+
+fn kafka_target(kafka: &KafkaOutput, hostname: &str, timeout: Duration) -> KafkaTarget {
+    let mechanism = match kafka.sasl {
+        Sasl::Plain => Mechanism::Plain,
+        Sasl::ScramSha256 => Mechanism::ScramSha256,
+        Sasl::ScramSha512 => Mechanism::ScramSha512,
+    };
+    KafkaTarget {
+        brokers: kafka.brokers.clone(),
+        topic: kafka.topic.clone(),
+        key: hostname.to_owned(),
+        gzip: kafka.gzip,
+        login: kafka.login.clone().map(|(user, password)| Login {
+            mechanism,
+            user,
+            password,
+        }),
+        tls: kafka.tls.as_ref().map(tls),
+        timeout,
     }
 }
 
@@ -204,6 +230,8 @@ fn syslog_target(syslog: &SyslogOutput, hostname: &str, timeout: Duration) -> Sy
             "udp" => Place::Udp(rest),
             "tcp" => Place::Tcp(rest),
             "tls" => Place::Tls(rest, Box::new(tls(&syslog.tls))),
+            "relp" => Place::Relp(rest, None),
+            "relps" => Place::Relp(rest, Some(Box::new(tls(&syslog.tls)))),
             _ => Place::Local(PathBuf::from(rest)),
         },
         form: if syslog.rfc5424 {
@@ -219,8 +247,13 @@ fn syslog_target(syslog: &SyslogOutput, hostname: &str, timeout: Duration) -> Sy
     }
 }
 
-fn http_target(http: &HttpOutput, settings: &Settings, timeout: Duration) -> HttpTarget {
-    let json = settings.outputs.json_output;
+fn http_target(
+    http: &HttpOutput,
+    settings: &Settings,
+    hostname: &str,
+    timeout: Duration,
+) -> HttpTarget {
+    let json = settings.outputs.json_output || http.otlp;
     HttpTarget {
         url: http.url.clone(),
         content_type: if json {
@@ -229,6 +262,7 @@ fn http_target(http: &HttpOutput, settings: &Settings, timeout: Duration) -> Htt
             "text/plain"
         }
         .to_owned(),
+        otlp: http.otlp.then(|| hostname.to_owned()),
         user_agent: http.user_agent.clone(),
         headers: http.headers.clone(),
         tls: tls(&http.tls),

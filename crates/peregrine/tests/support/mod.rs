@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use assert_cmd::Command;
@@ -164,4 +164,23 @@ pub(crate) fn capture(paths: &[&str]) -> Vec<u8> {
         writer.event(&record).unwrap();
     }
     writer.finish().unwrap()
+}
+
+/// A Python that knows a module of PyPI: below `target/tools/python`, where `.ci/run` makes one, or the environment that
+/// PEREGRINE_PYTHON names. `None`, and a word about it, where there is none: these come over the network.
+pub(crate) fn python(module: &str) -> Option<PathBuf> {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/python");
+    let root = std::env::var_os("PEREGRINE_PYTHON").map_or(tools, PathBuf::from);
+    let python = root.join("bin/python3");
+    let knows = std::process::Command::new(&python)
+        .args(["-c", &format!("import {module}")])
+        .output()
+        .is_ok_and(|run| run.status.success());
+    if !knows {
+        eprintln!(
+            "left out: no {module} in {} (pip install {module})",
+            root.display()
+        );
+    }
+    knows.then_some(python)
 }
