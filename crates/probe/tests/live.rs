@@ -243,7 +243,7 @@ fn messages_to_name_servers() {
         let mut probe = Probe::open(&Options {
             name_snaplen: 600,
             names_alone: if alone {
-                syscalls.clone()
+                syscalls
             } else {
                 Syscalls::none()
             },

@@ -252,6 +252,11 @@ fn aliases(path: &[u8]) -> Vec<Vec<u8>> {
     all
 }
 
+/// Whether a path, by any of its names, leads to this file.
+pub(crate) fn leads_to(root: &OwnedFd, path: &[u8], file: &Key) -> bool {
+    aliases(path).iter().any(|name| is_at(root, name, file))
+}
+
 /// Whether a path leads to this file. A file that was deleted, or replaced since it was started, is not
 /// what the package's path speaks of.
 fn is_at(root: impl AsFd, path: &[u8], file: &Key) -> bool {

@@ -59,18 +59,37 @@ impl Key {
     }
 }
 
-/// A program's file, opened, and the root of the process that ran it.
+/// A program's file, opened, and the roots in which its package may be known: that of the process first.
 pub(crate) struct Found {
     pub(crate) file: File,
     pub(crate) key: Key,
-    pub(crate) root: Option<OwnedFd>,
+    pub(crate) roots: Vec<Root>,
 }
 
 /// The directory that a process takes for the root.
-fn root_of(proc: &Path, pid: i64) -> Option<OwnedFd> {
+pub(crate) struct Root {
+    pub(crate) directory: OwnedFd,
+    /// Where it lies for us; empty where that is the same.
+    above: Vec<u8>,
+}
+
+impl Root {
+    /// A path as the kernel has it, as it is called in this root.
+    pub(crate) fn inside<'p>(&self, path: &'p [u8]) -> &'p [u8] {
+        let rest = path.strip_prefix(&self.above[..]);
+        rest.filter(|rest| rest.starts_with(b"/")).unwrap_or(path)
+    }
+}
+
+fn root_of(proc: &Path, pid: i64) -> Option<Root> {
     let path = proc.join(pid.to_string()).join("root");
+    let above = std::fs::read_link(&path).ok()?;
+    let above = above.as_os_str().as_bytes();
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::open(path, flags, Mode::empty()).ok()
+    Some(Root {
+        directory: rustix::fs::open(path, flags, Mode::empty()).ok()?,
+        above: above.strip_suffix(b"/").unwrap_or(above).to_vec(),
+    })
 }
 
 /// Opens what lies below a root; links lead nowhere outside of it.
@@ -113,22 +132,22 @@ pub(crate) fn find(proc: &Path, question: &ProgramQuestion) -> Option<Found> {
         .read(true)
         .custom_flags(OFlags::NONBLOCK.bits() as i32)
         .open(running);
+    let host = question.file.container.is_empty().then_some(1);
+    let others = question.others.iter().copied().chain(host);
     if let Ok(file) = running
         && let Some(key) = Key::of(&file).filter(|key| key.is(&question.file))
     {
-        let mut others = question.others.iter();
-        let root =
-            root_of(proc, question.pid).or_else(|| others.find_map(|pid| root_of(proc, *pid)));
-        return Some(Found { file, key, root });
+        // A program may leave for another root before it is looked at.
+        let all = std::iter::once(question.pid).chain(others);
+        let roots = all.filter_map(|pid| root_of(proc, pid)).collect();
+        return Some(Found { file, key, roots });
     }
-    let host = question.file.container.is_empty().then_some(1);
-    let others = question.others.iter().copied().chain(host);
     others.into_iter().find_map(|pid| {
         let root = root_of(proc, pid)?;
-        let file = plain_file(&root, &question.file.path)?;
+        let file = plain_file(&root.directory, root.inside(&question.file.path))?;
         let key = Key::of(&file).filter(|key| key.is(&question.file))?;
-        let root = Some(root);
-        Some(Found { file, key, root })
+        let roots = vec![root];
+        Some(Found { file, key, roots })
     })
 }
 
@@ -269,7 +288,7 @@ mod tests {
         let mut found = Found {
             file,
             key,
-            root: None,
+            roots: Vec::new(),
         };
         let mut digests = Digests::default();
         let all = [Algorithm::Sha256, Algorithm::Md5, Algorithm::Sha1];
@@ -297,7 +316,7 @@ mod tests {
         let mut found = Found {
             file,
             key,
-            root: None,
+            roots: Vec::new(),
         };
         assert_eq!(digests.of(&mut found, &sha512), None);
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use state::{ProgramIdentity, ProgramQuestion};
 
-use crate::database::{Databases, Verdict};
+use crate::database::{Databases, Verdict, leads_to};
 use crate::file::{Algorithm, Digests, find, hexadecimal};
 
 /// What was found out, and whether the next process would be told the same.
@@ -44,8 +44,17 @@ impl Reader {
                 is_lasting: false,
             };
         };
-        let verdict = match &found.root {
-            Some(root) => self.databases.owner(root, &question.file.path, &found.key),
+        let path = &question.file.path;
+        // That in which the path leads to the file; the process's own where none does.
+        let mut roots = found.roots.iter();
+        let root = roots
+            .find(|root| leads_to(&root.directory, root.inside(path), &found.key))
+            .or(found.roots.first());
+        let verdict = match root {
+            Some(root) => {
+                let path = root.inside(path);
+                self.databases.owner(&root.directory, path, &found.key)
+            }
             None => Verdict::Unreadable,
         };
         let mut identity = ProgramIdentity::default();
@@ -193,5 +202,28 @@ mod tests {
         let told = answer(&dir, &asked).identity;
         assert!(!told.is_complete && told.database.is_empty());
         assert!(told.hash.starts_with("ba7816bf"));
+    }
+
+    #[test]
+    fn a_program_that_changed_its_root() {
+        // Its own root, as the link says, lies below ours: the path is what follows.
+        let (dir, mut asked) = machine("/usr/bin/tool");
+        let root = dir.path().join("root");
+        let path = root.join("usr/bin/tool");
+        asked.file.path = path.to_string_lossy().as_bytes().into();
+        assert_eq!(&*answer(&dir, &asked).identity.package, "tools");
+        // It left for a root without its file; a relative stayed.
+        let (dir, mut asked) = machine("/usr/bin/tool");
+        let process = dir.path().join("proc/7");
+        let empty = dir.path().join("empty");
+        std::fs::create_dir(&empty).unwrap();
+        std::fs::remove_file(process.join("root")).unwrap();
+        symlink(&empty, process.join("root")).unwrap();
+        assert_eq!(&*answer(&dir, &asked).identity.database, "none");
+        let other = dir.path().join("proc/8");
+        std::fs::create_dir(&other).unwrap();
+        symlink(dir.path().join("root"), other.join("root")).unwrap();
+        asked.others = vec![8];
+        assert_eq!(&*answer(&dir, &asked).identity.package, "tools");
     }
 }
