@@ -21,7 +21,7 @@ use state::{Lookup, ProgramQuestion, Sighting, State};
 use heartbeat::Heartbeat;
 use programs::Programs;
 use shapes::Shapes;
-pub(crate) use wanted::Wanted;
+pub(crate) use wanted::{Wanted, named, names};
 
 use crate::containers as runtimes;
 use crate::log;

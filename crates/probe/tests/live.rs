@@ -242,11 +242,7 @@ fn messages_to_name_servers() {
         let syscalls = options(&calls).syscalls;
         let mut probe = Probe::open(&Options {
             name_snaplen: 600,
-            names_alone: if alone {
-                syscalls
-            } else {
-                Syscalls::none()
-            },
+            names_alone: if alone { syscalls } else { Syscalls::none() },
             ..options(&calls)
         })
         .unwrap();
