@@ -13,6 +13,7 @@ use state::{Context, State};
 use super::Plan;
 use super::clerk::{Clerk, Registry};
 use super::compiled::{Compiled, RuleSubject};
+use super::flight::Flight;
 use super::keeper::{Keeper, Kept};
 use super::repeats::{Gate, Lines, RepeatRules};
 use super::shared::SharedOutputs;
@@ -222,6 +223,7 @@ impl Judge {
         state: &State,
         context: &Context,
         outputs: &SharedOutputs,
+        flight: Option<&mut Flight>,
     ) -> bool {
         if !self.tell(Some(record.ts), outputs) {
             return false;
@@ -287,6 +289,7 @@ impl Judge {
             gate: &mut rulings.gate,
             registry: rulings.names_alerts.then_some(registry),
             keeper: keeper.as_mut(),
+            flight,
             routes,
             outputs,
             state,
