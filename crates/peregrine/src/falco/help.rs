@@ -20,7 +20,7 @@ Commands:
   list WHAT                     List fields, events, rules, macros or lists.
   export INPUT...               Turn captures and alerts into Parquet tables.
   migrate [PATH]                Tell what becomes of a Falco installation, and write its configuration.
-  incident                      Tell what belongs to an alert, from the alerts that were kept.
+  incident [ID|FILE]            Tell what belongs to an alert: processes, files, connections.
   attack                        Perform what the rules are about, harmlessly (peregrine-attack).
 
   check FILE...                 Check rule files and configuration files; --fix makes safe edits.
