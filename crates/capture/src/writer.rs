@@ -51,6 +51,16 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// When the output fails.
     pub fn new(output: W, compression: Compression) -> io::Result<Self> {
+        let mut writer = Self::continuing(output, compression)?;
+        writer.section()?;
+        Ok(writer)
+    }
+
+    /// Goes on where another writer has ended: what is written is a part of a capture and none by itself.
+    ///
+    /// # Errors
+    /// When the output fails.
+    pub fn continuing(output: W, compression: Compression) -> io::Result<Self> {
         let sink = match compression {
             Compression::None => Sink::Plain(BufWriter::with_capacity(64 * 1024, output)),
             Compression::Gzip => {
@@ -59,16 +69,14 @@ impl<W: Write> Writer<W> {
             }
             Compression::Zstd => Sink::Zstd(zstd::stream::write::Encoder::new(output, 0)?),
         };
-        let mut writer = Self {
+        Ok(Self {
             sink,
             open: None,
             body: Vec::new(),
             block: Vec::new(),
             form: event::Form::default(),
             made: event::Made::default(),
-        };
-        writer.section()?;
-        Ok(writer)
+        })
     }
 
     /// Leaves environments out, of processes and of events: they often hold secrets.

@@ -7,6 +7,7 @@
 mod containers;
 mod delivery;
 mod engine;
+mod flight;
 mod output;
 mod repeats;
 mod run;
@@ -17,6 +18,7 @@ pub use delivery::{
     SpoolSync, SyslogOutput, TlsKeys,
 };
 pub use engine::{BaseSyscalls, Capture, DropAction, Drops, Engine, EngineKind, Libs, Plugin};
+pub use flight::FlightRecorder;
 pub use output::{AppendOutput, ExtraField, Outputs, RuleMatching};
 pub use repeats::{AlertGrouping, AlertLimit, AlertMatch, GroupPolicy};
 pub use run::{AlertStore, Log, Metrics, Page, Select, Selection, Stateful, Webserver};
@@ -67,6 +69,8 @@ pub struct Settings {
     pub alert_store: AlertStore,
     /// What rules may remember.
     pub stateful: Stateful,
+    /// The last minutes of events.
+    pub flight_recorder: FlightRecorder,
     /// The local page.
     pub page: Page,
     /// `run_as`: the user to become, by name; empty: stays who started it.
@@ -116,6 +120,7 @@ impl Settings {
             alert_limits: repeats::limits(tree, reader),
             alert_store: AlertStore::read(tree, reader),
             stateful: Stateful::read(tree, reader),
+            flight_recorder: FlightRecorder::read(tree, reader),
             page: Page::read(tree, reader),
             run_as: reader.text(tree, "run_as", ""),
             log: Log::read(tree, reader),

@@ -417,6 +417,7 @@ mod tests {
             enabled: true,
             capture: false,
             capture_duration: 0,
+            capture_before: 0,
             exceptions: Vec::new(),
             event_codes: CodeSet::default(),
             syscall_codes: CodeSet::default(),

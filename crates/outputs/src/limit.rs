@@ -32,11 +32,13 @@ pub struct Held {
 }
 
 /// The limits of all rules of a source.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Limits {
     rules: Vec<Option<(RuleLimit, Bucket)>>,
     /// What waits to be told.
     held: Vec<Held>,
+    /// Nothing of it is due before.
+    due: u64,
 }
 
 impl Limits {
@@ -48,6 +50,7 @@ impl Limits {
         Self {
             rules: rules.collect(),
             held: Vec::new(),
+            due: u64::MAX,
         }
     }
 
@@ -59,18 +62,23 @@ impl Limits {
         if bucket.take(time) {
             return true;
         }
-        match self.held.iter_mut().find(|held| held.rule == rule) {
-            Some(held) => {
-                held.count += 1;
-                held.first = held.first.min(time);
-                held.last = held.last.max(time);
+        if let Some(held) = self.held.iter_mut().find(|held| held.rule == rule) {
+            held.count += 1;
+            held.last = held.last.max(time);
+            if time < held.first {
+                held.first = time;
+                let held = *held;
+                self.due = self.due.min(self.due_of(&held));
             }
-            None => self.held.push(Held {
+        } else {
+            let held = Held {
                 rule,
                 count: 1,
                 first: time,
                 last: time,
-            }),
+            };
+            self.due = self.due.min(self.due_of(&held));
+            self.held.push(held);
         }
         false
     }
@@ -81,11 +89,11 @@ impl Limits {
         self.rules.get(rule)?.as_ref().map(|(limit, _)| limit)
     }
 
-    /// Time of events at which something is to be told.
+    /// Time of events at which something is to be told, at the earliest: a bucket that goes on being taken from is full
+    /// later than it seemed.
     #[must_use]
     pub fn due(&self) -> u64 {
-        let all = self.held.iter().map(|held| self.due_of(held));
-        all.min().unwrap_or(u64::MAX)
+        self.due
     }
 
     fn due_of(&self, held: &Held) -> u64 {
@@ -101,11 +109,14 @@ impl Limits {
             .into_iter()
             .partition(|held| self.due_of(held) <= time);
         self.held = held;
+        let all = self.held.iter().map(|held| self.due_of(held));
+        self.due = all.min().unwrap_or(u64::MAX);
         told
     }
 
     /// All that was not told yet.
     pub fn end_all(&mut self) -> Vec<Held> {
+        self.due = u64::MAX;
         std::mem::take(&mut self.held)
     }
 }

@@ -12,9 +12,10 @@ pub(crate) struct Cli {
 }
 
 /// Names of all commands; any other first argument belongs to Falco's flags.
-pub(crate) const NAMES: [&str; 20] = [
+pub(crate) const NAMES: [&str; 21] = [
     "run", "record", "doctor", "replay", "read", "check", "config", "list", "explain", "test",
-    "fmt", "diff", "lsp", "profile", "suppress", "top", "manual", "migrate", "export", "incident",
+    "fmt", "diff", "lsp", "profile", "suppress", "top", "manual", "migrate", "export", "hunt",
+    "incident",
 ];
 
 /// The commands.
@@ -28,6 +29,8 @@ pub(crate) enum Command {
     Doctor(Doctor),
     /// Match the rules against the events of a capture file
     Replay(Replay),
+    /// Match rules against the last minutes, which the flight recorder holds (root)
+    Hunt(Hunt),
     /// Print the events of a capture file
     Read(Read),
     /// Write events of captures, or alerts, as Parquet tables
@@ -195,6 +198,31 @@ pub(crate) struct Replay {
     /// Stop after so many seconds, measured by the events
     #[arg(short = 'M', long, value_name = "SECONDS", default_value_t = 0)]
     pub(crate) seconds: u64,
+}
+
+/// `peregrine hunt`
+#[derive(Debug, Args)]
+pub(crate) struct Hunt {
+    /// Rule files and directories
+    #[arg(required = true, value_name = "RULES")]
+    pub(crate) rules: Vec<String>,
+    /// Read the ring in this directory; no service need run
+    #[arg(long, value_name = "DIRECTORY", conflicts_with = "socket")]
+    pub(crate) from: Option<String>,
+    /// Ask the service that listens here; without it the configuration tells
+    #[arg(long, value_name = "PATH")]
+    pub(crate) socket: Option<String>,
+    /// Only so much of the time up to the newest event, such as 15m or 1h
+    #[arg(long, value_name = "SPAN")]
+    pub(crate) last: Option<String>,
+    #[command(flatten)]
+    pub(crate) alerts: Alerts,
+    /// Configuration file of the service
+    #[arg(short, long, value_name = "PATH")]
+    pub(crate) config: Option<String>,
+    /// Set a key of the configuration; may be repeated
+    #[arg(short, long = "option", value_name = "KEY=VALUE")]
+    pub(crate) option: Vec<String>,
 }
 
 /// `peregrine read`

@@ -7,6 +7,7 @@ mod doctor;
 mod explain;
 mod export;
 mod fmt;
+mod hunt;
 mod incident;
 mod kernel;
 mod list;
@@ -42,6 +43,7 @@ pub(crate) fn run() -> u8 {
         Command::Replay(args) => replay::run(&args),
         Command::Record(args) => record::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Hunt(args) => hunt::run(&args),
         Command::Read(args) => read::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Config(args) => config::run(&args),

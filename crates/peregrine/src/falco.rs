@@ -277,6 +277,10 @@ fn keep_what_stays(settings: &mut Settings, before: &Settings) {
         ("webserver", settings.webserver != before.webserver),
         ("alert_store", settings.alert_store != before.alert_store),
         ("page", settings.page != before.page),
+        (
+            "flight_recorder",
+            settings.flight_recorder != before.flight_recorder,
+        ),
         ("run_as", settings.run_as != before.run_as),
         ("falco_libs", settings.libs != before.libs),
         ("log_* and libs_logger", settings.log != before.log),
@@ -286,6 +290,7 @@ fn keep_what_stays(settings: &mut Settings, before: &Settings) {
     }
     settings.alert_store.clone_from(&before.alert_store);
     settings.page.clone_from(&before.page);
+    settings.flight_recorder.clone_from(&before.flight_recorder);
 }
 
 /// Files and directories whose change means something else is to be loaded.

@@ -52,6 +52,15 @@ pub(crate) fn ident() -> String {
     name.unwrap_or("peregrine").to_owned()
 }
 
+/// Says what somebody must hear: in the log, or where there is none to the person who started this.
+pub(crate) fn say(priority: Priority, message: &str) {
+    if LOG.get().is_some() {
+        log(priority, message);
+    } else {
+        eprintln!("{}: {message}", priority.name().to_lowercase());
+    }
+}
+
 /// Writes a line.
 pub(crate) fn log(priority: Priority, message: &str) {
     let Some(log) = LOG.get().filter(|log| priority <= log.level) else {

@@ -6,6 +6,7 @@ mod clerk;
 mod compiled;
 mod costs;
 mod desk;
+mod flight;
 mod foreign;
 pub(crate) mod identity;
 pub(crate) mod images;
@@ -39,13 +40,14 @@ use probe::LossMeter;
 use rules::{Priority, RuleSet};
 use state::{Context, State};
 
+use self::flight::Flight;
 use beside::{Beside, Company, Done, Worker};
 use clerk::{Clerk, Draft, Registry};
 pub(crate) use compiled::{Compiled, Origin, RuleSubject};
 pub(crate) use costs::Costs;
 use desk::Desk;
 use foreign::foreign;
-use images::{Images, Told};
+use images::Told;
 use judge::{Judge, Mailbox, Rulings, SharedStatistics};
 pub(crate) use keeper::Collection;
 use keeper::Keeper;
@@ -280,6 +282,7 @@ pub(crate) struct Alerting {
     meter: Option<LossMeter>,
     asked: Option<LookupMeter>,
     tape: Option<Tape>,
+    flight: Option<Flight>,
     asking: Option<containers::Meter>,
     /// What was lost and what was done about it.
     pub(crate) drops: DropMonitor,
@@ -337,6 +340,7 @@ impl Alerting {
             meter: None,
             asked: None,
             tape: None,
+            flight: None,
             asking: None,
             drops: DropMonitor::new(settings.drops.clone(), false),
             silence: Silence::new(settings.timeouts_max_consecutives),
@@ -411,25 +415,12 @@ impl Alerting {
         self.outputs = SharedOutputs::new(outputs.context("cannot start the outputs")?);
         self.live = S::LIVE;
         self.choose_routes();
+        self.flight = Flight::open(&mut self.compiled, &self.running, S::LIVE)?;
         self.drops = DropMonitor::new(settings.drops.clone(), S::LIVE);
         self.meter = source.losses();
         self.asked = source.lookups();
         self.asking = source.asking();
         Ok(())
-    }
-
-    /// Has the kernel side leave out what no rule reads. Plugins may look at every event, and so may
-    /// what knows sessions and who reads a capture that is written: then nothing is left out.
-    fn leave_out(&mut self) {
-        let others_look = self.sessions.is_some()
-            || self.tape.is_some()
-            || !self.running.is_empty()
-            || !self.others.is_empty();
-        if others_look {
-            self.compiled.wanted.filters = probe::Filters::default();
-            self.compiled.images = Images::default();
-        }
-        self.upkeep.wanted = Some(self.compiled.wanted.clone());
     }
 
     fn choose_routes(&mut self) {
@@ -476,12 +467,14 @@ impl Alerting {
         compiled.engine.inherit(&mut self.compiled.engine);
         self.compiled = compiled;
         self.choose_routes();
+        self.adopt_flight();
         Ok(())
     }
 
     /// Delivers what waits.
     pub(crate) fn finish<S: Source>(&mut self, settings: &Settings, stopped: bool) {
         self.tell(None);
+        self.land();
         let timeout = Duration::from_millis(settings.outputs.timeout);
         // A replay has waited for its outputs all along; only a signal sets them a time.
         let limit = (stopped || S::LIVE).then_some(timeout);
@@ -527,6 +520,7 @@ impl Alerting {
             sessions,
             costs,
             keeper,
+            flight,
             ..
         } = self;
         let mut desk = Desk {
@@ -545,6 +539,7 @@ impl Alerting {
                 keeper: keeper.as_mut(),
                 routes,
                 outputs,
+                flight: flight.as_mut(),
                 state,
                 context,
             },
@@ -598,6 +593,9 @@ impl Work for Alerting {
         {
             return false;
         }
+        if let Some(flight) = &mut self.flight {
+            flight.see(record, state, context);
+        }
         if self.count_cpus {
             self.count_cpu(record.cpu);
         }
@@ -634,7 +632,9 @@ impl Work for Alerting {
 
     fn due(&self) -> u64 {
         let tape = self.tape.as_ref().map_or(u64::MAX, Tape::due);
-        let others = tape.min(self.recall.due()).min(self.tells_at());
+        let flight = self.flight.as_ref().map_or(u64::MAX, Flight::due);
+        let others = tape.min(flight).min(self.recall.due());
+        let others = others.min(self.tells_at());
         self.drops.next_look().min(self.waiting.due()).min(others)
     }
 
@@ -642,6 +642,9 @@ impl Work for Alerting {
         self.answered(state, time);
         if let Some(tape) = &mut self.tape {
             tape.timed(time, events, state)?;
+        }
+        if let Some(flight) = &mut self.flight {
+            flight.timed(time, state);
         }
         self.recall.timed(time, &mut self.compiled.engine);
         self.tell(Some(time));

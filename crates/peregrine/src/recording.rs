@@ -143,7 +143,10 @@ impl Recorder {
             .compatible(self.form.compat);
         self.writer = Some(writer);
         let dumped = (self.dump)()?;
-        self.standing(state, &dumped).with_context(cannot)?;
+        if let Some(writer) = &mut self.writer {
+            standing(writer, state, &dumped).with_context(cannot)?;
+            writer.flush().with_context(cannot)?;
+        }
         self.files.push_back(path);
         (self.in_file, self.began, self.flushed) = (0, 0, 0);
         while let Some(keep) = self.form.keep
@@ -154,29 +157,6 @@ impl Recorder {
             let _ = std::fs::remove_file(oldest);
         }
         Ok(())
-    }
-
-    /// Writes what stands.
-    fn standing(&mut self, state: &State, dumped: &[Vec<u8>]) -> io::Result<()> {
-        let Some(writer) = &mut self.writer else {
-            return Ok(());
-        };
-        writer.machine(state.machine())?;
-        writer.interfaces(state.interfaces())?;
-        writer.users(&state.save_users())?;
-        state.save_processes(|process| writer.process(process))?;
-        state.save_descriptors(|descriptor| writer.descriptor(descriptor))?;
-        for message in Message::standing(state) {
-            // Without a time of their own: they stood when the file began.
-            let bytes = message.record(u64::MAX);
-            let record = Record::parse(&bytes, 0, RecordFlags::STATE_ONLY);
-            writer.event(&record.map_err(io::Error::other)?)?;
-        }
-        for bytes in dumped {
-            let record = Record::parse(bytes, 0, RecordFlags::default());
-            writer.event(&record.map_err(io::Error::other)?)?;
-        }
-        writer.flush()
     }
 
     fn close(&mut self) -> Result<()> {
@@ -282,6 +262,33 @@ impl Work for Recorder {
         }
         Ok(())
     }
+}
+
+/// Writes what stands: the begin of a capture.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn standing<W: Write>(
+    writer: &mut Writer<W>,
+    state: &State,
+    dumped: &[Vec<u8>],
+) -> io::Result<()> {
+    writer.machine(state.machine())?;
+    writer.interfaces(state.interfaces())?;
+    writer.users(&state.save_users())?;
+    state.save_processes(|process| writer.process(process))?;
+    state.save_descriptors(|descriptor| writer.descriptor(descriptor))?;
+    for message in Message::standing(state) {
+        // Without a time of their own: they stood when the file began.
+        let bytes = message.record(u64::MAX);
+        let record = Record::parse(&bytes, 0, RecordFlags::STATE_ONLY);
+        writer.event(&record.map_err(io::Error::other)?)?;
+    }
+    for bytes in dumped {
+        let record = Record::parse(bytes, 0, RecordFlags::default());
+        writer.event(&record.map_err(io::Error::other)?)?;
+    }
+    Ok(())
 }
 
 /// `trace.scap` as `trace.0001.scap`.

@@ -19,7 +19,7 @@ use state::{Lookup, Sighting, State};
 
 use heartbeat::Heartbeat;
 use shapes::Shapes;
-pub(crate) use wanted::Wanted;
+pub(crate) use wanted::{Wanted, named, names};
 
 use crate::containers as runtimes;
 use crate::log;

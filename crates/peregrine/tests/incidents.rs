@@ -188,6 +188,52 @@ fn alerts_carry_their_ids_where_that_is_wanted() {
         .check(1, &[], &["alert.id"]);
 }
 
+/// What a rule that remembers kept of earlier events is evidence, too.
+#[test]
+fn earlier_steps_are_evidence() {
+    let place = Place::new();
+    place.write(
+        "rules.yaml",
+        b"
+- rule: One after the other
+  desc: First a file, then the other.
+  condition: evt.type = openat
+  sequence:
+    within: 1m
+    by: [proc.name]
+    steps:
+      - step: before
+        condition: fd.name = /tmp/a
+      - step: after
+        condition: fd.name = /etc/shadow
+  output: \"%fd.name after %before.fd.name of %before.proc.name, %sequence.duration\"
+  priority: WARNING
+",
+    );
+    let list = value(&place.run(&["incident", "capture.scap", "-r", "rules.yaml", "--json"]));
+    let id = list[0]["incident"].as_str().unwrap();
+    let args = ["incident", id, "capture.scap", "-r", "rules.yaml"];
+    let report = value(&place.run(&[&args[..], &["--json"]].concat()));
+    let kept = &report["alerts"][0]["remembered"];
+    assert_eq!(kept["before.fd.name"], "/tmp/a");
+    assert_eq!(kept["sequence.duration"], 1_000_000_000);
+    let files = report["files"].as_array().unwrap();
+    let told = |how: &str, name: &str| {
+        files
+            .iter()
+            .any(|one| one["how"] == how && one["name"] == name)
+    };
+    assert!(
+        told("before", "/tmp/a") && told("read", "/etc/shadow"),
+        "{files:#?}"
+    );
+    place.run(&args).check(
+        0,
+        &["before     /tmp/a  cat (7)", "before.proc.name: cat"],
+        &[],
+    );
+}
+
 fn process(pid: i64, name: &str) -> Process {
     Process {
         pid,
@@ -251,6 +297,35 @@ fn ten_thousand_alerts_are_a_page() {
     assert!(run.out().lines().count() < 60, "{}", run.out());
     let all = value(&place.run(&["incident", "a.sqlite", &FIRST[..12], "--json"]));
     assert_eq!(all["alerts"].as_array().unwrap().len(), 10_000);
+}
+
+/// A shell that starts thousands, each of which alerts.
+#[test]
+fn a_fork_bomb_is_a_few_lines() {
+    let place = Place::new();
+    let alerts: Vec<Alert> = (0..5000)
+        .map(|n| Alert {
+            processes: vec![
+                process(100 + n, "child"),
+                process(9, "bomb"),
+                process(5, "sshd"),
+            ],
+            ..alert(n.unsigned_abs(), FIRST)
+        })
+        .collect();
+    keep(&place, &alerts);
+    let run = place.run(&["incident", FIRST, "--store", "a.sqlite"]);
+    run.check(
+        0,
+        &[
+            "└─ child (100)  child --now  and 4,999 more like it  ◄ 5,000 alerts, Warning",
+            "/etc/loud  child (100) and 4,999 more, 5,000 times",
+            "5,000 times until",
+            "child (100) and 4,999 more, alert 0000aaaa00000000",
+        ],
+        &[],
+    );
+    assert!(run.out().lines().count() < 30, "{}", run.out());
 }
 
 /// What an attacker, or a hand in the file, may have put there.

@@ -103,6 +103,8 @@ pub struct RuleDef {
     pub capture: bool,
     /// For how many milliseconds.
     pub capture_duration: u32,
+    /// And for how many before it.
+    pub capture_before: u32,
     /// Its tags, sorted.
     pub tags: Vec<String>,
     /// Its exceptions.
@@ -142,6 +144,8 @@ pub struct RuleUpdate {
     pub capture: Option<bool>,
     /// `capture_duration`
     pub capture_duration: Option<u32>,
+    /// `capture_before`
+    pub capture_before: Option<u32>,
     /// `sequence`, `threshold` or `first_seen`
     pub stateful: Option<StatefulDef>,
 }
@@ -165,6 +169,7 @@ impl RuleUpdate {
             skip_if_unknown: None,
             capture: None,
             capture_duration: None,
+            capture_before: None,
             stateful: None,
         }
     }
@@ -183,6 +188,7 @@ impl RuleUpdate {
             && self.skip_if_unknown.is_none()
             && self.capture.is_none()
             && self.capture_duration.is_none()
+            && self.capture_before.is_none()
             && self.stateful.is_none()
     }
 }

@@ -101,7 +101,7 @@ fn one(set: &RuleSet, rule: &Rule, sources: &Sources<'_>) -> Value {
     if !extra.is_empty() {
         details["extra_output_formatted_fields"] = Value::Object(extra);
     }
-    json!({
+    let mut described = json!({
         "info": {
             "name": rule.name,
             "condition": rule.condition,
@@ -115,7 +115,12 @@ fn one(set: &RuleSet, rule: &Rule, sources: &Sources<'_>) -> Value {
             "tags": rule.tags,
         },
         "details": details,
-    })
+    });
+    // Ours: told where it is used only, for what reads Falco's descriptions.
+    if rule.capture_before != 0 {
+        described["info"]["capture_before"] = rule.capture_before.into();
+    }
+    described
 }
 
 /// What a rule remembers; a key of ours.

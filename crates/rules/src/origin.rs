@@ -106,6 +106,7 @@ impl RuleUpdate {
             ("skip-if-unknown-filter", self.skip_if_unknown.is_some()),
             ("capture", self.capture.is_some()),
             ("capture_duration", self.capture_duration.is_some()),
+            ("capture_before", self.capture_before.is_some()),
             ("sequence", matches!(kind, Some(KindDef::Sequence { .. }))),
             ("threshold", matches!(kind, Some(KindDef::Threshold { .. }))),
             (

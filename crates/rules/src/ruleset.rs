@@ -53,6 +53,8 @@ pub struct Rule {
     pub capture: bool,
     /// How long that capture lasts, in milliseconds; 0 leaves it to the configuration.
     pub capture_duration: u32,
+    /// How many milliseconds from before the match belong to it; 0 leaves it to the configuration.
+    pub capture_before: u32,
     /// Exceptions, as translated into the condition.
     pub exceptions: Vec<Exception>,
     /// Event codes on which the condition can hold; all of them where nothing restricts it.

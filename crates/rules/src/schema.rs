@@ -83,6 +83,7 @@ static RULE: Shape = Shape::Mapping {
     keys: &[
         ("append", Shape::Truth),
         ("capture", Shape::Truth),
+        ("capture_before", Shape::Integer),
         ("capture_duration", Shape::Integer),
         ("condition", Shape::Text),
         ("desc", Shape::Text),
@@ -97,6 +98,7 @@ static RULE: Shape = Shape::Mapping {
             Shape::Mapping {
                 keys: &[
                     ("capture", OPERATION),
+                    ("capture_before", OPERATION),
                     ("capture_duration", OPERATION),
                     ("condition", OPERATION),
                     ("desc", OPERATION),

@@ -390,6 +390,7 @@ impl State {
         rule.skip_if_unknown = update.skip_if_unknown.unwrap_or(rule.skip_if_unknown);
         rule.capture = update.capture.unwrap_or(rule.capture);
         rule.capture_duration = update.capture_duration.unwrap_or(rule.capture_duration);
+        rule.capture_before = update.capture_before.unwrap_or(rule.capture_before);
         rule.order.visibility = number;
         Ok(())
     }

@@ -17,6 +17,7 @@ const ROWS: &[&[&str]] = &[
     &["fields", "audit"],
     &[
         "engine",
+        "flight",
         "outputs",
         "config",
         "probe",

@@ -162,6 +162,18 @@ impl<R: Read> Reader<R> {
         Self::open(input, Some(Converter::new()))
     }
 
+    /// Reads on in the middle of a capture, from the beginning of a block behind the initial state: what
+    /// [`crate::Writer::continuing`] wrote.
+    ///
+    /// # Errors
+    /// When the first bytes cannot be read.
+    pub fn continuing(input: R) -> Result<Self, Error> {
+        let mut reader = Self::before(input, Some(Converter::new()))?;
+        reader.stage = Stage::Blocks;
+        (reader.loaded, reader.events_begun) = (true, true);
+        Ok(reader)
+    }
+
     /// Begins to read; events come as recorded, with the header of format 1.2.
     ///
     /// # Errors
@@ -171,8 +183,16 @@ impl<R: Read> Reader<R> {
     }
 
     fn open(input: R, converter: Option<Converter>) -> Result<Self, Error> {
+        let mut reader = Self::before(input, converter)?;
+        reader.look()?;
+        reader.section()?;
+        Ok(reader)
+    }
+
+    /// A reader that has read nothing.
+    fn before(input: R, converter: Option<Converter>) -> Result<Self, Error> {
         let source = Source::new(input).map_err(|source| Error::Io { offset: 0, source })?;
-        let mut reader = Self {
+        Ok(Self {
             window: Window::new(source),
             order: Order::Little,
             stage: Stage::Start,
@@ -191,10 +211,7 @@ impl<R: Read> Reader<R> {
             completed: process::Completed::default(),
             name: Vec::new(),
             statistics: Statistics::default(),
-        };
-        reader.look()?;
-        reader.section()?;
-        Ok(reader)
+        })
     }
 
     /// How the input is compressed.

@@ -117,6 +117,12 @@ pub struct Capture {
     pub default_duration: u32,
     /// Zero: no limit.
     pub max_file_size_mb: u64,
+    /// Milliseconds from before the match, where the rule says nothing.
+    pub default_before: u32,
+    /// Files with the prefix of which no further one is made; zero: no limit.
+    pub max_files: u64,
+    /// Files are for sysdig 0.29.3.
+    pub sysdig_compat: bool,
 }
 
 impl Capture {
@@ -141,6 +147,9 @@ impl Capture {
             all_rules,
             default_duration: reader.number(tree, "capture.default_duration", 5000),
             max_file_size_mb: reader.number(tree, "capture.max_file_size_mb", 0),
+            default_before: reader.number(tree, "capture.default_before", 0),
+            max_files: reader.number(tree, "capture.max_files", 0),
+            sysdig_compat: reader.truth(tree, "capture.sysdig_compat", false),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What commands that match rules begin with: configuration, fields, sources, rules.
 
 use anyhow::{Result, bail};
+use config::settings::DeliveryTarget;
 use config::{Override, Settings};
 use fields::Catalogue;
 use rules::RuleSet;
@@ -58,6 +59,15 @@ impl Prepared {
             rules,
             order,
         }))
+    }
+
+    /// Leaves no output but standard output: alerts of long ago are no business of the others.
+    pub(super) fn tell_standard_output_only(&mut self) {
+        let settings = &mut self.loaded.settings;
+        let outputs = &mut settings.outputs.deliveries;
+        outputs.retain(|one| one.target == DeliveryTarget::Stdout);
+        settings.alert_grouping.enabled = false;
+        settings.alert_limits.clear();
     }
 
     /// Sends no alert anywhere, and keeps of each what the store would.

@@ -1,6 +1,7 @@
 //! Everything that is counted, put together at one moment.
 
 mod asking;
+mod flight;
 mod remembered;
 mod repeats;
 
@@ -45,6 +46,8 @@ pub(crate) struct Look<'a> {
     pub(crate) by_cpu: &'a [u64],
     /// What rules that remember hold.
     pub(crate) remembered: Vec<RuleMemory>,
+    /// What the flight recorder did, where there is one.
+    pub(crate) flight: Option<::flight::Counts>,
     /// Alerts that the store could not keep.
     pub(crate) not_kept: u64,
     /// Alerts that a line for many told, where any are grouped or limited.
@@ -588,6 +591,7 @@ fn ours(look: &Look<'_>, out: &mut Vec<Metric>) {
     let names = look.subjects.iter().map(|subject| subject.rule.as_str());
     look.costs.metrics(names, out);
     remembered(look, out);
+    flight::flight(look, out);
     out.extend(look.repeats.iter().flat_map(repeats));
     for output in look.outputs {
         let mut own = |name: &str, monotonic, value: u64, help| {

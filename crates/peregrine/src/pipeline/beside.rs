@@ -165,7 +165,10 @@ impl Worker<'_> {
             if events.is_multiple_of(256) {
                 self.judge.look_for_rules(&self.outputs);
             }
-            if !self.judge.event(&record, state, &context, &self.outputs) {
+            if !self
+                .judge
+                .event(&record, state, &context, &self.outputs, None)
+            {
                 break;
             }
         }

@@ -8,6 +8,7 @@ use outputs::{Formatter, Repeat, Route, RuleOutput, Statistics};
 use state::{Context, State};
 
 use super::compiled::RuleSubject;
+use super::flight::Flight;
 use super::identity::{Identified, Identity, Ids};
 use super::incidents::{Incidents, Scene};
 use super::keeper::{Keeper, Raised};
@@ -32,6 +33,8 @@ pub(super) struct Clerk<'c> {
     pub(super) registry: Option<&'c mut Registry>,
     /// Keeps alerts, where that is wanted.
     pub(super) keeper: Option<&'c mut Keeper>,
+    /// Saves what surrounds them, where that is wanted.
+    pub(super) flight: Option<&'c mut Flight>,
     pub(super) routes: &'c [Route],
     pub(super) outputs: &'c SharedOutputs,
     pub(super) state: &'c State,
@@ -137,6 +140,8 @@ impl Clerk<'_> {
             let at = (record.ts, self.context.number);
             registry.incidents.note(&named.identity, named.scene, at);
         }
+        let flight = self.flight.as_mut();
+        let told = flight.and_then(|f| f.alert(rule, record, self.state, self.context, line));
         let mut lines = Lines {
             rule_outputs: self.rule_outputs,
             subjects: self.subjects,
@@ -150,6 +155,7 @@ impl Clerk<'_> {
             return open;
         }
         let sent = self.outputs.read();
+        let line = told.as_deref().unwrap_or(line);
         sent.send_to(self.routes[rule], priority, line) && open
     }
 }

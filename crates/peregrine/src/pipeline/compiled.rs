@@ -10,12 +10,14 @@ use config::settings::{EngineKind, RuleMatching};
 use engine::stateful::Limits;
 use engine::{Engine, Matching};
 use fields::Environment;
+use filter::Filter;
 use jiff::tz::TimeZone;
 use live::Shortcuts;
 use outputs::{Clock, Form, Formatter, Outputs, Route, RuleOutput, Subject};
 use rules::Priority;
 use rules::stateful::RuleSchema;
 
+use super::flight::Around;
 use super::images::Images;
 use super::keeper::Kept;
 use super::repeats::RepeatRules;
@@ -90,6 +92,10 @@ pub(crate) struct Compiled {
     pub(crate) sides: Vec<(String, Engine)>,
     pub(crate) rule_outputs: Arc<Vec<RuleOutput>>,
     pub(crate) subjects: Vec<RuleSubject>,
+    /// By rule: what is to be saved of the events around its matches.
+    pub(crate) around: Vec<Option<Around>>,
+    /// What goes into the flight recorder's ring; the recorder takes it.
+    pub(crate) ring_filter: Option<Filter>,
     /// What becomes of alerts that repeat themselves.
     pub(super) repeats: RepeatRules,
     /// Whether anybody asks for alerts' ids.
@@ -104,6 +110,17 @@ pub(crate) struct Compiled {
     pub(crate) images: Images,
     /// Configuration files, then rule files.
     pub(crate) origins: (Vec<Origin>, Vec<Origin>),
+}
+
+/// The condition that the ring has.
+fn ring_filter(plan: &Plan<'_>) -> Result<Option<Filter>> {
+    let text = plan.settings.flight_recorder.filter.trim();
+    if text.is_empty() || !plan.settings.flight_recorder.enabled {
+        return Ok(None);
+    }
+    let filter = Filter::compile(text, plan.catalogue)
+        .map_err(|error| anyhow::anyhow!("flight_recorder.filter does not compile: {error}"))?;
+    Ok(Some(filter))
 }
 
 impl Compiled {
@@ -171,6 +188,8 @@ impl Compiled {
                 .collect::<Result<_>>()?,
             rule_outputs: Arc::new(rule_outputs),
             subjects: plan.rules.rules.iter().map(RuleSubject::of).collect(),
+            ring_filter: ring_filter(plan)?,
+            around: Around::of_rules(plan.rules, &settings.capture),
             repeats: RepeatRules::new(settings, &plan.rules.rules, plan.sources)?,
             names_alerts: kept.is_some() || shown,
             kept: kept.map(Arc::new),

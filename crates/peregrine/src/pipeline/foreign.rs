@@ -17,7 +17,10 @@ impl Alerting {
         plugin: u32,
     ) -> bool {
         let judge = self.others.iter_mut().find(|judge| judge.is_for(plugin));
-        judge.is_none_or(|judge| judge.event(record, state, context, &self.outputs))
+        judge.is_none_or(|judge| {
+            let flight = self.flight.as_mut();
+            judge.event(record, state, context, &self.outputs, flight)
+        })
     }
 
     /// Shows an event to what knows sessions, which looks at more than rules do.

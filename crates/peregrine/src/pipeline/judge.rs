@@ -13,6 +13,7 @@ use state::{Context, State};
 use super::Plan;
 use super::clerk::{Clerk, Registry};
 use super::compiled::{Compiled, RuleSubject};
+use super::flight::Flight;
 use super::keeper::{Keeper, Kept};
 use super::repeats::{Gate, Lines, RepeatRules};
 use super::shared::SharedOutputs;
@@ -222,6 +223,7 @@ impl Judge {
         state: &State,
         context: &Context,
         outputs: &SharedOutputs,
+        flight: Option<&mut Flight>,
     ) -> bool {
         if !self.tell(Some(record.ts), outputs) {
             return false;
@@ -274,6 +276,10 @@ impl Judge {
             let subjects = rulings.subjects.iter();
             subjects.map(|subject| subject.route(&outputs)).collect()
         });
+        rulings.engine.on_event(record.code, &view);
+        if rulings.engine.fired().is_empty() && !rulings.engine.may_advance() {
+            return true;
+        }
         let mut statistics = statistics.lock().unwrap_or_else(PoisonError::into_inner);
         let mut clerk = Clerk {
             rule_outputs: &rulings.rule_outputs,
@@ -283,12 +289,13 @@ impl Judge {
             gate: &mut rulings.gate,
             registry: rulings.names_alerts.then_some(registry),
             keeper: keeper.as_mut(),
+            flight,
             routes,
             outputs,
             state,
             context,
         };
-        for &rule in rulings.engine.on_event(record.code, &view) {
+        for &rule in rulings.engine.fired() {
             let draft = clerk.draft(rule as usize, record, &view, line);
             if !clerk.send(draft, record, &view, line) {
                 return false;

@@ -40,7 +40,11 @@ impl Alerting {
         };
         let mut times = one.times;
         self.swap_times(&mut times);
+        self.flight.iter_mut().for_each(|flight| flight.late = true);
         let outcome = self.alerts(&record, &one.state, &one.context, false);
+        self.flight
+            .iter_mut()
+            .for_each(|flight| flight.late = false);
         self.env.awaits_container.store(false, Ordering::Relaxed);
         self.swap_times(&mut times);
         !matches!(outcome, Outcome::Closed)

@@ -100,6 +100,7 @@ pub(super) struct Gate {
     pub(super) throttle: Throttle,
     groups: Option<Box<Groups>>,
     limits: Option<Box<Limits>>,
+    due: u64,
 }
 
 /// What lines for many alerts are made and sent with.
@@ -121,6 +122,7 @@ impl Gate {
             throttle: Throttle::new(settings.outputs.throttle),
             groups: groups.map(|(rules, most)| Box::new(Groups::new(Arc::clone(rules), *most))),
             limits: limits.map(|rules| Box::new(Limits::new(rules))),
+            due: u64::MAX,
         }
     }
 
@@ -141,21 +143,16 @@ impl Gate {
         };
     }
 
-    /// Time of events at which there is something to tell.
+    /// Time of events at which there is something to tell. Asked for every event.
     #[inline]
     pub(super) fn due(&self) -> u64 {
-        if self.is_set() {
-            self.next_end()
-        } else {
-            u64::MAX
-        }
+        self.due
     }
 
-    #[cold]
-    fn next_end(&self) -> u64 {
+    fn settle(&mut self) {
         let groups = self.groups.as_ref().map_or(u64::MAX, |groups| groups.due());
         let limits = self.limits.as_ref().map_or(u64::MAX, |limits| limits.due());
-        groups.min(limits)
+        self.due = groups.min(limits);
     }
 
     /// What an alert is known by, where such alerts are grouped.
@@ -171,27 +168,38 @@ impl Gate {
     /// Whether an alert goes out by itself. False besides when nobody reads the lines any more.
     pub(super) fn lets_pass(
         &mut self,
-        (rule, repeat): (usize, Option<Repeat>),
+        alert: (usize, Option<Repeat>),
         time: u64,
         lines: &mut Lines<'_>,
     ) -> (bool, bool) {
         let open = self.tell(Some(time), lines);
+        let (passes, still) = self.decide(alert, time, lines);
+        self.settle();
+        (passes, open && still)
+    }
+
+    fn decide(
+        &mut self,
+        (rule, repeat): (usize, Option<Repeat>),
+        time: u64,
+        lines: &mut Lines<'_>,
+    ) -> (bool, bool) {
         if let (Some(groups), Some(repeat)) = (&mut self.groups, &repeat)
             && groups.joins(repeat, rule, time)
         {
             lines.statistics.repeats.grouped += 1;
-            return (false, open);
+            return (false, true);
         }
         if let Some(limits) = &mut self.limits
             && !limits.lets_pass(rule, time)
         {
             lines.statistics.repeats.limited += 1;
-            return (false, open);
+            return (false, true);
         }
         if !self.throttle.lets_pass(time) {
-            return (false, open);
+            return (false, true);
         }
-        let mut open = open;
+        let mut open = true;
         if let (Some(groups), Some(repeat)) = (&mut self.groups, repeat) {
             if !groups.has_room() {
                 lines.statistics.repeats.crowded += 1;
@@ -234,6 +242,7 @@ impl Gate {
                 open &= lines.held(&held, rate);
             }
         }
+        self.settle();
         open
     }
 }

@@ -13,6 +13,8 @@ use rules::Priority;
 use state::State;
 
 use super::Alerting;
+use super::flight::Flight;
+use super::images::Images;
 use super::keeper::Keeper;
 use crate::daemon::board::Board;
 use crate::daemon::notify::Supervisor;
@@ -101,9 +103,25 @@ impl Alerting {
         }
     }
 
+    /// Has the kernel side leave out what no rule reads. Plugins may look at every event, and so may
+    /// what knows sessions and who reads a capture that is written: then nothing is left out.
+    pub(super) fn leave_out(&mut self) {
+        let others_look = self.sessions.is_some()
+            || self.tape.is_some()
+            || self.flight.is_some()
+            || !self.running.is_empty()
+            || !self.others.is_empty();
+        if others_look {
+            self.compiled.wanted.filters = probe::Filters::default();
+            self.compiled.images = Images::default();
+        }
+        self.upkeep.wanted = Some(self.compiled.wanted.clone());
+    }
+
     /// Does what is due.
     pub(super) fn keep_up(&mut self, state: &State) {
         self.upkeep.supervisor.alive();
+        self.hear_flight();
         if let Some(outcome) = self.upkeep.reloads.as_ref().and_then(|slot| slot.take()) {
             self.reload(outcome);
         }
@@ -149,6 +167,7 @@ impl Alerting {
             costs: &self.costs,
             by_cpu: &self.by_cpu,
             remembered: self.compiled.engine.remembered().collect(),
+            flight: self.flight.as_ref().map(Flight::counts),
             not_kept: self.keeper.as_ref().map_or(0, Keeper::missed),
             plugins: self.guests.metrics(),
             repeats: self.gate.is_set().then_some(statistics.repeats),
@@ -202,7 +221,13 @@ impl Alerting {
         }
     }
 
-    fn internal(&mut self, rule: &str, priority: Priority, text: &str, fields: &[(&str, String)]) {
+    pub(super) fn internal(
+        &mut self,
+        rule: &str,
+        priority: Priority,
+        text: &str,
+        fields: &[(&str, String)],
+    ) {
         let internal = Internal {
             time: clock::now(),
             priority,

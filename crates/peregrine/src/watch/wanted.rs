@@ -38,7 +38,10 @@ impl Wanted {
         let ours = || running().filter(|rule| rule.source == "syscall");
         let of_rules = ours().fold(CodeSet::EMPTY, |set, rule| set.or(&rule.syscall_codes));
         let base = &settings.base_syscalls;
-        let calls = select(&of_rules, base);
+        let mut calls = select(&of_rules, base);
+        if settings.flight_recorder.enabled {
+            calls = calls.or(&for_the_ring(&settings.flight_recorder.events));
+        }
         let blind = names(&of_rules.minus(&calls));
         // A rule without event types concerns all of them, but not for its sake alone is every
         // switch of the scheduler recorded.
@@ -87,6 +90,11 @@ impl Wanted {
         names(&self.calls.minus(&loaded.calls))
     }
 
+    /// Names of the system calls.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        names(&self.calls)
+    }
+
     /// As the probe wants them.
     pub(crate) fn syscalls(&self) -> Syscalls {
         Syscalls::from_codes(self.calls.iter())
@@ -126,8 +134,26 @@ fn select(of_rules: &CodeSet, base: &BaseSyscalls) -> CodeSet {
     selected
 }
 
+/// What is captured though no rule asks for it, so that the flight recorder has it.
+fn for_the_ring(events: &[String]) -> CodeSet {
+    let mut set = CodeSet::EMPTY;
+    for name in events {
+        let found = match name.as_str() {
+            "all" => Wanted::everything().calls,
+            name => named(name),
+        };
+        if found.is_empty() {
+            log::warning(&format!(
+                "flight_recorder.events: '{name}' is no system call; it is left out"
+            ));
+        }
+        set = set.or(&found);
+    }
+    set
+}
+
 /// Codes of a name in a configuration: of a system call, or of the event type it comes as.
-fn named(name: &str) -> CodeSet {
+pub(crate) fn named(name: &str) -> CodeSet {
     let by_name = SYSCALL_NAMES
         .iter()
         .position(|n| *n == name && !n.is_empty());
@@ -244,7 +270,8 @@ fn repaired(selected: &CodeSet) -> CodeSet {
     set
 }
 
-fn names(set: &CodeSet) -> Vec<&'static str> {
+/// Names of system calls by their codes.
+pub(crate) fn names(set: &CodeSet) -> Vec<&'static str> {
     set.iter()
         .filter(|code| X86_64_SYSCALLS.iter().any(|call| call.code == *code))
         .filter_map(|code| SYSCALL_NAMES.get(usize::from(code)).copied())

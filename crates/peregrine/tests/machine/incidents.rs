@@ -130,6 +130,62 @@ fn what_belongs_together_is_found_live_and_in_a_capture() {
     );
 }
 
+/// Nothing more happens to a rule: the clock ends its group, and its line comes while the program runs.
+#[test]
+fn a_group_is_told_while_nothing_more_happens() {
+    let Some(_one) = live() else { return };
+    let place = Place::new();
+    let rules = format!(
+        r#"
+- rule: Touched
+  desc: A file of the test is opened.
+  condition: evt.type in (open, openat, openat2) and fd.name startswith "{}/secret"
+  output: "%proc.name opened %fd.name"
+  priority: WARNING
+"#,
+        place.dir().display()
+    );
+    place.write("secret", b"x");
+    let mut watch = Watch::start(
+        &place,
+        &rules,
+        &[
+            "-o",
+            "alert_grouping.enabled=true",
+            "-o",
+            "alert_grouping.window=1s",
+            "-o",
+            "alert_grouping.fields[]=proc.name",
+            // By these the test sees how far the program is.
+            "-o",
+            "alert_grouping.alerts[]={match: {rules: [Milestone]}, enabled: false}",
+        ],
+    );
+    let secret = place.path("secret").display().to_string();
+    let status = Command::new("sh")
+        .args([
+            "-c",
+            "for n in 1 2 3 4 5 6 7 8 9; do cat \"$0\" >/dev/null; done",
+            &secret,
+        ])
+        .status();
+    assert!(status.unwrap().success());
+    let until = Instant::now() + Duration::from_secs(60);
+    let sum = |alerts: &[Value]| -> u64 {
+        let more = |alert: &Value| alert["output_fields"]["group.more"].as_u64();
+        alerts.iter().map(|alert| more(alert).unwrap_or(1)).sum()
+    };
+    // A busy machine may need more than one window for nine of them.
+    while sum(&watch.alerts()) < 9 {
+        assert!(Instant::now() < until, "{:#?}", watch.alerts());
+        watch.milestone();
+    }
+    let (alerts, said, status) = watch.stop();
+    assert!(status.success(), "{said}");
+    assert_eq!(sum(&alerts), 9, "{alerts:#?}");
+    assert!(alerts.iter().all(|alert| alert["rule"] == "Touched"));
+}
+
 fn texts_of(all: &Value) -> Vec<String> {
     let all = all.as_array().into_iter().flatten();
     all.map(|one| one.as_str().unwrap_or_default().to_owned())

@@ -10,6 +10,7 @@ mod agreement;
 mod alerts;
 mod ending;
 mod filters;
+mod flight;
 mod hostile;
 mod incidents;
 mod recording;

@@ -281,6 +281,7 @@ impl<'c> Compiler<'c, '_> {
             enabled: definition.enabled,
             capture: definition.capture,
             capture_duration: definition.capture_duration,
+            capture_before: definition.capture_before,
             exceptions: exceptions(definition),
             event_codes: CodeSet::EMPTY,
             syscall_codes: CodeSet::EMPTY,

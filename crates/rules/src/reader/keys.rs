@@ -35,6 +35,7 @@ pub(super) const RULE: &[&str] = &[
     "skip-if-unknown-filter",
     "capture",
     "capture_duration",
+    "capture_before",
     "append",
     "override",
     // Tests of the rule; nothing here reads them.
@@ -67,6 +68,7 @@ pub(super) const RULE_REPLACES: &[&str] = &[
     "skip-if-unknown-filter",
     "capture",
     "capture_duration",
+    "capture_before",
     "sequence",
     "threshold",
     "first_seen",

@@ -71,6 +71,7 @@ impl Reader<'_, '_> {
                 .unwrap_or(false),
             capture: self.boolean(item, "capture", context)?.unwrap_or(false),
             capture_duration: self.number(item, "capture_duration", context)?.unwrap_or(0),
+            capture_before: self.number(item, "capture_before", context)?.unwrap_or(0),
             tags: self.tags(item, context)?.unwrap_or_default(),
             exceptions: self.exceptions(item, context, false)?.unwrap_or_default(),
             stateful,
@@ -168,6 +169,7 @@ impl Reader<'_, '_> {
                 "capture_duration" => {
                     update.capture_duration = self.number(item, key, context)?;
                 }
+                "capture_before" => update.capture_before = self.number(item, key, context)?,
                 _ => {}
             }
         }

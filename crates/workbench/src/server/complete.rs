@@ -23,7 +23,7 @@ const LIST: u8 = 18;
 const MACRO: u8 = 21;
 
 /// Keys of items, and what they are for.
-const KEYS: [(&str, &str); 32] = [
+const KEYS: [(&str, &str); 33] = [
     ("rule", "a condition with an output"),
     ("macro", "a condition that has a name"),
     ("list", "values that have a name"),
@@ -44,6 +44,7 @@ const KEYS: [(&str, &str); 32] = [
     ),
     ("capture", "whether a match starts a capture"),
     ("capture_duration", "milliseconds of that capture"),
+    ("capture_before", "milliseconds from before the match"),
     ("tests", "tests of the rule"),
     ("sequence", "events in order"),
     ("threshold", "many events in a window"),

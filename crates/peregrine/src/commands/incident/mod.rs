@@ -1,9 +1,10 @@
 //! `peregrine incident`: what belongs to an alert, in one picture.
 //!
 //! Alerts come from the store on this machine, or are raised anew from a capture ([`capture`]), which also tells what
-//! the processes did besides. [`report`] puts processes, files and connections together, [`text`] and [`json`] show it.
+//! the processes did besides. [`report`] puts processes, files and connections together, [`text`] (with [`folding`]) and [`json`] show it.
 
 mod capture;
+mod folding;
 mod json;
 mod report;
 mod text;

@@ -1,6 +1,6 @@
 //! An incident on a terminal. Names come from whoever is watched: none of them can steer the terminal or forge a line.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use filter::render::sanitize;
 use jiff::Timestamp;
@@ -9,6 +9,7 @@ use outputs::time::span;
 use rules::Priority;
 use store::{Alert, Incident, Thing};
 
+use super::folding::{Tree, alike, runs};
 use super::report::{Deed, Node, Report};
 use crate::pipeline::incidents::ProcessKey;
 use crate::pipeline::summary::{grouped, plural};
@@ -203,30 +204,28 @@ impl Page {
             return;
         }
         self.title("Processes");
-        let (tops, children) = report.tree();
+        let tree = Tree::of(report);
         let mut drawn = 0;
-        // Prefix of its line, prefix of those below, process, and how many are like it.
-        let mut next: Vec<(String, String, &Node, usize)> = Vec::new();
-        let tops = folded(&tops, &children);
-        for (node, alike) in tops.into_iter().rev() {
-            next.push(("  ".to_owned(), "  ".to_owned(), node, alike));
+        // Prefix of its line, prefix of those below, and the processes that are one line.
+        let mut next: Vec<(String, String, Vec<&Node>)> = Vec::new();
+        for alike in tree.folded(&tree.tops).into_iter().rev() {
+            next.push(("  ".to_owned(), "  ".to_owned(), alike));
         }
-        while let Some((own, below, node, alike)) = next.pop() {
+        while let Some((own, below, alike)) = next.pop() {
             if drawn >= PROCESSES {
-                let rest = report.processes.len().saturating_sub(drawn) as u64;
-                self.line(&format!("  … {} more", grouped(rest)));
+                self.line(&format!(
+                    "  … {} more lines",
+                    grouped(next.len() as u64 + 1)
+                ));
                 break;
             }
             drawn += 1;
-            let text = self.process(report, node, alike);
+            let text = self.process(report, &alike);
             self.line(&format!("{own}{text}"));
-            let inside = children
-                .get(&node.key)
-                .map(Vec::as_slice)
-                .unwrap_or_default();
-            let inside = folded(inside, &children);
+            let inside = alike.first().and_then(|node| tree.children.get(&node.key));
+            let inside = tree.folded(inside.map(Vec::as_slice).unwrap_or_default());
             let last = inside.len();
-            for (n, (child, alike)) in inside.into_iter().enumerate().rev() {
+            for (n, alike) in inside.into_iter().enumerate().rev() {
                 let deep = below.chars().count() > 3 * DEPTH;
                 let (branch, stem) = match (deep, n + 1 == last) {
                     (true, _) => ("", ""),
@@ -234,12 +233,16 @@ impl Page {
                     (false, false) => ("├─ ", "│  "),
                 };
                 let lines = (format!("{below}{branch}"), format!("{below}{stem}"));
-                next.push((lines.0, lines.1, child, alike));
+                next.push((lines.0, lines.1, alike));
             }
         }
     }
 
-    fn process(&self, report: &Report, node: &Node, alike: usize) -> String {
+    /// Processes that are one line; the first of them stands for all.
+    fn process(&self, report: &Report, alike: &[&Node]) -> String {
+        let [node, ..] = alike else {
+            return String::new();
+        };
         let (name, command) = node.images.last().map_or(("?", ""), |(n, c)| (n, c));
         let mut text = self.bold(&clean(name, 64));
         text.push_str(&format!(" ({})", node.key.0));
@@ -270,35 +273,48 @@ impl Page {
         if !before.is_empty() {
             text.push_str(&self.painted("2", &format!("  before: {}", before.join(", "))));
         }
-        if alike > 1 {
-            text.push_str(&format!("  and {} more like it", grouped(alike as u64 - 1)));
-        }
-        if !node.alerts.is_empty() {
-            let count = node.alerts.len() as u64;
-            let of = node.alerts.iter().filter_map(|at| report.alerts.get(*at));
-            let worst = of.map(|alert| alert.priority).min().unwrap_or(u8::MAX);
-            let worst = self.priority(worst, 0);
+        if alike.len() > 1 {
             text.push_str(&format!(
-                "  ◄ {} alert{}, {worst}",
+                "  and {} more like it",
+                grouped(alike.len() as u64 - 1)
+            ));
+        }
+        let of = alike.iter().flat_map(|node| &node.alerts);
+        let of: Vec<u8> = of
+            .filter_map(|at| report.alerts.get(*at))
+            .map(|alert| alert.priority)
+            .collect();
+        if let Some(worst) = of.iter().min() {
+            let count = of.len() as u64;
+            text.push_str(&format!(
+                "  ◄ {} alert{}, {}",
                 grouped(count),
-                plural(count)
+                plural(count),
+                self.priority(*worst, 0)
             ));
         }
         text
     }
 
     fn things(&mut self, report: &Report, thing: Thing, title: &str) {
-        let all: Vec<&Deed> = report.of_kind(thing).collect();
+        let mut all: Vec<(&Deed, u64, u64)> = report
+            .of_kind(thing)
+            .map(|deed| (deed, deed.times, 1))
+            .collect();
+        // Where there are few, each has its own time.
+        if all.len() > THINGS {
+            all = alike(report, report.of_kind(thing));
+        }
         if all.is_empty() {
             return;
         }
         self.title(title);
-        for deed in all.iter().take(THINGS) {
-            let times = match deed.times {
+        for (deed, times, processes) in all.iter().take(THINGS) {
+            let times = match *times {
                 1 => String::new(),
                 times => format!(", {} times", grouped(times)),
             };
-            let who = who(report, deed.process);
+            let who = among(report, deed.process, *processes);
             self.line(&format!(
                 "  {}  {:9}  {}  {}",
                 self.time(deed.first),
@@ -355,8 +371,16 @@ impl Page {
             self.bold(&clean(&first.rule, 120))
         );
         self.line(&head);
+        let processes: HashSet<ProcessKey> = run
+            .iter()
+            .filter_map(|alert| alert.processes.first())
+            .map(super::report::key)
+            .collect();
         let who = first.processes.first().map(super::report::key);
-        let who = who.map_or_else(|| clean(&first.source, 32), |who| self::who(report, who));
+        let who = who.map_or_else(
+            || clean(&first.source, 32),
+            |who| among(report, who, processes.len() as u64),
+        );
         self.line(&format!("      {}", clean(&first.text, MESSAGE)));
         let id = format!("      {who}, alert {}", clean(&first.alert_id, 16));
         let id = self.painted("2", &id);
@@ -373,28 +397,12 @@ impl Page {
     }
 }
 
-/// Neighbours of the same rule and process.
-fn runs(alerts: &[Alert]) -> Vec<&[Alert]> {
-    alerts
-        .chunk_by(|a, b| {
-            a.rule == b.rule
-                && a.processes.first().map(super::report::key)
-                    == b.processes.first().map(super::report::key)
-        })
-        .collect()
-}
-
-/// Neighbours without alerts and children that ran the same are one line.
-fn folded<'n>(
-    nodes: &[&'n Node],
-    children: &HashMap<ProcessKey, Vec<&'n Node>>,
-) -> Vec<(&'n Node, usize)> {
-    let plain =
-        |node: &Node| node.alerts.is_empty() && children.get(&node.key).is_none_or(Vec::is_empty);
-    let groups = nodes.chunk_by(|a, b| plain(a) && plain(b) && a.images == b.images);
-    groups
-        .filter_map(|group| Some((*group.first()?, group.len())))
-        .collect()
+fn among(report: &Report, first: ProcessKey, processes: u64) -> String {
+    let who = who(report, first);
+    match processes {
+        0 | 1 => who,
+        more => format!("{who} and {} more", grouped(more - 1)),
+    }
 }
 
 fn who(report: &Report, key: ProcessKey) -> String {
