@@ -97,7 +97,9 @@ pub fn record(program: &Path, cases: &[Case], file: &Path) -> Result<Vec<bool>> 
     let folder = tempfile::tempdir()?;
     let raw = folder.path().join("raw.scap");
     let mut recorder = Command::new(program)
-        .args(["record", "-q", "-o"])
+        .args(["record", "-q", "--identify", "-o"])
+        .arg("container_metadata.wait_ms=2000")
+        .arg("-o")
         .arg(format!(
             "engine.modern_ebpf.buf_size_preset={}",
             monitor::BUFFERS

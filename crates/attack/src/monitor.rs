@@ -42,7 +42,7 @@ pub const BUFFERS: u8 = 7;
 /// Every rule is on, all that match fire, and each alert carries its case's token.
 fn prepare(plan: &Plan, folder: &Path) -> Result<Vec<PathBuf>> {
     let configuration = format!(
-        "rules_files: []\nstateful: {{first_seen_file: ''}}\njson_output: true\nrule_matching: all\npriority: debug\nbuffered_outputs: false\n\
+        "rules_files: []\nstateful: {{first_seen_file: ''}}\ncontainer_metadata: {{wait_ms: 2000}}\njson_output: true\nrule_matching: all\npriority: debug\nbuffered_outputs: false\n\
          engine:\n  kind: modern_ebpf\n  modern_ebpf:\n    buf_size_preset: {BUFFERS}\nstdout_output:\n  enabled: true\nsyslog_output:\n  enabled: false\n\
          rules:\n  - enable:\n      rule: \"*\"\n\
          append_output:\n  - match:\n      source: syscall\n    extra_fields:\n      - case: \"%proc.env[{CASE_VARIABLE}]\"\n  \

@@ -65,6 +65,10 @@ pub fn parameters(field: &FieldDef, code: EventCode) -> u32 {
                     matches!(param.name, "flags" | "mode" | "creat_flags")
                 })
         }
+        Id::DnsQuery => {
+            let fd = info.fd_param.map_or(0, |at| 1 << at);
+            result | fd | of(info, |param| is_path(param.ty) || param.name == "data")
+        }
         _ if field.lifetime != Lifetime::Event && id.row().class != Class::Descriptor => 0,
         _ => match id.row().class {
             Class::Process | Class::User | Class::Group | Class::Container => 0,

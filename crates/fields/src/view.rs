@@ -7,7 +7,7 @@ use bumpalo::Bump;
 use event::{Record, Source};
 use filter::{FieldRef, FieldSource, Keep, Purpose, Value};
 use jiff::tz::TimeZone;
-use state::{Container, Context, Descriptor, Metadata, Pending, State, Thread, ThreadIx};
+use state::{Container, Context, Descriptor, Metadata, Pending, Program, State, Thread, ThreadIx};
 
 use crate::extract;
 
@@ -40,7 +40,7 @@ pub struct Environment {
     pub previous_event: Option<u64>,
     /// How often `util.cnt` was read.
     pub reads: AtomicU64,
-    /// Something was asked of a container of which nothing is known yet, but will be.
+    /// Something was asked of a container, or of a program's file, that is not known yet, but will be.
     pub awaits_container: AtomicBool,
     /// Names for addresses.
     pub resolver: Option<Box<dyn Resolver + Send + Sync>>,
@@ -169,6 +169,15 @@ impl<'a> EventView<'a> {
         found
     }
 
+    /// What the file is that the event's program was loaded from.
+    pub(crate) fn program(&self) -> Option<Program<'a>> {
+        let program = self.state.program(self.thread()?);
+        if matches!(program, Program::Pending) {
+            self.await_container();
+        }
+        Some(program)
+    }
+
     /// Notes that something was asked that is not known yet.
     pub(crate) fn await_container(&self) {
         self.env.awaits_container.store(true, Ordering::Relaxed);
@@ -195,7 +204,10 @@ fn keep_of(state: &State, context: &Context, ix: ThreadIx) -> Option<Keep> {
     let thread = state.thread(ix);
     // The container that an event brings along is not the thread's; and as long as something is on
     // its way, each event that asks for it has to be seen to ask.
-    if context.container.is_some() || state.awaits_container_of(thread) {
+    if context.container.is_some()
+        || state.awaits_container_of(thread)
+        || state.awaits_program_of(thread)
+    {
         return None;
     }
     Some(Keep {

@@ -8,11 +8,13 @@ use crate::compile_error::{
     CompileError, CompileErrorKind as Kind, TypeText, Warning, WarningKind,
 };
 use crate::constant::{self, Constant, Family};
+use crate::domain;
 use crate::operator::{Function, Modifier, Operator};
 use crate::pattern::Pattern;
 use crate::schema::{FieldDef, Quantifier, Schema};
 use crate::span::{SourceId, Span};
 use crate::term::{Fault, FieldCache, Term, TermCompiler, Typed};
+use crate::value::Type;
 
 /// What a test does with one value and one constant. Spellings of the same are one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -283,6 +285,11 @@ impl<'c> CheckCompiler<'c> {
             (Operator::Regex, Constant::Bytes(bytes)) => Pattern::new(&bytes)
                 .map(|pattern| Constant::Pattern(Arc::new(pattern)))
                 .map_err(|reason| Kind::Regex { reason }),
+            (operator, Constant::Bytes(bytes))
+                if left.ty == Type::Domain && operator != Operator::PMatch =>
+            {
+                Ok(domain_constant(operator, &bytes))
+            }
             (_, constant) => Ok(constant),
         }
     }
@@ -316,6 +323,21 @@ impl<'c> CheckCompiler<'c> {
                 value: value.into_owned(),
             });
         }
+    }
+}
+
+/// What a domain's names are compared with: whole names and what lies below them by equality and
+/// membership, texts otherwise. Names are in lower case, so constants are.
+fn domain_constant(operator: Operator, bytes: &[u8]) -> Constant {
+    let names = operator.is_equality()
+        || matches!(
+            operator,
+            Operator::NotEqual | Operator::In | Operator::Intersects
+        );
+    if names {
+        Constant::Domain(domain::normal(bytes))
+    } else {
+        Constant::Bytes(bytes.to_ascii_lowercase().into())
     }
 }
 

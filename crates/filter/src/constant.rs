@@ -34,7 +34,7 @@ pub(crate) enum Family {
 impl Family {
     pub(crate) const fn of(ty: Type) -> Self {
         match ty {
-            Type::CharBuf | Type::FsPath | Type::FsRelPath => Self::Text,
+            Type::CharBuf | Type::Domain | Type::FsPath | Type::FsRelPath => Self::Text,
             Type::ByteBuf => Self::Buffer,
             Type::Int8 => Self::Signed(8),
             Type::Int16 => Self::Signed(16),
@@ -91,6 +91,8 @@ impl Network {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Constant {
     Bytes(Box<[u8]>),
+    /// As [`crate::domain::normal`] has it.
+    Domain(Box<[u8]>),
     Signed(i64),
     Unsigned(u64),
     /// Doubles are compared with whole numbers only.
@@ -106,7 +108,9 @@ impl Constant {
     /// kind; what has no order of its own goes by its text.
     pub(crate) fn order(&self, other: &Self) -> Ordering {
         match (self, other) {
-            (Self::Bytes(own), Self::Bytes(other)) => own.cmp(other),
+            (Self::Bytes(own), Self::Bytes(other)) | (Self::Domain(own), Self::Domain(other)) => {
+                own.cmp(other)
+            }
             (Self::Signed(own), Self::Signed(other)) => own.cmp(other),
             (Self::Unsigned(own), Self::Unsigned(other)) => own.cmp(other),
             (Self::Double(own), Self::Double(other)) => own.cmp(other),

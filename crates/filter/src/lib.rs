@@ -92,6 +92,7 @@ pub mod ast;
 mod compile;
 pub mod compile_error;
 mod constant;
+pub mod domain;
 mod dynamic;
 pub mod error;
 mod evaluate;

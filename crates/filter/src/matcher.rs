@@ -12,6 +12,7 @@ use memchr::memmem::Finder;
 
 use crate::compile::{Relation, Test};
 use crate::constant::{Constant, Network};
+use crate::domain::DomainSet;
 use crate::glob::Glob;
 use crate::operator::Modifier;
 use crate::pathmatch::PathPrefixes;
@@ -129,6 +130,7 @@ pub(crate) enum Matcher {
     Never,
     Text(Order, Box<[u8]>),
     TextIn(TextSet),
+    Domains(DomainSet),
     Prefix(Box<[u8]>),
     Suffix(Box<[u8]>),
     Contains(Box<Finder<'static>>),
@@ -195,6 +197,13 @@ impl Matcher {
                 Relation::IGlob => Self::Glob(Box::new(Glob::new(bytes, true))),
                 _ => Self::Glob(Box::new(Glob::new(bytes, false))),
             },
+            (Constant::Domain(name), Some(order)) => {
+                let names = Self::Domains(DomainSet::new([name.clone()]));
+                match order {
+                    Order::NotEqual => Self::Not(Box::new(names)),
+                    _ => names,
+                }
+            }
             (Constant::Pattern(pattern), _) => Self::Regex(Arc::clone(pattern)),
             (Constant::Signed(number), Some(order)) => Self::Signed(order, *number),
             (Constant::Unsigned(number), Some(order)) => Self::Unsigned(order, *number),
@@ -221,6 +230,12 @@ impl Matcher {
                 Constant::Bytes(bytes) => Some(bytes.clone()),
                 _ => None,
             }))),
+            [Constant::Domain(_), ..] => {
+                Self::Domains(DomainSet::new(all(constants, |c| match c {
+                    Constant::Domain(name) => Some(name.clone()),
+                    _ => None,
+                })))
+            }
             [Constant::Signed(_), ..] => {
                 Self::SignedIn(SortedSet::new(constants.iter().filter_map(|c| match c {
                     Constant::Signed(number) => Some(*number),
@@ -272,6 +287,7 @@ impl Matcher {
             (Self::Text(Order::Equal, own), Value::Bytes(bytes)) => **own == **bytes,
             (Self::Text(order, own), Value::Bytes(bytes)) => order.holds(*bytes, &**own),
             (Self::TextIn(set), Value::Bytes(bytes)) => set.has(bytes),
+            (Self::Domains(set), Value::Bytes(bytes)) => set.has(bytes),
             (Self::Prefix(own), Value::Bytes(bytes)) => bytes.starts_with(own),
             (Self::Suffix(own), Value::Bytes(bytes)) => bytes.ends_with(own),
             (Self::Contains(finder), Value::Bytes(bytes)) => finder.find(bytes).is_some(),

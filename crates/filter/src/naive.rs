@@ -298,6 +298,7 @@ impl<S: FieldSource> Naive<'_, S> {
             (Operator::Regex, Owned::Bytes(value)) => {
                 Pattern::new(bytes).is_ok_and(|pattern| pattern.matches(value, &Bump::new()))
             }
+            (_, Owned::Bytes(value)) if ty == Type::Domain => domain(operator, value, bytes),
             (Operator::BContains | Operator::BStartsWith, _) => {
                 let digits = String::from_utf8_lossy(bytes).into_owned();
                 let decoded: Vec<u8> = (0..digits.len() / 2)
@@ -316,10 +317,38 @@ impl<S: FieldSource> Naive<'_, S> {
                 Ok(Constant::Bool(own)) => compare(operator, left, &Owned::Bool(own)),
                 Ok(Constant::Bytes(own)) => compare(operator, left, &Owned::Bytes(own.to_vec())),
                 Ok(Constant::Address(own)) => compare(operator, left, &Owned::Ip(own)),
-                Ok(Constant::Pattern(_)) | Err(_) => false,
+                Ok(Constant::Pattern(_) | Constant::Domain(_)) | Err(_) => false,
             },
         }
     }
+}
+
+/// A name against a constant: with a dot before it, the constant stands for all below it as well.
+fn domain(operator: Operator, value: &[u8], constant: &[u8]) -> bool {
+    let ended = |name: &[u8]| {
+        let mut name = name.to_ascii_lowercase();
+        if name.len() > 1 && name != b".." {
+            name.pop_if(|last| *last == b'.');
+        }
+        name
+    };
+    if !matches!(
+        operator,
+        Operator::Equal
+            | Operator::DoubleEqual
+            | Operator::NotEqual
+            | Operator::In
+            | Operator::Intersects
+    ) {
+        let constant = Owned::Bytes(constant.to_ascii_lowercase());
+        return compare(operator, &Owned::Bytes(value.to_vec()), &constant);
+    }
+    let (value, constant) = (ended(value), ended(constant));
+    let same = match constant.strip_prefix(b".") {
+        Some(above) if !above.is_empty() => value == above || value.ends_with(&constant),
+        _ => value == constant,
+    };
+    same != (operator == Operator::NotEqual)
 }
 
 fn compare(operator: Operator, left: &Owned, right: &Owned) -> bool {

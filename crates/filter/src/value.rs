@@ -15,6 +15,8 @@ pub enum Type {
     Uint32,
     Uint64,
     CharBuf,
+    /// A name of the domain name system, in lower case: see [`crate::domain`].
+    Domain,
     ByteBuf,
     Errno,
     Fd,
@@ -64,6 +66,7 @@ impl Type {
             Self::Uint32 => "UINT32",
             Self::Uint64 => "UINT64",
             Self::CharBuf => "CHARBUF",
+            Self::Domain => "DOMAIN",
             Self::ByteBuf => "BYTEBUF",
             Self::Errno => "ERRNO",
             Self::Fd => "FD",

@@ -47,6 +47,18 @@ fn constant(ty: Type) -> BoxedStrategy<String> {
     };
     match ty {
         Type::CharBuf | Type::FsPath => words().boxed(),
+        Type::Domain => pick(&[
+            "example.com",
+            ".example.com",
+            ".Example.com.",
+            "www.example.com",
+            ".com",
+            ".",
+            "com",
+            "exam",
+            "*.com",
+            "''",
+        ]),
         Type::ByteBuf => pick(&["hello", "ell", "h", "''", "\"\\xff\"", "6865"]),
         Type::Bool => pick(&["true", "false"]),
         Type::IpAddr => pick(&["142.251.111.147", "10.0.0.1", "::1", "2001:4860:4860::8888"]),
@@ -118,7 +130,7 @@ fn left() -> BoxedStrategy<(String, Type, bool)> {
 
 fn operators(ty: Type) -> Vec<&'static str> {
     match ty {
-        Type::CharBuf | Type::FsPath => vec![
+        Type::CharBuf | Type::FsPath | Type::Domain => vec![
             "=",
             "==",
             "!=",
@@ -245,6 +257,19 @@ fn held(ty: Type) -> BoxedStrategy<Held> {
             1 => Just(Held::Bytes(vec![0xff])),
             1 => any::<Vec<u8>>().prop_map(Held::Bytes),
         ]
+        .boxed(),
+        Type::Domain => proptest::sample::select(vec![
+            "example.com",
+            "www.example.com",
+            "WWW.Example.COM",
+            "a.b.www.example.com.",
+            "badexample.com",
+            "com",
+            ".",
+            "",
+            "..",
+        ])
+        .prop_map(|text| Held::Bytes(text.as_bytes().to_vec()))
         .boxed(),
         Type::Bool => any::<bool>().prop_map(Held::Bool).boxed(),
         Type::IpAddr | Type::IpNet => proptest::sample::select(ips.to_vec())

@@ -127,6 +127,10 @@ pub(crate) struct Record {
     /// Leave environments of processes out
     #[arg(long)]
     pub(crate) redact_env: bool,
+    /// Find out what each program's file is (digest, package) and keep messages of name servers whole, for
+    /// rules that ask
+    #[arg(long)]
+    pub(crate) identify: bool,
     /// Write what sysdig 0.29.3 understands
     #[arg(long)]
     pub(crate) compat: bool,

@@ -209,6 +209,9 @@ pub(crate) fn drive<S: Source>(
         if state.has_sightings() {
             source.sighted(state.take_sightings());
         }
+        if state.has_program_questions() {
+            source.asked(state.take_program_questions());
+        }
         stride += 1;
         if stride >= STRIDE || (live && time >= look) {
             stride = 0;
@@ -280,7 +283,7 @@ fn timed(
 #[cold]
 fn between(
     source: &mut impl Source,
-    state: &State,
+    state: &mut State,
     work: &mut impl Work,
     signals: &Signals,
     idle: bool,
@@ -304,6 +307,7 @@ fn between(
     work.source_trouble(source.trouble());
     let goes_on = work.between(idle, state);
     if let Some(wanted) = work.wanted() {
+        state.name_addresses(wanted.names);
         source.want(&wanted);
     }
     let images = work.images();

@@ -218,7 +218,14 @@ fn listings(flags: &Flags, catalogue: &Catalogue, sources: &Sources) -> Result<O
         );
     }
     let form = form(flags)?;
-    let list = sources::listing::fields(catalogue, sources, source, form, flags.names_only);
+    let list = sources::listing::fields(
+        catalogue,
+        sources,
+        source,
+        form,
+        flags.names_only,
+        sources::listing::Reader::Falco,
+    );
     Ok(Some(list))
 }
 

@@ -143,6 +143,7 @@ pub(crate) fn serve<S: Source>(
     let router = std::mem::take(&mut company.router);
     let (beside, mut judges) = alerts.join(plan, company);
     let mut state = State::new(state_options(settings));
+    state.name_addresses(alerts.compiled.wanted.names);
     let mut source = open(&mut state)?;
     alerts.begin(&source, settings)?;
     if let Some(collection) = &plan.collection {

@@ -33,6 +33,8 @@ pub(crate) struct Form {
     pub(crate) compression: Compression,
     /// Environments are left out.
     pub(crate) redact_env: bool,
+    /// What programs' files are is found out.
+    pub(crate) identify: bool,
     /// For sysdig 0.29.3.
     pub(crate) compat: bool,
     /// Bytes of a file after which the next begins.
@@ -240,6 +242,17 @@ impl Recorder {
 impl Work for Recorder {
     fn event(&mut self, record: &Record<'_>, state: &State, context: &Context) -> bool {
         self.env.see(record);
+        let is_exec = matches!(
+            record.code.number(),
+            codes::SYSCALL_EXECVE_19_X | codes::SYSCALL_EXECVEAT_X
+        );
+        if self.form.identify
+            && is_exec
+            && let Some(ix) = context.thread
+        {
+            // The answer comes as an event, and is written like any.
+            let _ = state.program(state.thread(ix));
+        }
         match self.write(record, state, context) {
             Ok(goes_on) => goes_on,
             Err(fault) => {
@@ -281,6 +294,10 @@ pub(crate) fn standing<W: Write>(
     for message in Message::standing(state) {
         // Without a time of their own: they stood when the file began.
         let bytes = message.record(u64::MAX);
+        let record = Record::parse(&bytes, 0, RecordFlags::STATE_ONLY);
+        writer.event(&record.map_err(io::Error::other)?)?;
+    }
+    for bytes in provenance::Answer::standing(state) {
         let record = Record::parse(&bytes, 0, RecordFlags::STATE_ONLY);
         writer.event(&record.map_err(io::Error::other)?)?;
     }

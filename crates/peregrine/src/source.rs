@@ -11,7 +11,7 @@ use capture::{Item, Reader};
 use event::Record;
 use live::LookupMeter;
 use probe::LossMeter;
-use state::{Lookup, NoLookup, Sighting};
+use state::{Lookup, NoLookup, ProgramQuestion, Sighting};
 
 use crate::pipeline::images::Told;
 use crate::progress::Progress;
@@ -57,6 +57,9 @@ pub(crate) trait Source {
     /// Containers were seen that nobody has been asked about yet. Without a body of its own: a source
     /// around another one that forgot to hand this on would leave every container without a name.
     fn sighted(&mut self, containers: Vec<Sighting>);
+
+    /// Programs' files were asked about. Without a body of its own for the same reason.
+    fn asked(&mut self, programs: Vec<ProgramQuestion>);
 
     /// Counts what the source loses, where it can.
     fn losses(&self) -> Option<LossMeter> {
@@ -142,6 +145,9 @@ impl Source for CaptureFile {
 
     /// Nobody can be asked any more.
     fn sighted(&mut self, _containers: Vec<Sighting>) {}
+
+    /// What it recorded is all that can be known.
+    fn asked(&mut self, _programs: Vec<ProgramQuestion>) {}
 
     fn progress(&mut self) {
         self.progress.update();

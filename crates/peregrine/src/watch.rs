@@ -1,6 +1,7 @@
 //! The running machine as a source of events.
 
 mod heartbeat;
+mod programs;
 mod shapes;
 mod wanted;
 
@@ -15,9 +16,10 @@ use event::{Record, RecordFlags};
 use live::{Change, Facts, Live, LookupMeter, Options, Start};
 use probe::{Attachment, BufferSize, EventClock, LossMeter};
 use rules::Priority;
-use state::{Lookup, Sighting, State};
+use state::{Lookup, ProgramQuestion, Sighting, State};
 
 use heartbeat::Heartbeat;
+use programs::Programs;
 use shapes::Shapes;
 pub(crate) use wanted::{Wanted, named, names};
 
@@ -54,6 +56,7 @@ pub(crate) struct Machine {
     options: probe::Options,
     start: Start,
     containers: Containers,
+    programs: Programs,
     /// The record that was made of what a runtime said last.
     told: Vec<u8>,
     /// Containers were asked about until a moment ago: answers are near.
@@ -89,6 +92,8 @@ impl Machine {
         let mut live = Live::open(&options)?;
         log_attached(&live);
         state.await_containers(runtimes::wait_ms(settings));
+        state.await_programs();
+        state.name_addresses(wanted.names);
         let start = live.start(state);
         log::log(
             Priority::Debug,
@@ -118,6 +123,7 @@ impl Machine {
             changes: Vec::new(),
             loaded,
             options: options.probe,
+            programs: Programs::new(&options.root),
             containers,
             told: Vec::new(),
             hurry: Some(Instant::now()),
@@ -133,11 +139,15 @@ impl Machine {
     /// Makes a record of what a runtime said, if one did.
     #[inline]
     fn listen(&mut self) -> bool {
-        let Some(message) = self.containers.poll() else {
+        if let Some(message) = self.containers.poll() {
+            self.shapes.hear(&message);
+            self.told = message.record(self.clock.now());
+            return true;
+        }
+        let Some(answer) = self.programs.poll() else {
             return false;
         };
-        self.shapes.hear(&message);
-        self.told = message.record(self.clock.now());
+        self.told = answer.record(self.clock.now());
         true
     }
 
@@ -247,6 +257,12 @@ impl Source for Machine {
         }
     }
 
+    #[cold]
+    fn asked(&mut self, programs: Vec<ProgramQuestion>) {
+        self.hurry = Some(Instant::now());
+        self.programs.ask(programs);
+    }
+
     fn now(&self) -> Option<u64> {
         Some(self.clock.now())
     }
@@ -271,17 +287,24 @@ impl Source for Machine {
 
     fn want(&mut self, wanted: &Wanted) {
         let missing = wanted.beyond(&self.loaded);
-        if missing.is_empty() && wanted.tracepoints == self.loaded.tracepoints {
+        if missing.is_empty()
+            && wanted.tracepoints == self.loaded.tracepoints
+            && !wanted.names_differ(&self.loaded)
+        {
             self.live.set_syscalls(&wanted.syscalls(), &wanted.filters);
             return;
         }
         self.options.syscalls = wanted.syscalls();
         self.options.tracepoints = wanted.tracepoints;
         self.options.filters = wanted.filters.clone();
+        self.options.names_alone = wanted.names_alone();
+        self.options.name_snaplen = name_snaplen(wanted);
         match self.live.turn_to(&self.options) {
             Ok(()) => {
                 self.loaded = wanted.clone();
-                log::info(&format!("watched from now on: {}", missing.join(", ")));
+                if !missing.is_empty() {
+                    log::info(&format!("watched from now on: {}", missing.join(", ")));
+                }
             }
             Err(error) => log::warning(&format!(
                 "the new rules look at system calls that are not watched: {}: {error}",
@@ -320,6 +343,13 @@ impl Source for Machine {
     }
 }
 
+/// Bytes of a message to or from a name server that are kept: answers are seldom longer.
+pub(crate) const NAME_SNAPLEN: u32 = 4096;
+
+fn name_snaplen(wanted: &Wanted) -> u32 {
+    if wanted.names { NAME_SNAPLEN } else { 0 }
+}
+
 /// What the settings say of buffers and selection.
 fn options(settings: &Settings, wanted: &Wanted) -> Result<Options> {
     let engine = &settings.engine;
@@ -344,6 +374,8 @@ fn options(settings: &Settings, wanted: &Wanted) -> Result<Options> {
             syscalls: wanted.syscalls(),
             tracepoints: wanted.tracepoints,
             snaplen,
+            name_snaplen: name_snaplen(wanted),
+            names_alone: wanted.names_alone(),
             drop_failed: engine.drop_failed_exit,
             buffer,
             cpus_per_buffer: u16::try_from(cpus_per_buffer)?,

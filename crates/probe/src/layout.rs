@@ -38,6 +38,9 @@ pub(crate) struct Settings {
     pub uring_complete_members: u8,
     /// Which calls this copy of the programs is for.
     pub part: u8,
+    pub name_snaplen: u32,
+    /// Bits of `crate::names::CALLS`.
+    pub names_alone: u32,
     pub ia32_table: [i16; MAX_SYSCALLS],
     pub code_table: [u16; MAX_SYSCALLS],
     pub uring_table: [i16; MAX_OPERATIONS],
@@ -125,7 +128,7 @@ pub(crate) struct SharedMemory {
     pub pad3: u32,
 }
 
-const _: () = assert!(size_of::<Settings>() == 16 + 4 * MAX_SYSCALLS + 2 * MAX_OPERATIONS);
+const _: () = assert!(size_of::<Settings>() == 24 + 4 * MAX_SYSCALLS + 2 * MAX_OPERATIONS);
 const _: () = assert!(size_of::<RawCounters>() == 128);
 const _: () = assert!(std::mem::offset_of!(SharedMemory, reader_sleeps) == 576);
 const _: () = assert!(std::mem::offset_of!(SharedMemory, counters) == 640);

@@ -22,7 +22,7 @@ use crate::plan::{self, Copy, Part};
 use crate::ring::Ring;
 use crate::shared::{Shared, page_size};
 use crate::support::{self, Support};
-use crate::{Backend, Error, programs, room, uring};
+use crate::{Backend, Error, names, programs, room, uring};
 
 /// What a program sits on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -295,6 +295,8 @@ impl Machine<'_> {
                 self.uring.is_some_and(|places| places.complete_members),
             ),
             part: part as u8,
+            name_snaplen: options.name_snaplen,
+            names_alone: names::bits(&options.names_alone),
             ia32_table: [-1; MAX_SYSCALLS],
             code_table: [0; MAX_SYSCALLS],
             uring_table: uring::table(),
@@ -352,10 +354,10 @@ fn check_backend(
 }
 
 fn check_options(options: &Options) -> Result<(), Error> {
-    if options.snaplen > 65_000 {
+    if options.snaplen.max(options.name_snaplen) > 65_000 {
         return Err(Error::Options(format!(
             "a snap length of {} bytes is more than an event can hold; at most 65,000",
-            options.snaplen
+            options.snaplen.max(options.name_snaplen)
         )));
     }
     Ok(())

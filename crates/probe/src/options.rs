@@ -192,6 +192,12 @@ pub struct Options {
     pub io_uring: bool,
     /// Bytes of data buffers that are kept; at most 65,000.
     pub snaplen: u32,
+    /// Bytes that are kept of what goes to and comes from name servers (port 53), where that is more;
+    /// 0: as of all other data.
+    pub name_snaplen: u32,
+    /// Calls of which only those with name servers are wanted: see [`crate::name_calls`]. They are to be
+    /// among `syscalls`.
+    pub names_alone: Syscalls,
     /// Calls that nobody reads, and that the kernel side leaves out therefore.
     pub filters: Filters,
     /// Leave out calls that failed.
@@ -221,6 +227,8 @@ impl Default for Options {
             enter_openat: false,
             io_uring: true,
             snaplen: 80,
+            name_snaplen: 0,
+            names_alone: Syscalls::none(),
             filters: Filters::default(),
             drop_failed: false,
             buffer: BufferSize::default(),

@@ -68,6 +68,28 @@ pub struct Rule {
     pub stateful: Option<Stateful>,
 }
 
+impl Rule {
+    /// Whether its condition, its output or what it remembers speaks of one of these fields, or of one whose name
+    /// has theirs in it. A text of the output that looks like one counts.
+    #[must_use]
+    pub fn speaks_of(&self, fields: &[&str]) -> bool {
+        let named = |text: &str| fields.iter().any(|field| text.contains(field));
+        let checks = self.ast.checks().map(|(_, check)| check);
+        let mut checked = checks.flat_map(|check| check.fields());
+        checked.any(|field| named(&field.text()))
+            || named(&self.output_template)
+            || named(&self.output)
+            || self
+                .extra_fields
+                .iter()
+                .any(|extra| named(&extra.key) || extra.format.as_deref().is_some_and(named))
+            || self
+                .stateful
+                .as_ref()
+                .is_some_and(|stateful| named(&stateful.identity()))
+    }
+}
+
 /// An item of a rule file that made or changed a rule, macro or list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {

@@ -99,6 +99,20 @@ pub struct Counters {
     pub accounts_dropped: u64,
     /// Threads that were taken for stale because their number was given out again.
     pub threads_stale: u64,
+    /// Program files of which somebody said what they are.
+    pub programs_told: u64,
+    /// Events about program files whose text was no such answer.
+    pub programs_malformed: u64,
+    /// Answers of name servers that named addresses.
+    pub names_learnt: u64,
+    /// Answers of name servers that nobody had asked for: they name nothing.
+    pub names_unasked: u64,
+    /// Answers of name servers of which only the beginning was captured.
+    pub names_cut: u64,
+    /// Events about names whose text was none.
+    pub names_malformed: u64,
+    /// Names that went for want of room although they were still good.
+    pub names_evicted: u64,
 }
 
 /// Answers of a live machine. A capture has none.

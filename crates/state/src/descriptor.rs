@@ -172,6 +172,8 @@ pub struct Descriptor {
     pub ino: u64,
     /// Addresses of a socket.
     pub socket: SocketName,
+    /// What the far end was called when it was connected to.
+    pub(crate) named: Option<std::rc::Rc<crate::names::Named>>,
     /// Fields that plugins have added.
     pub(crate) extra: Option<Box<crate::outside::Extra>>,
     /// Name, then the raw name where it differs.

@@ -28,6 +28,7 @@ impl State {
         part.accounts = self.accounts.clone();
         part.interfaces.clone_from(&self.interfaces);
         part.machine = self.machine.clone();
+        part.programs = self.programs.clone();
         part.number = self.number;
         part.first_ts = self.first_ts;
         part.container_wait_ns = self.container_wait_ns;
@@ -138,7 +139,9 @@ impl State {
         let mut threads = excerpt.threads.iter();
         threads.all(|(_, t)| {
             let id = t.container_id();
-            self.container_metadata(id) != Metadata::Pending && !self.accounts_pending(id)
+            self.container_metadata(id) != Metadata::Pending
+                && !self.accounts_pending(id)
+                && !self.awaits_program_of(t)
         })
     }
 

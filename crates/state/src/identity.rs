@@ -277,6 +277,18 @@ impl State {
                     id => self.sightings.have_read(id),
                 }
             }
+            b"program" => {
+                cx.visible = false;
+                self.program_told(r);
+            }
+            b"names" => {
+                cx.visible = false;
+                self.names_told(r.text(2));
+            }
+            b"program_wait" => {
+                cx.visible = false;
+                self.await_programs();
+            }
             b"container_wait" => {
                 cx.visible = false;
                 let text = std::str::from_utf8(r.text(2)).unwrap_or_default();
@@ -293,6 +305,7 @@ impl State {
         self.containers.remove(id);
         self.groups.remove(id);
         self.sightings.forget(id);
+        self.forget_names(id);
         if self.accounts.has_container(id) {
             Arc::make_mut(&mut self.accounts).remove_container(id);
         }

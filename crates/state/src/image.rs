@@ -10,7 +10,10 @@
 //!                  \______ command line ____/
 //! ```
 
+use std::cell::OnceCell;
 use std::rc::Rc;
+
+use crate::programs::Slot;
 
 /// A program as a process runs it.
 #[derive(Debug)]
@@ -24,6 +27,8 @@ pub struct Image {
     arg_ends: Box<[u32]>,
     /// File it was loaded from.
     pub file: ImageFile,
+    /// What that file is, once somebody asked.
+    pub(crate) identity: OnceCell<Rc<Slot>>,
 }
 
 /// What is known of the file that an image was loaded from.
@@ -102,6 +107,7 @@ impl Image {
             comm_end,
             arg_ends: arg_ends.into_boxed_slice(),
             file,
+            identity: OnceCell::new(),
         }
     }
 

@@ -33,6 +33,7 @@
 //! Modules: [`paths`] joins paths; [`needs`] says what is taken from each event type; `table` holds threads and their relations, `descriptors` the
 //! numbers of one process; `life` is the order of steps for one event, `process`, `files`,
 //! `sockets`, `credentials` what each kind of event does; `scan` brings a look at a running machine and its events together;
+//! `names` is what addresses are called, `programs` what the files are that run;
 //! `outside` is how plugins read and change threads and descriptors.
 
 #![forbid(unsafe_code)]
@@ -61,10 +62,12 @@ mod life;
 mod live;
 mod load;
 mod messages;
+mod names;
 pub mod needs;
 mod outside;
 pub mod paths;
 mod process;
+mod programs;
 mod save;
 mod scan;
 mod sockets;
@@ -83,6 +86,11 @@ pub use descriptors::DescriptorTable;
 pub use event::snapshot::{Interface, MachineInfo};
 pub use identity::{ACCOUNTS_EVENT, UNKNOWN_EVENT, WAIT_EVENT, split_image};
 pub use image::{Image, ImageFile};
+pub use names::{NAME_PORT, NAMES_EVENT, Named, name_asked};
 pub use outside::{Cell, FdField, ThreadField, ThreadList};
+pub use programs::{
+    Identity as ProgramIdentity, PROGRAM_EVENT, PROGRAM_WAIT_EVENT, Program, ProgramFile,
+    ProgramQuestion, program_json,
+};
 pub use state::{MAX_ANCESTORS, State};
 pub use thread::{Capabilities, Memory, Thread, ThreadFlags, ThreadIx};

@@ -160,6 +160,9 @@ impl State {
         cx.name_changed = true;
         self.scratch = name;
         self.add_descriptor(ix, fd, rc);
+        if self.names.is_some() {
+            self.name_far_end(ix, fd, r.param(1), true, r.ts);
+        }
     }
 
     // ---- connect ----
@@ -191,6 +194,11 @@ impl State {
             cx.name_changed = connect(d, r, enter, &mut name);
         }
         self.scratch = name;
+        if self.names.is_some()
+            && let Some(fd) = cx.fd
+        {
+            self.name_far_end(ix, fd, r.param(1), false, r.ts);
+        }
     }
 
     /// The state of a socket's connect was asked for.
@@ -231,6 +239,14 @@ impl State {
         r: &Record<'_>,
         tuple: Option<usize>,
     ) {
+        self.transfer(cx, ix, r, tuple);
+        if self.names.is_some() {
+            self.hear_names(cx, ix, r);
+        }
+    }
+
+    #[inline]
+    fn transfer(&mut self, cx: &mut Context, ix: ThreadIx, r: &Record<'_>, tuple: Option<usize>) {
         let Some(fd) = cx.fd else { return };
         if r.result().is_none_or(|ret| ret < 0) {
             return;
@@ -296,6 +312,7 @@ impl State {
         let reads = r.info.flags.contains(EventFlags::READS_FROM_FD);
         let interfaces = std::mem::take(&mut self.interfaces);
         let mut name = std::mem::take(&mut self.scratch);
+        let mut is_elsewhere = false;
         if let Some(d) = self.descriptor_mut(ix, fd) {
             if matches!(d.kind, Kind::Ipv4 | Kind::Ipv6) {
                 d.flags |= DescriptorFlags::CONNECTED;
@@ -309,6 +326,7 @@ impl State {
                         }
                         settle_ends(d, reads, &interfaces);
                         cx.name_changed = rename(d, &mut name);
+                        is_elsewhere = true;
                     }
                 }
                 Some(SockTuple::Unix { source, dest, path }) => {
@@ -323,6 +341,9 @@ impl State {
         }
         self.scratch = name;
         self.interfaces = interfaces;
+        if is_elsewhere && self.names.is_some() {
+            self.name_far_end(ix, fd, tuple, reads, r.ts);
+        }
     }
 }
 

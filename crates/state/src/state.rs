@@ -15,6 +15,8 @@ use crate::descriptors::DescriptorTable;
 use crate::exited::Exited;
 use crate::image::Image;
 use crate::life::{Deferred, Spare};
+use crate::names::NameBook;
+use crate::programs::Programs;
 use crate::scan::Scan;
 use crate::table::ThreadTable;
 use crate::thread::{Thread, ThreadIx, tree_of};
@@ -45,6 +47,10 @@ pub struct State {
     pub(crate) exited_ts: u64,
     pub(crate) spare: Spare,
     pub(crate) shared: Shared,
+    /// What addresses are called, where anybody asks.
+    pub(crate) names: Option<Box<NameBook>>,
+    /// What program files are.
+    pub(crate) programs: Rc<Programs>,
     /// The machine can be asked.
     pub(crate) live: bool,
     /// A scan that events have not passed yet.
@@ -95,6 +101,8 @@ impl State {
                 cgroups,
                 descriptors: Rc::default(),
             },
+            names: None,
+            programs: Rc::default(),
             live: false,
             scan: None,
             scratch: Vec::new(),
@@ -115,6 +123,10 @@ impl State {
         self.deferred = Deferred::default();
         self.exited.clear();
         self.spare = Spare::default();
+        self.programs = Rc::default();
+        if let Some(names) = &mut self.names {
+            **names = NameBook::default();
+        }
         self.scan = None;
     }
 

@@ -26,6 +26,7 @@ const ROWS: &[&[&str]] = &[
         "store",
         "web",
         "containers",
+        "provenance",
         "plugins",
     ],
     &["live", "page", "workbench"],

@@ -192,7 +192,7 @@ impl Schema for Catalogue {
     }
 
     fn names(&self) -> Vec<&str> {
-        let rows = ROWS.iter().filter(|r| r.listed()).map(|r| r.name);
+        let rows = ROWS.iter().filter(|r| r.offered()).map(|r| r.name);
         rows.chain(self.statics.iter().map(|s| s.0.as_str()))
             .collect()
     }

@@ -182,6 +182,8 @@ impl Flags {
     pub const HEX: u16 = 1024;
     /// Prints with nine digits.
     pub const PADDED: u16 = 2048;
+    /// Ours alone: not in the listings that others read.
+    pub const OWN: u16 = 4096;
 
     /// Whether all bits of `bits` are set.
     #[must_use]
@@ -237,6 +239,12 @@ impl Row {
     /// Whether listings show it.
     #[must_use]
     pub const fn listed(&self) -> bool {
-        self.flags.0 & (Flags::DEPRECATED | Flags::HIDDEN | Flags::REMOVED) == 0
+        self.flags.0 & (Flags::DEPRECATED | Flags::HIDDEN | Flags::REMOVED | Flags::OWN) == 0
+    }
+
+    /// Whether it is of use to who writes rules for this program.
+    #[must_use]
+    pub const fn offered(&self) -> bool {
+        self.listed() || self.flags.has(Flags::OWN)
     }
 }

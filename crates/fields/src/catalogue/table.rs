@@ -131,7 +131,7 @@ fields! {
     EvtInfraDockerContainerImage: "evt.infra.docker.container.image", Event, CharBuf, None, [HIDDEN], Event, "Image of the container that an old container engine event is about.";
     EvtIsOpenExec: "evt.is_open_exec", Event, Bool, None, [], Event, "Whether a file is being created that someone may execute.";
     EvtIsOpenCreate: "evt.is_open_create", Event, Bool, None, [], Event, "Whether the call that opened the file also created it.";
-    EvtIsIoUring: "evt.is_io_uring", Event, Bool, None, [HIDDEN], Event, "Whether io_uring did it on behalf of the thread, without a system call. Ours alone, so not in the listings that others read.";
+    EvtIsIoUring: "evt.is_io_uring", Event, Bool, None, [OWN], Event, "Whether io_uring did it on behalf of the thread, without a system call.";
 
     // Process
     ProcExe: "proc.exe", Process, CharBuf, None, [], Process, "First word of the command line (argv[0]); the program may have chosen it freely.";
@@ -162,7 +162,7 @@ fields! {
     ProcVpid: "proc.vpid", Process, Int64, None, [], Process, "Process id as seen inside its pid namespace.";
     ProcPvpid: "proc.pvpid", Process, Int64, None, [], Lineage, "Process id of the parent as seen inside its pid namespace.";
     ProcSid: "proc.sid", Process, Int64, None, [], Process, "Session id.";
-    ProcTree: "proc.tree", Process, Uint64, None, [HIDDEN], Event, "Names the process tree: what descends from one child of the first process, or from one login, also when parents between have exited.";
+    ProcTree: "proc.tree", Process, Uint64, None, [OWN], Event, "Names the process tree: what descends from one child of the first process, or from one login, also when parents between have exited.";
     ProcSname: "proc.sname", Process, CharBuf, None, [], Event, "proc.name of the session's leader, or of the oldest known process of the session.";
     ProcSidExe: "proc.sid.exe", Process, CharBuf, None, [], Event, "proc.exe of the session's leader.";
     ProcSidExepath: "proc.sid.exepath", Process, CharBuf, None, [], Event, "proc.exepath of the session's leader.";
@@ -190,6 +190,12 @@ fields! {
     ProcExeInoMtime: "proc.exe_ino.mtime", Process, AbsTime, None, [], Process, "Last change of the program file's content in nanoseconds since 1970.";
     ProcExeInoCtimeDurationProcStart: "proc.exe_ino.ctime_duration_proc_start", Process, AbsTime, None, [], Process, "Nanoseconds from the last change of the program file's inode to the start of the program.";
     ProcExeInoCtimeDurationPidnsStart: "proc.exe_ino.ctime_duration_pidns_start", Process, AbsTime, None, [], Process, "Nanoseconds from the start of the pid namespace to the last change of the program file's inode.";
+    ProcExeHash: "proc.exe_hash", Process, CharBuf, None, [OWN], Container, "SHA-256 of the program file, in hexadecimal; missing where it cannot be read.";
+    ProcExePackage: "proc.exe_package", Process, CharBuf, None, [OWN], Container, "Name of the package that the program file belongs to; missing where it belongs to none, or that is not known.";
+    ProcExePackageVersion: "proc.exe_package_version", Process, CharBuf, None, [OWN], Container, "Version of the package that the program file belongs to.";
+    ProcExePackageIntact: "proc.exe_package_intact", Process, Bool, None, [OWN], Container, "Whether the program file still is as its package brought it; missing where it belongs to none, or that is not known.";
+    ProcExePackageDb: "proc.exe_package_db", Process, CharBuf, None, [OWN], Container, "Kind of the package database in the process's root: dpkg, rpm, apk, or none; missing where it could not be read.";
+    ProcExeIdentity: "proc.exe_identity", Process, CharBuf, None, [OWN], Event, "What is known of the program file's digest and package: complete; pending, if that is being found out; unknown, if it cannot be.";
     ProcPidnsInitStartTs: "proc.pidns_init_start_ts", Process, Uint64, None, [], Process, "Start of the pid namespace's first process in nanoseconds since 1970.";
     ThreadCapPermitted: "thread.cap_permitted", Process, CharBuf, None, [], Process, "Permitted capabilities, separated by blanks.";
     ThreadCapInheritable: "thread.cap_inheritable", Process, CharBuf, None, [], Process, "Inheritable capabilities, separated by blanks.";
@@ -281,6 +287,9 @@ fields! {
     FdDevMajor: "fd.dev.major", Descriptor, Int32, None, [], Descriptor, "Major part of fd.dev.";
     FdDevMinor: "fd.dev.minor", Descriptor, Int32, None, [], Descriptor, "Minor part of fd.dev.";
     FdIno: "fd.ino", Descriptor, Int64, None, [], Descriptor, "Inode number of the file.";
+    FdSipDns: "fd.sip.dns", Descriptor, Domain, None, [OWN NO_RHS NO_TRANSFORMER ENDS], Descriptor, "Names that led to the server's address when the connection was made, as name servers told processes of the same container; true if any of them satisfies the operator, with != if all do. A constant with a dot before it stands for all below: .example.com.";
+    FdRipDns: "fd.rip.dns", Descriptor, Domain, None, [OWN NO_RHS NO_TRANSFORMER ENDS], Descriptor, "The same for the address of the far side.";
+    DnsQuery: "dns.query", Descriptor, Domain, None, [OWN], Event, "Name that a message to or from a name server asks for, in lower case.";
     FdNameraw: "fd.nameraw", Descriptor, CharBuf, None, [], Descriptor, "Path as the program wrote it, before it was made absolute.";
     FdTypes: "fd.types", Descriptor, CharBuf, Index, [LIST NO_RHS], Event, "Kinds of all open descriptors, each once; with an index, the kind of that descriptor.";
     FdIsUpperLayer: "fd.is_upper_layer", Descriptor, Bool, None, [], Descriptor, "Whether the file lies in the writable layer of an overlay file system.";
@@ -335,7 +344,7 @@ fields! {
     ContainerHostIpc: "container.host_ipc", Container, Bool, None, [], Container, "Whether the container shares the host's IPC namespace.";
     ContainerLabel: "container.label", Container, CharBuf, KeyRequired, [], Container, "One label of the container: container.label[app].";
     ContainerLabels: "container.labels", Container, CharBuf, None, [], Container, "All labels of the container as 'key:value', separated by commas.";
-    ContainerMetadata: "container.metadata", Container, CharBuf, None, [HIDDEN], Event, "What is known of the container besides its id: complete; pending, if its runtime has not answered yet; unknown, if nobody knows it.";
+    ContainerMetadata: "container.metadata", Container, CharBuf, None, [OWN], Event, "What is known of the container besides its id: complete; pending, if its runtime has not answered yet; unknown, if nobody knows it.";
     ProcIsContainerHealthcheck: "proc.is_container_healthcheck", Container, Bool, None, [], Container, "Whether the process belongs to a health check; missing where the container has none.";
     ProcIsContainerLivenessProbe: "proc.is_container_liveness_probe", Container, Bool, None, [], Container, "Whether the process belongs to a liveness probe; missing where the container has none.";
     ProcIsContainerReadinessProbe: "proc.is_container_readiness_probe", Container, Bool, None, [], Container, "Whether the process belongs to a readiness probe; missing where the container has none.";

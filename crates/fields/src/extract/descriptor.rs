@@ -135,6 +135,12 @@ fn known<'s>(
         Id::FdSnet => network(server(descriptor)?.ip),
         Id::FdLnet => network(sides()?.local.ip),
         Id::FdRnet => network(sides()?.remote.ip),
+        Id::FdSipDns => names(ask, descriptor, server(descriptor)?.ip),
+        Id::FdRipDns => names(ask, descriptor, sides()?.remote.ip),
+        Id::DnsQuery => {
+            let name = state::name_asked(view.record, descriptor)?;
+            Some(Value::Bytes(ask.scratch.alloc_slice_copy(&name)))
+        }
         Id::FdCipName => host_name(view, ask, ends()?.client.ip),
         Id::FdSipName => host_name(view, ask, server(descriptor)?.ip),
         Id::FdLipName => host_name(view, ask, sides()?.local.ip),
@@ -269,6 +275,23 @@ fn both_ends<'s>(ask: &Ask<'_, 's>, descriptor: &Descriptor) -> Option<Value<'s>
         (None, None) => &[],
     };
     Some(Value::List(ends))
+}
+
+/// What the address was called when it was connected to.
+fn names<'s>(ask: &Ask<'_, 's>, descriptor: &'s Descriptor, ip: IpAddr) -> Option<Value<'s>> {
+    let named = descriptor.named().filter(|named| named.address == ip)?;
+    if ask.is_comparison() {
+        let all = named.names.iter().map(|name| Value::Bytes(name));
+        return Some(Value::List(ask.scratch.alloc_slice_fill_iter(all)));
+    }
+    Some(ask.compose(|out| {
+        for (at, name) in named.names.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(name);
+        }
+    }))
 }
 
 /// The ends of a connection as this machine sees them.

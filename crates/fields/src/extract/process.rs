@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use bumpalo::collections::Vec as BumpVec;
 
 use filter::{Argument, Value};
-use state::{State, Thread, ThreadIx};
+use state::{Program, State, Thread, ThreadIx};
 
 use super::{Ask, bytes, capability};
 use crate::catalogue::Id;
@@ -17,6 +17,21 @@ use crate::view::EventView;
 
 /// Ancestors whose environment is looked at.
 const ENV_LEVELS: usize = 20;
+
+/// What is known of the program's file; what is not known yet is missing.
+fn identity<'s>(program: Program<'s>, id: Id) -> Option<Value<'s>> {
+    let Program::Known(identity) = program else {
+        return None;
+    };
+    let text = match id {
+        Id::ProcExePackageIntact => return identity.intact.map(Value::Bool),
+        Id::ProcExeHash => &identity.hash,
+        Id::ProcExePackage => &identity.package,
+        Id::ProcExePackageVersion => &identity.version,
+        _ => &identity.database,
+    };
+    (!text.is_empty()).then_some(Value::Bytes(text.as_bytes()))
+}
 
 pub(super) fn value<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Value<'s>> {
     match ask.id {
@@ -94,6 +109,12 @@ pub(super) fn value<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Va
         Id::ProcIsExeWritable => boolean(image.file.writable),
         Id::ProcIsExeUpperLayer => boolean(image.file.upper_layer),
         Id::ProcIsExeLowerLayer => boolean(image.file.lower_layer),
+        Id::ProcExeIdentity => bytes(view.program()?.word()),
+        Id::ProcExeHash
+        | Id::ProcExePackage
+        | Id::ProcExePackageVersion
+        | Id::ProcExePackageIntact
+        | Id::ProcExePackageDb => identity(view.program()?, ask.id),
         Id::ProcIsExeFromMemfd => boolean(image.file.from_memfd),
         Id::ProcIsSidLeader => boolean(thread.sid == thread.vpid),
         Id::ProcIsVpgidLeader => boolean(thread.vpgid == thread.vpid),

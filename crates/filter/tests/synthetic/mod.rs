@@ -11,7 +11,7 @@ use filter::{
 };
 
 /// Name, type, list, quantifier.
-pub(crate) const FIELDS: [(&str, Type, bool, Quantifier); 23] = [
+pub(crate) const FIELDS: [(&str, Type, bool, Quantifier); 25] = [
     ("t.str", Type::CharBuf, false, Quantifier::One),
     ("t.str2", Type::CharBuf, false, Quantifier::One),
     ("t.none", Type::CharBuf, false, Quantifier::One),
@@ -36,6 +36,8 @@ pub(crate) const FIELDS: [(&str, Type, bool, Quantifier); 23] = [
     ("t.ports", Type::Port, false, Quantifier::Ends),
     ("t.nets", Type::IpNet, false, Quantifier::Ends),
     ("t.aname", Type::CharBuf, false, Quantifier::Any),
+    ("t.domain", Type::Domain, false, Quantifier::One),
+    ("t.domains", Type::Domain, false, Quantifier::Ends),
 ];
 
 pub(crate) struct Synthetic;
@@ -166,6 +168,8 @@ impl Env {
                 Some(ports),
                 Some(nets),
                 list(&["bash", "sshd", "systemd"]),
+                text("www.example.com"),
+                list(&["www.example.com", "cdn.example.net"]),
             ],
         }
     }

@@ -86,6 +86,7 @@ pub(crate) fn run(args: &cli::Doctor) -> Result<u8> {
     let support = probe::support();
     let mut checks = checks::of_kernel(&support);
     checks.push(checks::of_runtimes(settings));
+    checks.extend(checks::of_packages(&set, &order));
     let mut losses = Vec::new();
     let mut state = State::new(state_options(settings));
     let begun = Instant::now();

@@ -16,6 +16,7 @@ use crate::cli::Rules;
 use crate::output;
 use crate::ruleset;
 use crate::sources::Sources;
+use crate::watch::{NAME_SNAPLEN, Wanted};
 
 /// Rules and prefixes that are shown of a long list.
 const SHOWN: usize = 4;
@@ -51,6 +52,15 @@ pub(crate) fn run(args: &Rules) -> Result<u8> {
         of_state.len(),
         of_state.join(", ")
     );
+    let wanted = Wanted::of(&set, &order, settings);
+    if wanted.names {
+        let _ = writeln!(
+            out,
+            "For the names of addresses: messages to and from port 53, up to {NAME_SNAPLEN} bytes of each; of \
+             {} these alone, other data of theirs are left out",
+            wanted.names_alone_text()
+        );
+    }
     out.push_str(
         "Of these, calls that fail are left out where the state takes nothing from them.\n\
          No other type is needed: none is captured for these rules.\n\

@@ -5,7 +5,7 @@ use fields::Catalogue;
 use fields::listing::{self, Form};
 
 use crate::cli::{List, Listed};
-use crate::sources::Sources;
+use crate::sources::{Sources, listing as listing_of};
 use crate::{describe, output};
 
 /// Prints a list.
@@ -22,7 +22,14 @@ pub(crate) fn run(args: &List) -> Result<u8> {
     let sources = Sources::of(&catalogue, &loaded.settings, true)?;
     let key = match args.what {
         Listed::Fields => {
-            let all = crate::sources::listing::fields(&catalogue, &sources, None, form, false);
+            let all = listing_of::fields(
+                &catalogue,
+                &sources,
+                None,
+                form,
+                false,
+                listing_of::Reader::Person,
+            );
             output::print(&all)?;
             return Ok(0);
         }

@@ -69,7 +69,11 @@ pub(crate) fn run(args: &cli::Record) -> Result<u8> {
     let mut state = State::new(state_options(settings));
     if args.source == SYSCALL {
         let running = sources.plugins().start(SYSCALL, true)?;
-        let mut machine = Machine::open(settings, &Wanted::everything(), &mut state)?;
+        let wanted = Wanted {
+            names: args.identify,
+            ..Wanted::everything()
+        };
+        let mut machine = Machine::open(settings, &wanted, &mut state)?;
         // What waited while `/proc` was read belongs to what stands.
         machine.catch_up(&mut state)?;
         let source = Injecting::prepare(&running).around(machine);
@@ -185,6 +189,7 @@ fn form(args: &cli::Record) -> Result<Form> {
             Packing::None => Compression::None,
         },
         redact_env: args.redact_env,
+        identify: args.identify,
         compat: args.compat,
         rotate_bytes: args.rotate_size.map(|mb| mb.saturating_mul(1_000_000)),
         rotate_time: args.rotate_time.map(|s| s.saturating_mul(1_000_000_000)),

@@ -2,6 +2,7 @@
 
 mod asking;
 mod flight;
+mod learned;
 mod remembered;
 mod repeats;
 
@@ -21,6 +22,7 @@ use crate::pipeline::{Costs, Origin, RuleSubject};
 use crate::version;
 
 use asking::asking;
+use learned::learned;
 use remembered::remembered;
 use repeats::repeats;
 
@@ -591,6 +593,7 @@ fn ours(look: &Look<'_>, out: &mut Vec<Metric>) {
     let names = look.subjects.iter().map(|subject| subject.rule.as_str());
     look.costs.metrics(names, out);
     remembered(look, out);
+    learned(look, out);
     flight::flight(look, out);
     out.extend(look.repeats.iter().flat_map(repeats));
     for output in look.outputs {

@@ -18,6 +18,10 @@ Commands:
   top                           Show the running daemon on a terminal.
   config [FILE]                 Print the effective configuration and the origin of each value.
   list WHAT                     List fields, events, rules, macros or lists.
+  export INPUT...               Turn captures and alerts into Parquet tables.
+  migrate [PATH]                Tell what becomes of a Falco installation, and write its configuration.
+  incident [ID|FILE]            Tell what belongs to an alert: processes, files, connections.
+  attack                        Perform what the rules are about, harmlessly (peregrine-attack).
 
   check FILE...                 Check rule files and configuration files; --fix makes safe edits.
   explain WHAT                  Explain a code, a rule, or why a rule did or did not fire.

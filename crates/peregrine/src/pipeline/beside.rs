@@ -91,6 +91,9 @@ impl Source for Main {
     /// No event of another source shows a container.
     fn sighted(&mut self, _containers: Vec<state::Sighting>) {}
 
+    /// Nor a program.
+    fn asked(&mut self, _programs: Vec<state::ProgramQuestion>) {}
+
     fn stop(&mut self) -> bool {
         self.0.stop()
     }

@@ -17,7 +17,7 @@ impl Alerting {
         match self.waiting.push(record, state, context, times) {
             Some(mut oldest) => {
                 oldest.state.take_containers(state);
-                self.late(&oldest)
+                !matches!(self.late(&oldest, false), Outcome::Closed)
             }
             None => true,
         }
@@ -26,28 +26,33 @@ impl Alerting {
     /// Sends the alerts of events that need not wait any more.
     #[cold]
     pub(super) fn answered(&mut self, state: &State, now: u64) {
+        let mut again = Vec::new();
         while let Some(one) = self.waiting.next(state, now) {
-            if !self.late(&one) {
-                return;
+            // With one thing known, another may be asked for: an output asks what no condition did.
+            match self.late(&one, one.until > now) {
+                Outcome::Done => {}
+                Outcome::Waits => again.push(one),
+                Outcome::Closed => return,
             }
         }
+        again.into_iter().for_each(|one| self.waiting.put_back(one));
     }
 
     /// Looks at an event again as it was, with what is known now.
-    pub(super) fn late(&mut self, one: &Waiting) -> bool {
+    fn late(&mut self, one: &Waiting, may_wait: bool) -> Outcome {
         let Some(record) = one.record() else {
-            return true;
+            return Outcome::Done;
         };
         let mut times = one.times;
         self.swap_times(&mut times);
         self.flight.iter_mut().for_each(|flight| flight.late = true);
-        let outcome = self.alerts(&record, &one.state, &one.context, false);
+        let outcome = self.alerts(&record, &one.state, &one.context, may_wait);
         self.flight
             .iter_mut()
             .for_each(|flight| flight.late = false);
         self.env.awaits_container.store(false, Ordering::Relaxed);
         self.swap_times(&mut times);
-        !matches!(outcome, Outcome::Closed)
+        outcome
     }
 
     fn swap_times(&mut self, times: &mut [Option<u64>; 3]) {

@@ -23,7 +23,7 @@ pub(super) struct Waiting {
     pub(super) context: Context,
     /// Times of the environment when it happened: first, latest, the one before.
     pub(super) times: [Option<u64>; 3],
-    until: u64,
+    pub(super) until: u64,
     size: usize,
 }
 
@@ -92,6 +92,13 @@ impl WaitingEvents {
         let first = self.queue.pop_front()?;
         self.bytes -= first.size;
         Some(first)
+    }
+
+    /// Keeps an event that needs something else now, until its time is over.
+    pub(super) fn put_back(&mut self, one: Waiting) {
+        let behind = self.queue.partition_point(|other| other.until <= one.until);
+        self.bytes += one.size;
+        self.queue.insert(behind, one);
     }
 
     /// The oldest event that need not wait any more; it knows what `state` knows now.

@@ -163,6 +163,9 @@ impl Source for AuditFile {
     /// No event of this source shows a container.
     fn sighted(&mut self, _containers: Vec<state::Sighting>) {}
 
+    /// Nor a program.
+    fn asked(&mut self, _programs: Vec<state::ProgramQuestion>) {}
+
     fn progress(&mut self) {
         self.progress.update();
     }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anyhow::{Context as _, Result};
 use fields::Catalogue;
-use fields::catalogue::row::Class;
+use fields::catalogue::row::{Class, Flags};
 use fields::catalogue::{ROWS, Row};
 use fields::listing::{self, Form};
 use serde_json::{Value, json};
@@ -33,6 +33,15 @@ struct Field {
     takes: Vec<&'static str>,
 }
 
+/// Who a listing is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// What reads Falco's listings.
+    Falco,
+    /// Who writes rules for this program: fields that are ours alone are shown as well.
+    Person,
+}
+
 /// The fields of a source, or of all, in a form.
 pub(crate) fn fields(
     catalogue: &Catalogue,
@@ -40,6 +49,7 @@ pub(crate) fn fields(
     source: Option<&str>,
     form: Form,
     names_only: bool,
+    reader: Reader,
 ) -> String {
     let syscall = source.is_none_or(|source| source == SYSCALL);
     let mut classes = Vec::new();
@@ -48,6 +58,9 @@ pub(crate) fn fields(
     }
     if source == Some(audit::SOURCE) || (source.is_none() && sources.has(audit::SOURCE)) {
         classes.push(audit_events());
+    }
+    if syscall && reader == Reader::Person {
+        classes.push(own());
     }
     if syscall && sources.has(audit::SOURCE) {
         classes.push(sessions());
@@ -115,6 +128,27 @@ fn document(text: Option<String>, key: &str) -> Value {
 
 fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
+}
+
+/// What Falco has not.
+fn own() -> FieldClass {
+    let rows = ROWS.iter().filter(|row| row.flags.has(Flags::OWN));
+    FieldClass {
+        name: "peregrine".to_owned(),
+        text: "Fields of system call events that are ours alone: Falco does not know them."
+            .to_owned(),
+        sources: vec![SYSCALL.to_owned()],
+        fields: rows
+            .map(|row| Field {
+                name: row.name.to_owned(),
+                kind: row.ty.name(),
+                list: false,
+                text: row.text.to_owned(),
+                required: !row.arg.optional(),
+                takes: Vec::new(),
+            })
+            .collect(),
+    }
 }
 
 /// What every event has.

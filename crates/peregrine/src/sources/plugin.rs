@@ -420,6 +420,10 @@ impl<S: Source> Source for Injecting<S> {
         self.inner.sighted(containers);
     }
 
+    fn asked(&mut self, programs: Vec<state::ProgramQuestion>) {
+        self.inner.asked(programs);
+    }
+
     fn trouble(&mut self) -> Option<String> {
         self.inner.trouble()
     }

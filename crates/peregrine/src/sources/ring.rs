@@ -112,4 +112,7 @@ impl Source for Ring {
 
     /// Nobody can be asked any more.
     fn sighted(&mut self, _containers: Vec<Sighting>) {}
+
+    /// What was recorded is all that can be known.
+    fn asked(&mut self, _programs: Vec<state::ProgramQuestion>) {}
 }

@@ -29,7 +29,14 @@ pub(crate) struct Wanted {
     pub(crate) filters: Filters,
     /// System calls that rules name and that are not watched all the same.
     pub(crate) blind: Vec<&'static str>,
+    /// Whether addresses get names: something asks for them.
+    pub(crate) names: bool,
+    /// Of these calls only those with name servers are watched.
+    pub(crate) names_alone: CodeSet,
 }
+
+/// Fields that show what name servers were asked and said.
+const NAME_FIELDS: [&str; 3] = ["fd.sip.dns", "fd.rip.dns", "dns.query"];
 
 impl Wanted {
     /// What these rules need under these settings. `order` lists the rules that run.
@@ -42,6 +49,11 @@ impl Wanted {
         if settings.flight_recorder.enabled {
             calls = calls.or(&for_the_ring(&settings.flight_recorder.events));
         }
+        let asks_names = ours().any(|rule| rule.speaks_of(&NAME_FIELDS));
+        let names_alone = match asks_names {
+            true => carriers(base).minus(&calls),
+            false => CodeSet::EMPTY,
+        };
         let blind = names(&of_rules.minus(&calls));
         // A rule without event types concerns all of them, but not for its sake alone is every
         // switch of the scheduler recorded.
@@ -57,9 +69,11 @@ impl Wanted {
                 switch: wants(codes::SCHEDSWITCH_6_E, base.all),
                 page_fault: wants(codes::PAGE_FAULT_E, base.all),
             },
-            calls,
+            calls: calls.or(&names_alone),
             filters: Filters::default(),
             blind,
+            names: asks_names,
+            names_alone,
         }
     }
 
@@ -74,6 +88,8 @@ impl Wanted {
             },
             filters: Filters::default(),
             blind: Vec::new(),
+            names: false,
+            names_alone: CodeSet::EMPTY,
         }
     }
 
@@ -88,6 +104,24 @@ impl Wanted {
     /// System calls that this wants and `loaded` does not have.
     pub(crate) fn beyond(&self, loaded: &Self) -> Vec<&'static str> {
         names(&self.calls.minus(&loaded.calls))
+    }
+
+    /// Whether programs that were loaded for `loaded` show less, or more, of name servers than this wants.
+    pub(crate) fn names_differ(&self, loaded: &Self) -> bool {
+        self.names != loaded.names || self.names_alone != loaded.names_alone
+    }
+
+    /// The calls of [`Self::names_alone`], as the probe wants them.
+    pub(crate) fn names_alone(&self) -> Syscalls {
+        Syscalls::from_codes(self.names_alone.iter())
+    }
+
+    /// Their names.
+    pub(crate) fn names_alone_text(&self) -> String {
+        match names(&self.names_alone) {
+            all if all.is_empty() => "no call".to_owned(),
+            all => all.join(", "),
+        }
     }
 
     /// Names of the system calls.
@@ -132,6 +166,17 @@ fn select(of_rules: &CodeSet, base: &BaseSyscalls) -> CodeSet {
         selected = repaired(&selected);
     }
     selected
+}
+
+/// Calls over which names are asked for, but for those that the configuration takes away.
+fn carriers(base: &BaseSyscalls) -> CodeSet {
+    let removed = |name: &str| {
+        let mut custom = base.custom_set.iter();
+        custom.any(|own| own.strip_prefix('!') == Some(name))
+    };
+    let calls = probe::name_calls();
+    let kept = calls.iter().filter(|name| !removed(name));
+    kept.fold(CodeSet::EMPTY, |set, name| set.or(&named(name)))
 }
 
 /// What is captured though no rule asks for it, so that the flight recorder has it.

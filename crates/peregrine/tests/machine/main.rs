@@ -13,6 +13,7 @@ mod filters;
 mod flight;
 mod hostile;
 mod incidents;
+mod learned;
 mod recording;
 mod storm;
 mod watch;

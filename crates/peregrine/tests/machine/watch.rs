@@ -206,6 +206,14 @@ impl Watch {
         }
     }
 
+    /// Waits for an alert.
+    #[track_caller]
+    pub fn expect(&self, is: impl Fn(&Value) -> bool) -> Value {
+        assert!(self.wait_for(PATIENCE, &is), "no such alert came");
+        let all = self.alerts();
+        all.into_iter().find(|alert| is(alert)).unwrap()
+    }
+
     /// The alerts so far, milestones left out.
     pub fn alerts(&self) -> Vec<Value> {
         let lines = self.lines.0.lock().unwrap();

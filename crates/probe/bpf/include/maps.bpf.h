@@ -34,6 +34,8 @@ struct settings {
 	u8 ia32; /* 32-bit programs can run here */
 	u8 uring_complete_members; /* what io_uring_complete's arguments are */
 	u8 part; /* PART_...: which of the calls this copy of the programs is for */
+	u32 name_snaplen; /* of data to and from name servers; 0: as of all other */
+	u32 names_alone; /* NAMES_...: of these calls only those with name servers are wanted */
 	s16 ia32_table[MAX_SYSCALLS]; /* 64-bit number of a 32-bit system call; -1: none */
 	u16 code_table[MAX_SYSCALLS]; /* portable code, for the generic event */
 	s16 uring_table[MAX_URING_OPS]; /* the system call that an operation stands for; -1: none */

@@ -338,6 +338,7 @@ static inline void put_data(struct out *o, u64 ptr, u64 len)
 	put_user_bytes(o, ptr, len, settings.snaplen);
 }
 
+
 /* A piece of a parameter; end_param() ends it. */
 #define ADD(o, t, v)                                                                               \
 	do {                                                                                       \

@@ -29,6 +29,55 @@ static inline struct sock *sock_of(struct task_struct *task, s64 fd)
 	return socket ? READ(socket, sk) : NULL;
 }
 
+#define NAME_PORT 53
+
+/* Calls that carry questions for names, and answers. In src/names.rs too. */
+enum names_call {
+	NAMES_READ,
+	NAMES_WRITE,
+	NAMES_READV,
+	NAMES_WRITEV,
+	NAMES_RECVFROM,
+	NAMES_SENDTO,
+	NAMES_RECVMSG,
+	NAMES_SENDMSG,
+	NAMES_RECVMMSG,
+	NAMES_SENDMMSG,
+};
+
+/* Whether a socket's other end is a name server; `user` is the address given to the call. */
+static inline bool is_with_name_server(struct sock *sk, u64 user)
+{
+	if (!sk)
+		return false;
+	u16 family = READ(sk, __sk_common.skc_family);
+	if (family != AF_INET && family != AF_INET6)
+		return false;
+	struct user_sockaddr a = {};
+	a.port = READ(sk, __sk_common.skc_dport);
+	if (!a.port && user)
+		bpf_probe_read_user(&a, 4, (void *)user);
+	return a.port == bpf_htons(NAME_PORT);
+}
+
+/* The most that is kept of a call's data; -1: nobody wants the call. */
+static inline s32 data_limit(struct sock *sk, u64 user, enum names_call which)
+{
+	u32 limit = settings.snaplen;
+	if (is_with_name_server(sk, user))
+		return settings.name_snaplen > limit ? settings.name_snaplen : limit;
+	return settings.names_alone >> which & 1 ? -1 : (s32)limit;
+}
+
+/* The same as `limit`; ends the program of a call that nobody wants. */
+#define LIMIT_OF(limit, sk, user, which)                                                           \
+	s32 limit = settings.snaplen;                                                              \
+	if (unlikely(settings.name_snaplen)) {                                                     \
+		limit = data_limit(sk, user, which);                                               \
+		if (limit < 0)                                                                     \
+			return 0;                                                                  \
+	}
+
 /* A unix path to its NUL; of an abstract name the NUL in front is left out. */
 static inline void add_unix_path(struct out *o, const void *path, bool user)
 {

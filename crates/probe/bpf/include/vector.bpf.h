@@ -40,13 +40,13 @@ static long one_vector(u32 i, struct vector_walk *w)
 }
 
 /*
- * Data of at most MAX_VECTORS buffers, `limit` bytes and the snap length, as one parameter;
- * returns the sum of their lengths.
+ * Data of at most MAX_VECTORS buffers, `limit` and `max` bytes, as one parameter; returns the sum of
+ * their lengths.
  */
-static inline u64 put_vector(struct out *o, const struct call *c, u64 array, u64 count, u64 limit)
+static inline u64 put_vector_up_to(struct out *o, const struct call *c, u64 array, u64 count,
+				   u64 limit, u32 max)
 {
 	struct draft *d = o->draft;
-	u32 max = settings.snaplen;
 	if (limit < max)
 		max = limit;
 	if (max > MAX_EVENT - 1)
@@ -63,6 +63,12 @@ static inline u64 put_vector(struct out *o, const struct call *c, u64 array, u64
 	put_len(o, d->loop_len);
 	forget(o);
 	return d->loop_total;
+}
+
+/* The same with the snap length as `max`. */
+static inline u64 put_vector(struct out *o, const struct call *c, u64 array, u64 count, u64 limit)
+{
+	return put_vector_up_to(o, c, array, count, limit, settings.snaplen);
 }
 
 static inline bool read_msghdr(const struct call *c, u64 ptr, struct user_msghdr *m)

@@ -15,9 +15,10 @@ EXIT(close_range)
 
 EXIT(read)
 {
+	LIMIT_OF(limit, sock_of(c->task, INT(0)), 0, NAMES_READ);
 	OUT_BEGIN(o, SYSCALL_READ_X, 4);
 	put_u64(&o, c->ret);
-	put_data(&o, ARG(1), c->ret > 0 ? c->ret : 0);
+	put_user_bytes(&o, ARG(1), c->ret > 0 ? c->ret : 0, limit);
 	put_u64(&o, INT(0));
 	put_u32(&o, ARG(2));
 	return out_send(&o);
@@ -37,9 +38,10 @@ EXIT(pread64)
 /* What was to be written is told of a failed call too. */
 EXIT(write)
 {
+	LIMIT_OF(limit, sock_of(c->task, INT(0)), 0, NAMES_WRITE);
 	OUT_BEGIN(o, SYSCALL_WRITE_X, 4);
 	put_u64(&o, c->ret);
-	put_data(&o, ARG(1), c->ret > 0 ? c->ret : ARG(2));
+	put_user_bytes(&o, ARG(1), c->ret > 0 ? c->ret : ARG(2), limit);
 	put_u64(&o, INT(0));
 	put_u32(&o, ARG(2));
 	return out_send(&o);
@@ -58,10 +60,11 @@ EXIT(pwrite64)
 
 EXIT(readv)
 {
+	LIMIT_OF(most, sock_of(c->task, INT(0)), 0, NAMES_READV);
 	OUT_BEGIN(o, SYSCALL_READV_X, 4);
 	put_u64(&o, c->ret);
 	put_u32(&o, c->ret > 0 ? c->ret : 0);
-	put_vector(&o, c, ARG(1), ARG(2), c->ret > 0 ? c->ret : 0);
+	put_vector_up_to(&o, c, ARG(1), ARG(2), c->ret > 0 ? c->ret : 0, most);
 	put_u64(&o, INT(0));
 	return out_send(&o);
 }
@@ -79,9 +82,10 @@ EXIT(preadv)
 
 EXIT(writev)
 {
+	LIMIT_OF(most, sock_of(c->task, INT(0)), 0, NAMES_WRITEV);
 	OUT_BEGIN(o, SYSCALL_WRITEV_X, 4);
 	put_u64(&o, c->ret);
-	u64 size = put_vector(&o, c, ARG(1), ARG(2), -1);
+	u64 size = put_vector_up_to(&o, c, ARG(1), ARG(2), -1, most);
 	put_u64(&o, INT(0));
 	put_u32(&o, size);
 	return out_send(&o);

@@ -105,9 +105,10 @@ EXIT_NET(getpeername)
 
 EXIT_NET(sendto)
 {
+	LIMIT_OF(limit, sock_of(c->task, INT(0)), ARG(4), NAMES_SENDTO);
 	OUT_BEGIN(o, SOCKET_SENDTO_X, 5);
 	put_u64(&o, c->ret);
-	put_data(&o, ARG(1), c->ret > 0 ? c->ret : ARG(2));
+	put_user_bytes(&o, ARG(1), c->ret > 0 ? c->ret : ARG(2), limit);
 	put_u64(&o, INT(0));
 	put_u32(&o, ARG(2));
 	if (c->ret >= 0)
@@ -119,9 +120,10 @@ EXIT_NET(sendto)
 
 EXIT_NET(recvfrom)
 {
+	LIMIT_OF(limit, sock_of(c->task, INT(0)), ARG(4), NAMES_RECVFROM);
 	OUT_BEGIN(o, SOCKET_RECVFROM_X, 5);
 	put_u64(&o, c->ret);
-	put_data(&o, ARG(1), c->ret > 0 ? c->ret : 0);
+	put_user_bytes(&o, ARG(1), c->ret > 0 ? c->ret : 0, limit);
 	if (c->ret >= 0)
 		put_tuple(&o, c, INT(0), INBOUND, ARG(4));
 	else
@@ -135,6 +137,7 @@ EXIT_NET(sendmsg)
 {
 	struct user_msghdr m = {};
 	bool readable = read_msghdr(c, ARG(1), &m);
+	LIMIT_OF(most, sock_of(c->task, INT(0)), m.name, NAMES_SENDMSG);
 	OUT_BEGIN(o, SOCKET_SENDMSG_X, 5);
 	put_u64(&o, c->ret);
 	if (!readable) {
@@ -144,7 +147,7 @@ EXIT_NET(sendmsg)
 		put_empty(&o);
 		return out_send(&o);
 	}
-	u64 size = put_vector(&o, c, m.iov, m.iovlen, -1);
+	u64 size = put_vector_up_to(&o, c, m.iov, m.iovlen, -1, most);
 	put_u64(&o, INT(0));
 	put_u32(&o, size);
 	if (c->ret >= 0)
@@ -157,9 +160,11 @@ EXIT_NET(sendmsg)
 EXIT_NET(recvmsg)
 {
 	struct user_msghdr m = {};
+	bool readable = c->ret >= 0 && read_msghdr(c, ARG(1), &m);
+	LIMIT_OF(most, sock_of(c->task, INT(0)), m.name, NAMES_RECVMSG);
 	OUT_BEGIN(o, SOCKET_RECVMSG_X, 6);
 	put_u64(&o, c->ret);
-	if (c->ret < 0 || !read_msghdr(c, ARG(1), &m)) {
+	if (!readable) {
 		put_u32(&o, 0);
 		put_empty(&o);
 		put_empty(&o);
@@ -168,7 +173,7 @@ EXIT_NET(recvmsg)
 		return out_send(&o);
 	}
 	put_u32(&o, c->ret);
-	put_vector(&o, c, m.iov, m.iovlen, c->ret);
+	put_vector_up_to(&o, c, m.iov, m.iovlen, c->ret, most);
 	put_tuple(&o, c, INT(0), INBOUND, m.name);
 	put_user_bytes(&o, m.control, m.controllen, MAX_EVENT - 1);
 	put_u64(&o, INT(0));
@@ -194,6 +199,14 @@ static long one_message(u32 i, struct messages *m)
 	if (!read_msghdr(c, at, &h))
 		return 1;
 	bpf_probe_read_user(&len, 4, (void *)(at + (c->compat ? 28 : 56)));
+	u32 limit = settings.snaplen;
+	if (unlikely(settings.name_snaplen)) {
+		s32 own = data_limit(sock_of(c->task, INT(0)), h.name,
+				     m->receive ? NAMES_RECVMMSG : NAMES_SENDMMSG);
+		if (own < 0)
+			return 0;
+		limit = own;
+	}
 	struct out o;
 	if (!out_begin(&o, call_tid(c), m->receive ? SOCKET_RECVMMSG_X : SOCKET_SENDMMSG_X,
 		       m->receive ? 6 : 5))
@@ -201,7 +214,7 @@ static long one_message(u32 i, struct messages *m)
 	put_u64(&o, len);
 	put_u64(&o, INT(0));
 	put_u32(&o, len);
-	put_vector(&o, c, h.iov, h.iovlen, len);
+	put_vector_up_to(&o, c, h.iov, h.iovlen, len, limit);
 	put_tuple(&o, c, INT(0), m->receive ? INBOUND : OUTBOUND, h.name);
 	if (m->receive)
 		put_user_bytes(&o, h.control, h.controllen, MAX_EVENT - 1);
@@ -212,6 +225,8 @@ static long one_message(u32 i, struct messages *m)
 static inline int messages(const struct call *c, u16 code, bool receive)
 {
 	if (c->ret <= 0) {
+		if (settings.names_alone >> (receive ? NAMES_RECVMMSG : NAMES_SENDMMSG) & 1)
+			return 0;
 		OUT_BEGIN(o, code, receive ? 6 : 5);
 		put_u64(&o, c->ret);
 		put_u64(&o, INT(0));

@@ -324,17 +324,19 @@ static inline int send_accept(struct uring_op *op, struct io_kiocb *req, s64 res
 static inline int send_data(struct uring_op *op, struct io_kiocb *req, s64 res)
 {
 	if (op->opcode == OP_RECV) {
+		LIMIT_OF(limit, request_sock(req), 0, NAMES_RECVFROM);
 		URING_BEGIN(o, SOCKET_RECVFROM_X, 5);
 		put_u64(&o, res);
-		put_data(&o, op->arg[1], res > 0 ? res : 0);
+		put_user_bytes(&o, op->arg[1], res > 0 ? res : 0, limit);
 		put_request_tuple(&o, res >= 0 ? req : NULL, INBOUND, 0);
 		put_u64(&o, op->arg[0]);
 		put_u32(&o, op->arg[2]);
 		return out_send(&o);
 	}
+	LIMIT_OF(limit, request_sock(req), 0, NAMES_SENDTO);
 	URING_BEGIN(o, SOCKET_SENDTO_X, 5);
 	put_u64(&o, res);
-	put_data(&o, op->arg[1], res > 0 ? res : op->arg[2]);
+	put_user_bytes(&o, op->arg[1], res > 0 ? res : op->arg[2], limit);
 	put_u64(&o, op->arg[0]);
 	put_u32(&o, op->arg[2]);
 	put_request_tuple(&o, res >= 0 ? req : NULL, OUTBOUND, 0);
@@ -348,18 +350,20 @@ static inline int send_message(struct uring_op *op, struct io_kiocb *req, s64 re
 	bool readable = read_msghdr(&c, op->arg[1], &m);
 	struct io_kiocb *connected = res >= 0 && readable ? req : NULL;
 	if (op->opcode == OP_RECVMSG) {
+		LIMIT_OF(most, request_sock(req), m.name, NAMES_RECVMSG);
 		URING_BEGIN(o, SOCKET_RECVMSG_X, 6);
 		put_u64(&o, res);
 		put_u32(&o, res > 0 ? res : 0);
-		put_vector(&o, &c, m.iov, connected ? m.iovlen : 0, res > 0 ? res : 0);
+		put_vector_up_to(&o, &c, m.iov, connected ? m.iovlen : 0, res > 0 ? res : 0, most);
 		put_request_tuple(&o, connected, INBOUND, m.name);
 		put_user_bytes(&o, connected ? m.control : 0, m.controllen, MAX_EVENT - 1);
 		put_u64(&o, op->arg[0]);
 		return out_send(&o);
 	}
+	LIMIT_OF(most, request_sock(req), m.name, NAMES_SENDMSG);
 	URING_BEGIN(o, SOCKET_SENDMSG_X, 5);
 	put_u64(&o, res);
-	u64 size = put_vector(&o, &c, m.iov, m.iovlen, -1);
+	u64 size = put_vector_up_to(&o, &c, m.iov, m.iovlen, -1, most);
 	put_u64(&o, op->arg[0]);
 	put_u32(&o, size);
 	put_request_tuple(&o, connected, OUTBOUND, m.name);

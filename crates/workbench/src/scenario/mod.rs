@@ -17,6 +17,8 @@
 
 mod cast;
 mod container;
+mod identity;
+mod names;
 mod network;
 mod records;
 mod spec;

@@ -6,12 +6,13 @@ use event::{
     RecordFlags, codes, constants as c, syscalls,
 };
 use serde_json::{Map, Value, json};
-use state::State;
+use state::{PROGRAM_EVENT, State};
 
 use super::cast::{Account, Actor, BOOT, Cast};
 use super::network::Ends;
 use super::spec::{EventSpec, Given, Read};
 use super::value::{self, fixed};
+use super::{identity, names};
 
 /// An event that is ready to be played.
 #[derive(Debug)]
@@ -341,6 +342,16 @@ impl Script<'_> {
         if let Some(json) = self.actor.inside.json.as_ref().filter(|_| !is_container) {
             records.push(begin(codes::CONTAINER_JSON_2_E).bytes(json).finish());
         }
+        if let Some(json) = identity::told(self.spec, self.actor)? {
+            let told = begin(codes::ASYNCEVENT_E)
+                .u32(0)
+                .text(PROGRAM_EVENT)
+                .text(json);
+            records.push(told.finish());
+        }
+        let ends = Ends::of(self.spec, self.accepts())?;
+        let time = step.now - 400;
+        records.extend(names::told(self.spec, ends.as_ref(), self.actor.tid, time));
         // A program that is about to become another one is still its parent's.
         let failed = self.result()? < 0;
         if self.is_exec()
@@ -355,7 +366,6 @@ impl Script<'_> {
                 actor.args.clone_from(&parent.args);
             }
         }
-        let ends = Ends::of(self.spec, self.accepts())?;
         let socket_needs_none = matches!(self.info.name, "accept" | "accept4" | "socket");
         let uses = self.info.fd_param.is_some()
             && self

@@ -5,9 +5,43 @@ use std::time::Duration;
 
 use config::Settings;
 use probe::{Backend, Choice, Support};
+use rules::RuleSet;
 
 use super::{Check, Health};
 use crate::watch::Machine;
+
+/// Whether rules that ask for packages get answers on this machine; nothing where none asks.
+pub(super) fn of_packages(set: &RuleSet, order: &[usize]) -> Option<Check> {
+    let mut running = order.iter().map(|&at| &set.rules[at]);
+    if !running.any(|rule| rule.speaks_of(&["proc.exe_package"])) {
+        return None;
+    }
+    let root = std::env::var_os("HOST_ROOT").filter(|root| !root.is_empty());
+    let root = root.unwrap_or_else(|| "/".into());
+    let (health, found, remedy) = match provenance::of_machine(Path::new(&root)) {
+        Ok(Some(name)) => (
+            Health::Good,
+            format!("programs are looked for in {name}'s"),
+            "",
+        ),
+        Ok(None) => (
+            Health::Good,
+            "this machine has none; containers have their own".to_owned(),
+            "",
+        ),
+        Err(_) => (
+            Health::Degraded,
+            "that of this machine cannot be read: its programs are of no known package".to_owned(),
+            "rpmdb --rebuilddb brings RPM's to today's form (SQLite), where the release has it",
+        ),
+    };
+    Some(Check {
+        name: "package database",
+        health,
+        found,
+        remedy: remedy.to_owned(),
+    })
+}
 
 /// What the kernel offers.
 pub(super) fn of_kernel(support: &Support) -> Vec<Check> {

@@ -165,6 +165,7 @@ impl<'a> Rules<'a> {
     fn events(&self, capture: Option<&str>, live: Option<u64>, work: &mut impl Work) -> Result<()> {
         let signals = Signals::catch().context("cannot catch signals")?;
         let mut state = State::new(state_options(self.settings));
+        state.name_addresses(true);
         let pace = |seconds| Pace::new(self.settings, seconds);
         let end = match (capture, live) {
             (Some(path), None) => {

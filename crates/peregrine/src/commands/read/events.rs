@@ -44,6 +44,13 @@ fn is_account(record: &Record<'_>) -> bool {
     )
 }
 
+/// An empty state in which addresses get names.
+fn naming() -> State {
+    let mut state = State::new(state::Options::default());
+    state.name_addresses(true);
+    state
+}
+
 /// Events in today's form.
 pub(crate) struct Converted<R: Read> {
     reader: Reader<R>,
@@ -55,7 +62,7 @@ impl<R: Read> Converted<R> {
     pub(crate) fn new(reader: Reader<R>) -> Self {
         Self {
             reader,
-            state: State::new(state::Options::default()),
+            state: naming(),
         }
     }
 }
@@ -98,7 +105,7 @@ impl Audited {
     pub(crate) fn new(file: AuditFile) -> Self {
         Self {
             file,
-            state: State::new(state::Options::default()),
+            state: naming(),
         }
     }
 }
@@ -160,7 +167,7 @@ impl Raw {
         Ok(Self {
             raw: Reader::raw(first).with_context(not_a_capture)?,
             converted: Reader::new(second).with_context(not_a_capture)?,
-            state: State::new(state::Options::default()),
+            state: naming(),
             waiting: VecDeque::new(),
             number: 0,
             loaded: false,

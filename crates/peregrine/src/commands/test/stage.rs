@@ -137,6 +137,7 @@ impl<'a> Stage<'a> {
         }
         let mut cast = Cast::new();
         let mut state = State::new(Options::default());
+        state.name_addresses(true);
         let mut env = environment();
         for (at, spec) in test.events.iter().enumerate() {
             let told = |message: &str, offset| format!("line {}: {message}", found.line(offset));
@@ -231,6 +232,7 @@ impl<'a> Stage<'a> {
     ) -> Result<()> {
         let signals = Signals::catch().context("cannot catch signals")?;
         let mut state = State::new(Options::default());
+        state.name_addresses(true);
         let mut file = source::open(path, false)?;
         let pace = Pace::new(&self.loaded.settings, 0);
         let mut work = Replayed {
