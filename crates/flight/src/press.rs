@@ -94,6 +94,8 @@ impl Press {
                     gap,
                 } => {
                     self.begin(start, &standing, &note, gap);
+                    self.shared.roll.store(false, Ordering::Relaxed);
+                    self.shared.begun.fetch_add(1, Ordering::Release);
                     self.queue.done(standing.len() + note.len(), None);
                 }
                 Message::Batch(batch) => {

@@ -104,6 +104,8 @@ pub struct Recorder {
     windows: Vec<Arc<Window>>,
     /// The latest end of them.
     until: u64,
+    /// Segments that were begun here.
+    begun: u64,
     threads: Vec<JoinHandle<()>>,
     /// Lost here, not yet among the counters.
     lost: u64,
@@ -137,7 +139,8 @@ impl Recorder {
             ring: Mutex::new(ring),
             changed: Condvar::new(),
             counters: Counters::default(),
-            roll: true.into(),
+            roll: false.into(),
+            begun: AtomicU64::new(0),
             notices: Mutex::default(),
         });
         let queue = Arc::new(Queue::new(options.most_bytes));
@@ -169,6 +172,7 @@ impl Recorder {
             time: 0,
             windows: Vec::new(),
             until: 0,
+            begun: 0,
             threads,
             lost: 0,
         })
@@ -233,7 +237,8 @@ impl Recorder {
         if self.gap {
             return self.queue.has_room();
         }
-        self.shared.roll.load(Ordering::Relaxed)
+        self.shared.begun.load(Ordering::Acquire) == self.begun
+            && self.shared.roll.load(Ordering::Relaxed)
     }
 
     fn pause(&mut self) {
@@ -248,7 +253,6 @@ impl Recorder {
     /// is, without events of its own; `note` says what the ring is given, as blocks of a capture, and only
     /// hunts read it.
     pub fn begin(&mut self, time: u64, standing: Vec<u8>, note: Vec<u8>) {
-        self.shared.roll.store(false, Ordering::Relaxed);
         self.time = self.time.max(time);
         if !self.batch.is_empty() && !self.gap {
             self.flush();
@@ -259,9 +263,9 @@ impl Recorder {
             note,
             gap: std::mem::take(&mut self.gap),
         });
+        self.begun += 1;
         self.on = true;
         self.due = self.time.saturating_add(SECOND);
-        self.shared.roll.store(false, Ordering::Relaxed);
     }
 
     /// The time of events at which [`Recorder::timed`] is to be called.

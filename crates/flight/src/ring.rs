@@ -234,6 +234,8 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     /// The press wants another segment to begin.
     pub(crate) roll: AtomicBool,
+    /// Segments that the press was told to begin: while one is under way, what it wants is of the past.
+    pub(crate) begun: AtomicU64,
     pub(crate) notices: Mutex<Vec<Notice>>,
 }
 

@@ -60,6 +60,8 @@ fn the_limits_hold_and_the_newest_stays() {
         stream.settle();
         let counts = stream.recorder.counts();
         assert!(counts.evicted > 0 && counts.segments > 1 && counts.held <= 2_000_000);
+        // An eighth of it fills a segment: none is begun twice.
+        assert!(counts.segments <= 9, "{counts:?}");
         let written = stream.written.clone();
         drop(stream.recorder.finish());
         if let Some(place) = place {
