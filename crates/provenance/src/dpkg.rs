@@ -148,7 +148,8 @@ impl Dpkg {
             if self.packages.len() >= PACKAGES_MAX {
                 break;
             }
-            let list = content(&folder, name.as_bytes(), FILE_MAX).unwrap_or_default();
+            // One that cannot be read now would make its programs nobody's.
+            let list = content(&folder, name.as_bytes(), FILE_MAX)?;
             total += list.len();
             // Half a database would call packaged what is not there, and the other way round.
             if total > TOTAL_MAX || self.paths.len() > PATHS_MAX {
