@@ -189,7 +189,8 @@ impl Matcher {
         match (constant, order) {
             (Constant::Bytes(bytes), Some(order)) => Self::Text(order, bytes.clone()),
             (Constant::Bytes(bytes), None) => match relation {
-                Relation::Contains if bytes.is_empty() => Self::Always,
+                // Every text has it; no value at all has none.
+                Relation::Contains if bytes.is_empty() => Self::Prefix(Box::default()),
                 Relation::Contains => Self::Contains(Box::new(Finder::new(bytes).into_owned())),
                 Relation::IContains => Self::IContains(bytes.to_ascii_lowercase().into()),
                 Relation::StartsWith => Self::Prefix(bytes.clone()),

@@ -40,10 +40,12 @@ const LONG: Duration = Duration::from_millis(5);
 /// Events between two looks whether the lane of processes runs full.
 const STRIDE: u32 = 256;
 
-/// Naps in a row after which events are not taken for the first ones after a pause.
+/// A sleep after which events are the first ones after a pause.
+const PAUSE: Duration = Duration::from_millis(1);
+/// Naps without a pause after which events are taken for a trickle that does not end.
 const TRICKLE: u32 = 4;
 
-/// How long the reader rests after a batch of so many events and so many naps without a long sleep. In the
+/// How long the reader rests after a batch of so many events and so many naps without a pause. In the
 /// longest of these naps two cores at full speed write a few hundred kilobytes.
 const fn nap_after(batch: u32, naps: u32) -> Duration {
     Duration::from_micros(match batch {
@@ -101,7 +103,7 @@ pub struct Probe {
     rested: bool,
     /// Events since the last nap.
     batch: u32,
-    /// Naps since the last [`LONG`] sleep.
+    /// Naps since the last [`PAUSE`].
     naps: u32,
     /// Events handed out, for what is looked at every [`STRIDE`] events.
     turns: u32,
@@ -457,9 +459,10 @@ impl Probe {
             } else if self.idle || self.rested {
                 let begun = Instant::now();
                 let interrupted = self.sleep(left)?;
+                let slept = begun.elapsed();
                 self.idle = false;
-                self.rested = begun.elapsed() > LONG;
-                if self.rested {
+                self.rested = slept > LONG;
+                if slept > PAUSE {
                     self.naps = 0;
                 }
                 if interrupted && !self.has_unread() {
