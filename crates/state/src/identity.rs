@@ -220,7 +220,15 @@ impl State {
             return;
         }
         self.threads.new_epoch();
-        self.containers.insert(container.id.clone(), container);
+        self.unfinished_containers += usize::from(container.pending != Pending::Nothing);
+        let old = self.containers.insert(container.id.clone(), container);
+        self.has_gone(old);
+    }
+
+    /// A container's record is no longer one that is known.
+    fn has_gone(&mut self, record: Option<Arc<Container>>) {
+        let unfinished = record.is_some_and(|record| record.pending != Pending::Nothing);
+        self.unfinished_containers -= usize::from(unfinished);
     }
 
     // ---- events ----
@@ -302,7 +310,8 @@ impl State {
 
     fn forget_container(&mut self, id: &[u8]) {
         self.threads.new_epoch();
-        self.containers.remove(id);
+        let old = self.containers.remove(id);
+        self.has_gone(old);
         self.groups.remove(id);
         self.sightings.forget(id);
         self.forget_names(id);
@@ -375,7 +384,8 @@ impl State {
     #[inline]
     pub fn awaits_container_of(&self, thread: &Thread) -> bool {
         let id = thread.container_id();
-        !id.is_empty() && self.sightings.may_await() && self.is_awaited(id)
+        let any = self.sightings.may_await() || self.unfinished_containers > 0;
+        any && !id.is_empty() && self.is_awaited(id)
     }
 
     #[inline(never)]

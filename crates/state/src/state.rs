@@ -33,6 +33,8 @@ pub struct State {
     pub(crate) interfaces: Vec<Interface>,
     pub(crate) machine: MachineInfo,
     pub(crate) containers: BTreeMap<Vec<u8>, Arc<Container>>,
+    /// How many of them will be told more of.
+    pub(crate) unfinished_containers: usize,
     pub(crate) host: Arc<Container>,
     pub(crate) sightings: Sightings,
     /// Control group in which a container was first seen.
@@ -83,6 +85,7 @@ impl State {
             interfaces: Vec::new(),
             machine: MachineInfo::default(),
             containers: BTreeMap::new(),
+            unfinished_containers: 0,
             host: Arc::new(Container::host()),
             sightings: Sightings::default(),
             groups: BTreeMap::new(),
@@ -118,6 +121,7 @@ impl State {
         self.interfaces.clear();
         self.machine = MachineInfo::default();
         self.containers.clear();
+        self.unfinished_containers = 0;
         self.sightings.clear();
         self.groups.clear();
         self.deferred = Deferred::default();

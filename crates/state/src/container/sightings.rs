@@ -84,6 +84,10 @@ pub(crate) struct Sightings {
     seen: BTreeSet<Box<[u8]>>,
     /// Containers in which something was executed.
     ran: BTreeMap<Box<[u8]>, Reading>,
+    /// How many of `phases` are asked about, and how many of `ran` are being read: the event path asks for
+    /// no more than whether there are any.
+    asked: usize,
+    underway: usize,
 }
 
 impl Sightings {
@@ -100,7 +104,8 @@ impl Sightings {
         self.seen.insert(id.clone());
         if !sighting.is_known {
             let phase = (sighting.identity.family, Phase::Asked);
-            self.phases.insert(id.clone(), phase);
+            let id = id.clone();
+            self.set_phase(&id, Some(phase));
         }
         self.queue.push(sighting);
     }
@@ -121,7 +126,7 @@ impl Sightings {
             again: false,
             tries: before.map_or(0, |reading| reading.tries) + 1,
         };
-        self.ran.insert(identity.id.clone(), reading);
+        self.set_reading(&identity.id, Some(reading));
         self.queue.push(Sighting {
             identity: identity.clone(),
             path: Box::default(),
@@ -137,7 +142,7 @@ impl Sightings {
     pub(crate) fn note_end(&mut self, sighting: Sighting) {
         if self.queue.len() < QUEUE_MAX {
             self.seen.remove(&sighting.identity.id);
-            self.ran.remove(&sighting.identity.id);
+            self.set_reading(&sighting.identity.id, None);
             self.queue.push(sighting);
         }
     }
@@ -168,29 +173,31 @@ impl Sightings {
 
     /// A container's accounts have been read, as far as it has any.
     pub(crate) fn have_read(&mut self, id: &[u8]) {
-        if let Some(reading) = self.ran.get_mut(id) {
+        if let Some(mut reading) = self.ran.get(id).copied() {
             reading.underway = false;
+            self.set_reading(id, Some(reading));
         }
     }
 
     /// The process whose container's accounts were wanted was gone.
     pub(crate) fn too_late(&mut self, id: &[u8]) {
-        if let Some(reading) = self.ran.get_mut(id) {
+        if let Some(mut reading) = self.ran.get(id).copied() {
             reading.underway = false;
             reading.again = reading.tries < TRIES_MAX;
+            self.set_reading(id, Some(reading));
         }
     }
 
     /// Marks a container's accounts as being read.
     pub(crate) fn expect_accounts(&mut self, id: &[u8]) {
-        let reading = self.ran.entry(id.into()).or_default();
+        let mut reading = self.ran.get(id).copied().unwrap_or_default();
         reading.underway = true;
+        self.set_reading(id, Some(reading));
     }
 
     /// Marks a container as asked for.
     pub(crate) fn expect(&mut self, id: &[u8]) {
-        self.phases
-            .insert(id.into(), (Family::Runtime, Phase::Asked));
+        self.set_phase(id, Some((Family::Runtime, Phase::Asked)));
     }
 
     pub(crate) fn take(&mut self) -> Vec<Sighting> {
@@ -203,14 +210,14 @@ impl Sightings {
 
     /// A record came.
     pub(crate) fn settle(&mut self, id: &[u8]) {
-        self.phases.remove(id);
+        self.set_phase(id, None);
     }
 
     /// The container went.
     pub(crate) fn forget(&mut self, id: &[u8]) {
-        self.phases.remove(id);
+        self.set_phase(id, None);
         self.seen.remove(id);
-        self.ran.remove(id);
+        self.set_reading(id, None);
     }
 
     /// Nobody knows the container. It keeps its id: an answer that comes sooner or later must not make
@@ -220,7 +227,7 @@ impl Sightings {
             .phases
             .get(id)
             .map_or(Family::Runtime, |(family, _)| *family);
-        self.phases.insert(id.into(), (family, Phase::Failed));
+        self.set_phase(id, Some((family, Phase::Failed)));
     }
 
     pub(crate) fn is_pending(&self, id: &[u8]) -> bool {
@@ -230,7 +237,27 @@ impl Sightings {
     /// Whether anything at all may be on its way.
     #[inline]
     pub(crate) fn may_await(&self) -> bool {
-        !self.phases.is_empty() || !self.ran.is_empty()
+        self.asked + self.underway > 0
+    }
+
+    fn set_phase(&mut self, id: &[u8], phase: Option<(Family, Phase)>) {
+        let is_asked = |phase| matches!(phase, Some((_, Phase::Asked)));
+        let old = match phase {
+            Some(phase) => self.phases.insert(id.into(), phase),
+            None => self.phases.remove(id),
+        };
+        self.asked += usize::from(is_asked(phase));
+        self.asked -= usize::from(is_asked(old));
+    }
+
+    fn set_reading(&mut self, id: &[u8], reading: Option<Reading>) {
+        let is_underway = |reading: Option<Reading>| reading.is_some_and(|one| one.underway);
+        let old = match reading {
+            Some(reading) => self.ran.insert(id.into(), reading),
+            None => self.ran.remove(id),
+        };
+        self.underway += usize::from(is_underway(reading));
+        self.underway -= usize::from(is_underway(old));
     }
 
     pub(crate) fn clear(&mut self) {
@@ -238,5 +265,6 @@ impl Sightings {
         self.phases.clear();
         self.seen.clear();
         self.ran.clear();
+        (self.asked, self.underway) = (0, 0);
     }
 }
