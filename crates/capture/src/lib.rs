@@ -37,13 +37,15 @@
 //!
 //! Modules: [`blocks`] the format, [`reader`] and [`writer`], [`error`]; inside, `window` the
 //! stretch of the stream that is in memory, `source` decompression, `read` and `write` the bodies of
-//! blocks, `convert` old events.
+//! blocks, `convert` old events, `counted`
+//! how much went through.
 
 #![forbid(unsafe_code)]
 
 pub mod blocks;
 pub mod compat;
 mod convert;
+mod counted;
 mod cursor;
 pub mod error;
 mod read;
@@ -54,6 +56,7 @@ mod write;
 pub mod writer;
 
 pub use convert::{ConvertError, is_initial_state};
+pub use counted::Counted;
 pub use error::{Error, Lookalike};
 pub use reader::{Item, Reader, Statistics};
 pub use source::Compression;

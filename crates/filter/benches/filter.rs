@@ -10,8 +10,8 @@ use std::hint::black_box;
 use bumpalo::Bump;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use filter::{
-    Argument, FieldDef, FieldRef, FieldSource, Format, Graph, Lifetime, Memo, Purpose, Quantifier,
-    ResolveError, Schema, Template, Type, Value, parse,
+    Argument, FieldDef, FieldRef, FieldSource, Graph, Memo, Purpose, ResolveError, Schema,
+    Template, Type, Value, parse,
 };
 
 const NAMES: [(&str, Type); 10] = [
@@ -35,22 +35,11 @@ impl Schema for Names {
             .iter()
             .position(|(name, _)| *name == text)
             .ok_or(ResolveError::Unknown)?;
-        Ok(FieldDef {
-            name: text.to_owned(),
-            field: FieldRef {
-                id: id as u16,
-                arg: Argument::None,
-            },
-            ty: NAMES[id].1,
-            list: false,
-            quantifier: Quantifier::One,
-            format: Format::Decimal,
-            lifetime: Lifetime::Event,
-            rhs_allowed: true,
-            transformers_allowed: true,
-            filter_only: false,
-            deprecated: false,
-        })
+        let field = FieldRef {
+            id: id as u16,
+            arg: Argument::None,
+        };
+        Ok(FieldDef::new(text, field, NAMES[id].1))
     }
 
     fn names(&self) -> Vec<&str> {

@@ -13,19 +13,8 @@
 //!         if text != "proc.name" {
 //!             return Err(ResolveError::Unknown);
 //!         }
-//!         Ok(FieldDef {
-//!             name: text.to_owned(),
-//!             field: FieldRef { id: 0, arg: Argument::None },
-//!             ty: Type::CharBuf,
-//!             list: false,
-//!             quantifier: Quantifier::One,
-//!             format: Format::Decimal,
-//!             lifetime: Lifetime::Process,
-//!             rhs_allowed: true,
-//!             transformers_allowed: true,
-//!             filter_only: false,
-//!             deprecated: false,
-//!         })
+//!         let field = FieldRef { id: 0, arg: Argument::None };
+//!         Ok(FieldDef::new(text, field, Type::CharBuf))
 //!     }
 //!     fn names(&self) -> Vec<&str> {
 //!         vec!["proc.name"]

@@ -96,6 +96,27 @@ pub struct FieldDef {
     pub deprecated: bool,
 }
 
+impl FieldDef {
+    /// An ordinary field: one value of each event, printed in decimal where it is a number, allowed
+    /// everywhere.
+    #[must_use]
+    pub fn new(name: impl Into<String>, field: FieldRef, ty: Type) -> Self {
+        Self {
+            name: name.into(),
+            field,
+            ty,
+            list: false,
+            quantifier: Quantifier::One,
+            format: Format::Decimal,
+            lifetime: Lifetime::Event,
+            rhs_allowed: true,
+            transformers_allowed: true,
+            filter_only: false,
+            deprecated: false,
+        }
+    }
+}
+
 /// Why a field does not resolve.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -8,21 +8,12 @@
 use std::fs::File;
 
 use capture::{Compression, Item, Reader, Writer};
-use flight::{Options, Overflow, Recorder};
+use flight::{Options, Recorder};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
     let path = args.next().ok_or("cost CAPTURE [ring]")?;
-    let mut recorder = Recorder::start(&Options {
-        directory: None,
-        most_bytes: 256_000_000,
-        most_age: u64::MAX,
-        overflow: Overflow::Wait,
-        redact_env: false,
-        always: true,
-        most_file_bytes: 0,
-        compatible: false,
-    })?;
+    let mut recorder = Recorder::start(&Options::default())?;
     if args.next().is_some() {
         let standing = Writer::new(Vec::new(), Compression::None)?.finish()?;
         recorder.begin(0, standing, Vec::new());

@@ -54,6 +54,22 @@ pub struct Options {
     pub compatible: bool,
 }
 
+/// A ring in memory that records all the time and loses nothing, however slow that makes who feeds it.
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            directory: None,
+            most_bytes: 256_000_000,
+            most_age: u64::MAX,
+            overflow: Overflow::Wait,
+            redact_env: false,
+            always: true,
+            most_file_bytes: 0,
+            compatible: false,
+        }
+    }
+}
+
 /// What was done so far, and what is there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use capture::{Compression, Item, Reader, Writer};
+use capture::{Compression, Counted, Item, Reader, Writer};
 use event::{EventFlags, Record, RecordFlags, codes};
 
 use crate::lock;
@@ -51,7 +51,7 @@ struct Save {
     segment: Option<u64>,
     /// Whether a state was written.
     begun: bool,
-    writer: Writer<Counted>,
+    writer: Writer<Counted<File>>,
     bytes: Arc<AtomicU64>,
     events: u64,
     missing: u64,
@@ -237,10 +237,7 @@ fn create(path: &Path) -> io::Result<File> {
 impl Save {
     fn begin(window: &Arc<Window>, cursor: Cursor, file: File, form: Form) -> io::Result<Self> {
         let bytes = Arc::<AtomicU64>::default();
-        let output = Counted {
-            inner: file,
-            bytes: Arc::clone(&bytes),
-        };
+        let output = Counted::new(file, &bytes);
         Ok(Self {
             window: Arc::clone(window),
             cursor,
@@ -357,22 +354,4 @@ impl Save {
 fn is_for_state(record: &Record<'_>) -> bool {
     record.info.flags.contains(EventFlags::MODIFIES_STATE)
         || record.code.number() == codes::ASYNCEVENT_E
-}
-
-/// An output that counts its bytes.
-struct Counted {
-    inner: File,
-    bytes: Arc<AtomicU64>,
-}
-
-impl Write for Counted {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
-        self.bytes.fetch_add(written as u64, Ordering::Relaxed);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
 }

@@ -337,7 +337,7 @@ pub struct Internal<'a> {
 
 #[cfg(test)]
 mod tests {
-    use filter::{Argument, FieldRef, Format, Lifetime, Quantifier, ResolveError, Type, Value};
+    use filter::{Argument, FieldRef, ResolveError, Type, Value};
     use jiff::tz::TimeZone;
     use rules::{CodeSet, ExtraField};
 
@@ -353,22 +353,12 @@ mod tests {
                 .iter()
                 .position(|name| *name == text)
                 .ok_or(ResolveError::Unknown)?;
-            Ok(FieldDef {
-                name: text.to_owned(),
-                field: FieldRef {
-                    id: id as u16,
-                    arg: Argument::None,
-                },
-                ty: if id == 1 { Type::Int64 } else { Type::CharBuf },
-                list: false,
-                quantifier: Quantifier::One,
-                format: Format::Decimal,
-                lifetime: Lifetime::Event,
-                rhs_allowed: true,
-                transformers_allowed: true,
-                filter_only: false,
-                deprecated: false,
-            })
+            let field = FieldRef {
+                id: id as u16,
+                arg: Argument::None,
+            };
+            let ty = if id == 1 { Type::Int64 } else { Type::CharBuf };
+            Ok(FieldDef::new(text, field, ty))
         }
 
         fn names(&self) -> Vec<&str> {

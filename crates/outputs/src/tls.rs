@@ -37,6 +37,14 @@ pub struct TlsOptions {
 }
 
 impl TlsOptions {
+    /// The same of options that need not be there.
+    ///
+    /// # Errors
+    /// As [`Self::client_config`].
+    pub(crate) fn of(options: Option<&Self>) -> io::Result<Option<Arc<ClientConfig>>> {
+        options.map(Self::client_config).transpose()
+    }
+
     /// Reads the files.
     ///
     /// # Errors

@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use bumpalo::Bump;
 use filter::{
-    Argument, FieldDef, FieldRef, FieldSource, Format, Lifetime, Purpose, Quantifier, ResolveError,
-    Schema, Type, Value,
+    Argument, FieldDef, FieldRef, FieldSource, Purpose, ResolveError, Schema, Type, Value,
 };
 use outputs::{Group, Groups, Held, Limits, RuleGrouping, RuleLimit};
 use proptest::prelude::*;
@@ -21,22 +20,11 @@ impl Schema for Names {
     fn resolve(&self, text: &str) -> Result<FieldDef, ResolveError> {
         let id = ["a.x", "a.y"].iter().position(|name| *name == text);
         let id = id.ok_or(ResolveError::Unknown)?;
-        Ok(FieldDef {
-            name: text.to_owned(),
-            field: FieldRef {
-                id: u16::try_from(id).unwrap(),
-                arg: Argument::None,
-            },
-            ty: Type::CharBuf,
-            list: false,
-            quantifier: Quantifier::One,
-            format: Format::Decimal,
-            lifetime: Lifetime::Event,
-            rhs_allowed: true,
-            transformers_allowed: true,
-            filter_only: false,
-            deprecated: false,
-        })
+        let field = FieldRef {
+            id: u16::try_from(id).unwrap(),
+            arg: Argument::None,
+        };
+        Ok(FieldDef::new(text, field, Type::CharBuf))
     }
 
     fn names(&self) -> Vec<&str> {

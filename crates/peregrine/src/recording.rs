@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context as _, Result};
-use capture::{Compression, Writer};
+use capture::{Compression, Counted, Writer};
 use containers::Message;
 use event::{EventFlags, Record, RecordFlags, codes};
 use fields::{Environment, EventView};
@@ -65,7 +65,7 @@ pub(crate) struct Recorder {
     filter: Option<Filter>,
     memo: Memo,
     env: Environment,
-    writer: Option<Writer<Counted>>,
+    writer: Option<Writer<Counted<Box<dyn Write>>>>,
     bytes: Arc<AtomicU64>,
     /// Files so far, oldest first, as far as they are kept.
     files: VecDeque<PathBuf>,
@@ -135,10 +135,7 @@ impl Recorder {
             Box::new(File::create(&path).with_context(cannot)?)
         };
         self.bytes = Arc::default();
-        let output = Counted {
-            inner: output,
-            bytes: Arc::clone(&self.bytes),
-        };
+        let output = Counted::new(output, &self.bytes);
         let writer = Writer::new(output, self.form.compression)
             .with_context(cannot)?
             .redact_environments(self.form.redact_env)
@@ -317,24 +314,6 @@ fn numbered(path: &Path, number: u64) -> PathBuf {
         name.push(extension);
     }
     path.with_file_name(name)
-}
-
-/// An output that counts its bytes.
-struct Counted {
-    inner: Box<dyn Write>,
-    bytes: Arc<AtomicU64>,
-}
-
-impl Write for Counted {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
-        self.bytes.fetch_add(written as u64, Ordering::Relaxed);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
 }
 
 #[cfg(test)]

@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use anyhow::{Context, Result, bail};
-use capture::{Item, Reader};
+use capture::{Counted, Item, Reader};
 use event::Record;
 use live::LookupMeter;
 use probe::LossMeter;
@@ -99,20 +99,6 @@ pub(crate) trait Source {
     fn finish(&mut self) {}
 }
 
-/// An input that counts what was read of it, for the progress bar.
-pub(crate) struct Counted<R> {
-    inner: R,
-    bytes: Arc<AtomicU64>,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.inner.read(buffer)?;
-        self.bytes.fetch_add(length as u64, Ordering::Relaxed);
-        Ok(length)
-    }
-}
-
 /// An opened capture.
 pub(crate) struct CaptureFile {
     /// Its reader.
@@ -184,10 +170,7 @@ pub(crate) fn open(path: &str, raw: bool) -> Result<CaptureFile> {
         (Box::new(file), size)
     };
     let position = Arc::new(AtomicU64::new(0));
-    let input = Counted {
-        inner: input,
-        bytes: Arc::clone(&position),
-    };
+    let input = Counted::new(input, &position);
     let reader = if raw {
         Reader::raw(input)
     } else {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use capture::{Compression, Item, Reader, Writer};
 use event::{Record, RecordFlags};
-use flight::{Options, Overflow, Recorder};
+use flight::{Options, Recorder};
 use support::{Place, START, capture};
 
 const SECOND: u64 = 1_000_000_000;
@@ -207,13 +207,7 @@ fn ring(place: &Place, each: usize, gap: Option<usize>) -> PathBuf {
     let folder = place.path("ring");
     let mut recorder = Recorder::start(&Options {
         directory: Some(folder.clone()),
-        most_bytes: 100 << 20,
-        most_age: 3600 * SECOND,
-        overflow: Overflow::Wait,
-        redact_env: false,
-        always: true,
-        most_file_bytes: 0,
-        compatible: false,
+        ..Options::default()
     })
     .unwrap();
     let bytes = fs::read(place.path("capture.scap")).unwrap();

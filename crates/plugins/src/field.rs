@@ -3,9 +3,7 @@
 use std::net::IpAddr;
 
 use bumpalo::Bump;
-use filter::{
-    Argument, FieldDef, FieldRef, Format, Lifetime, Quantifier, ResolveError, Type, Value,
-};
+use filter::{Argument, FieldDef, FieldRef, ResolveError, Type, Value};
 
 use crate::info::FieldInfo;
 
@@ -74,21 +72,13 @@ impl Fields {
         let number = number.ok_or(ResolveError::Unknown)?;
         let info = &self.all[number];
         let arg = argument(info, rest)?;
+        let field = FieldRef {
+            id: u16::try_from(number).map_err(|_| ResolveError::Unknown)?,
+            arg,
+        };
         Ok(FieldDef {
-            name: text.to_owned(),
-            field: FieldRef {
-                id: u16::try_from(number).map_err(|_| ResolveError::Unknown)?,
-                arg,
-            },
-            ty: field_type(info.ftype),
             list: info.list,
-            quantifier: Quantifier::One,
-            format: Format::Decimal,
-            lifetime: Lifetime::Event,
-            rhs_allowed: true,
-            transformers_allowed: true,
-            filter_only: false,
-            deprecated: false,
+            ..FieldDef::new(text, field, field_type(info.ftype))
         })
     }
 }

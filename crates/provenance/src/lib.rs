@@ -5,8 +5,7 @@
 //! answers costs one thread and the answers about what lies on it, nothing else.
 //!
 //! ```no_run
-//! # fn main() -> std::io::Result<()> {
-//! # let question: state::ProgramQuestion = unimplemented!();
+//! # fn ask(question: state::ProgramQuestion) -> std::io::Result<()> {
 //! let mut provenance = provenance::Provenance::start("/".as_ref(), provenance::Meter::default())?;
 //! provenance.ask(question);
 //! while let Some(answer) = provenance.poll() {

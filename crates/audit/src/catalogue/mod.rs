@@ -2,9 +2,7 @@
 
 mod table;
 
-use filter::{
-    Argument, FieldDef, FieldRef, Format, Lifetime, Quantifier, ResolveError, Schema, Type,
-};
+use filter::{Argument, FieldDef, FieldRef, ResolveError, Schema, Type};
 use rustc_hash::FxHashMap;
 
 pub use table::ROWS;
@@ -182,17 +180,9 @@ impl Schema for Catalogue {
             (Takes::Key, Some(key)) => Argument::Key(key.into()),
         };
         Ok(FieldDef {
-            name: text.to_owned(),
-            field: FieldRef { id: number, arg },
-            ty: Type::CharBuf,
             list: row.list,
-            quantifier: Quantifier::One,
-            format: Format::Decimal,
-            lifetime: Lifetime::Event,
-            rhs_allowed: true,
-            transformers_allowed: true,
-            filter_only: false,
             deprecated: row.deprecated,
+            ..FieldDef::new(text, FieldRef { id: number, arg }, Type::CharBuf)
         })
     }
 

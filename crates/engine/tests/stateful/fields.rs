@@ -4,8 +4,7 @@ use bumpalo::Bump;
 use engine::{Engine, Matching};
 use event::{EventCode, codes};
 use filter::{
-    Argument, FieldDef, FieldRef, FieldSource, Format, Lifetime, Purpose, Quantifier, ResolveError,
-    Schema, Type, Value,
+    Argument, FieldDef, FieldRef, FieldSource, Purpose, ResolveError, Schema, Type, Value,
 };
 use rules::{Loader, Options, RuleSet};
 
@@ -20,25 +19,18 @@ impl Schema for Fields {
     fn resolve(&self, text: &str) -> Result<FieldDef, ResolveError> {
         let id = NAMES.iter().position(|name| *name == text);
         let id = id.ok_or(ResolveError::Unknown)?;
+        let field = FieldRef {
+            id: id as u16,
+            arg: Argument::None,
+        };
+        let ty = match id {
+            0 | 5 | 6 => Type::CharBuf,
+            4 => Type::Int64,
+            _ => Type::Uint64,
+        };
         Ok(FieldDef {
-            name: text.to_owned(),
-            field: FieldRef {
-                id: id as u16,
-                arg: Argument::None,
-            },
-            ty: match id {
-                0 | 5 | 6 => Type::CharBuf,
-                4 => Type::Int64,
-                _ => Type::Uint64,
-            },
             list: id == 5,
-            quantifier: Quantifier::One,
-            format: Format::Decimal,
-            lifetime: Lifetime::Event,
-            rhs_allowed: true,
-            transformers_allowed: true,
-            filter_only: false,
-            deprecated: false,
+            ..FieldDef::new(text, field, ty)
         })
     }
 

@@ -16,9 +16,7 @@ pub mod table;
 
 use event::EVENTS;
 use event::syscalls::SYSCALL_NAMES;
-use filter::{
-    Argument, FieldDef, FieldRef, Format, Lifetime, Quantifier, ResolveError, Schema, Type,
-};
+use filter::{Argument, FieldDef, FieldRef, Lifetime, Quantifier, ResolveError, Schema, Type};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 pub use row::{Arg, Class, Flags, Row};
@@ -118,21 +116,13 @@ impl Catalogue {
 
     fn static_field(&self, text: &str) -> Option<FieldDef> {
         let index = self.statics.iter().position(|s| s.0 == text)?;
+        let field = FieldRef {
+            id: FIRST_STATIC.checked_add(u16::try_from(index).ok()?)?,
+            arg: Argument::None,
+        };
         Some(FieldDef {
-            name: text.to_owned(),
-            field: FieldRef {
-                id: FIRST_STATIC.checked_add(u16::try_from(index).ok()?)?,
-                arg: Argument::None,
-            },
-            ty: Type::CharBuf,
-            list: false,
-            quantifier: Quantifier::One,
-            format: Format::Decimal,
             lifetime: Lifetime::Host,
-            rhs_allowed: true,
-            transformers_allowed: true,
-            filter_only: false,
-            deprecated: false,
+            ..FieldDef::new(text, field, Type::CharBuf)
         })
     }
 

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use capture::{Compression, Item, Reader, Writer};
 use event::snapshot::{MachineInfo, Process, UserList};
 use event::{EventCode, Record, RecordBuilder, RecordFlags, codes};
-use flight::{Met, Options, Overflow, Recorder, Segments, Strand};
+use flight::{Met, Options, Recorder, Segments, Strand};
 
 pub(crate) const SECOND: u64 = 1_000_000_000;
 
@@ -18,11 +18,7 @@ pub(crate) fn options(directory: Option<&Path>) -> Options {
         directory: directory.map(Path::to_owned),
         most_bytes: 64 << 20,
         most_age: 3600 * SECOND,
-        overflow: Overflow::Wait,
-        redact_env: false,
-        always: true,
-        most_file_bytes: 0,
-        compatible: false,
+        ..Options::default()
     }
 }
 

@@ -88,14 +88,9 @@ impl KafkaChannel {
                 return Err(fault(format!("'{broker}' is no HOST:PORT")));
             }
         }
-        let tls = target
-            .tls
-            .as_ref()
-            .map(TlsOptions::client_config)
-            .transpose()?;
         Ok(Self {
+            tls: TlsOptions::of(target.tls.as_ref())?,
             target: target.clone(),
-            tls,
             leader: None,
             first: 0,
         })

@@ -78,14 +78,9 @@ impl NatsChannel {
                 "'{subject}' is no subject that can be published to"
             )));
         }
-        let tls = target
-            .tls
-            .as_ref()
-            .map(TlsOptions::client_config)
-            .transpose()?;
         Ok(Self {
+            tls: TlsOptions::of(target.tls.as_ref())?,
             target: target.clone(),
-            tls,
             session: None,
         })
     }

@@ -6,6 +6,11 @@ const filters = ["priority", "rule", "container"];
 const body = at("alerts");
 const most = 500;
 let newest = 0;
+// Of two questions under way at once, only the later one's answer is shown.
+let lists = 0;
+let details = 0;
+// Alerts that came since the list was last asked for: its answer may not have them yet.
+let came = [];
 
 function make(tag, text, kind) {
   const node = document.createElement(tag);
@@ -48,18 +53,24 @@ function row(alert) {
   text.title = alert.text;
   line.append(time, make("td", names[alert.priority], "p" + alert.priority), make("td", alert.rule),
     make("td", alert.container || "host"), text);
-  line.addEventListener("click", () => show(alert.id));
-  line.addEventListener("keydown", event => { if (event.key === "Enter") show(alert.id); });
+  line.addEventListener("click", () => show(alert.id).catch(told));
+  line.addEventListener("keydown", event => { if (event.key === "Enter") show(alert.id).catch(told); });
   return line;
 }
 
+// A line that was there already stays the same element, so that a click on it meets it whatever comes meanwhile.
 async function load(before) {
+  const turn = ++lists;
   const query = new URLSearchParams();
   for (const id of filters) if (at(id).value !== "") query.set(id, at(id).value);
   if (before) query.set("before", before);
+  else came = [];
   const alerts = await get("/alerts?" + query);
-  if (!before) body.replaceChildren();
-  body.append(...alerts.map(row));
+  if (turn !== lists) return;
+  const there = new Map(Array.from(body.rows, line => [line.dataset.id, line]));
+  const lines = list => list.map(alert => there.get(String(alert.id)) || row(alert));
+  if (before) body.append(...lines(alerts));
+  else body.replaceChildren(...lines(came.filter(alert => wanted(alert) && !alerts.some(other => other.id === alert.id))), ...lines(alerts));
   if (alerts.length) newest = Math.max(newest, alerts[0].id);
   at("older").hidden = alerts.length < 100;
   at("none").hidden = body.rows.length > 0;
@@ -93,7 +104,9 @@ function tree(processes) {
 }
 
 async function show(id) {
+  const turn = ++details;
   const alert = await get("/alert?id=" + id);
+  if (turn !== details) return;
   for (const other of body.querySelectorAll(".chosen")) other.classList.remove("chosen");
   const line = body.querySelector("tr[data-id='" + Number(id) + "']");
   if (line) line.classList.add("chosen");
@@ -208,6 +221,7 @@ function follow() {
   stream.onmessage = message => {
     const alert = JSON.parse(message.data);
     newest = alert.id;
+    came = [alert, ...came.slice(0, most)];
     if (!wanted(alert) || body.querySelector("tr[data-id='" + alert.id + "']")) return;
     body.prepend(row(alert));
     at("none").hidden = true;

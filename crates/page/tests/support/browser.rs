@@ -97,6 +97,12 @@ impl Browser {
     }
 
     fn call(&mut self, method: &str, params: &Value) -> Value {
+        self.ask(method, params)
+            .unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// Sends a message and waits for its answer, or what the browser has against it.
+    fn ask(&mut self, method: &str, params: &Value) -> Result<Value, Value> {
         self.number += 1;
         let mut message = json!({"id": self.number, "method": method, "params": params});
         if let Some(session) = &self.session {
@@ -111,8 +117,12 @@ impl Browser {
             let answer = self.messages.recv_timeout(left);
             let mut answer = answer.unwrap_or_else(|_| panic!("no answer to {method}"));
             if answer["id"] == self.number {
-                assert!(answer["error"].is_null(), "{method}: {answer}");
-                return answer["result"].take();
+                let error = answer["error"].take();
+                return if error.is_null() {
+                    Ok(answer["result"].take())
+                } else {
+                    Err(error)
+                };
             }
         }
     }
@@ -123,13 +133,19 @@ impl Browser {
 
     /// The value of an expression of the page's script; a promise is waited for.
     pub(crate) fn value(&mut self, expression: &str) -> Value {
+        self.evaluate(expression)
+            .unwrap_or_else(|error| panic!("{expression}: {error}"))
+    }
+
+    /// The same, or that the page was left meanwhile.
+    fn evaluate(&mut self, expression: &str) -> Result<Value, Value> {
         let params = json!({"expression": expression, "awaitPromise": true, "returnByValue": true});
-        let mut answer = self.call("Runtime.evaluate", &params);
+        let mut answer = self.ask("Runtime.evaluate", &params)?;
         assert!(
             answer["exceptionDetails"].is_null(),
             "{expression}: {answer}"
         );
-        answer["result"]["value"].take()
+        Ok(answer["result"]["value"].take())
     }
 
     pub(crate) fn text(&mut self, selector: &str) -> String {
@@ -142,10 +158,10 @@ impl Browser {
         found.as_u64().unwrap_or(0)
     }
 
-    /// Waits until an expression is true.
+    /// Waits until an expression is true, on this page or the one that it leads to.
     pub(crate) fn until(&mut self, expression: &str) {
         let end = Instant::now() + PATIENCE;
-        while self.value(&format!("Boolean({expression})")) != true {
+        while self.evaluate(&format!("Boolean({expression})")) != Ok(Value::Bool(true)) {
             if Instant::now() > end {
                 let page = self.value("document.documentElement.outerHTML");
                 panic!("never: {expression}\n{}", page.as_str().unwrap_or_default());
@@ -156,9 +172,13 @@ impl Browser {
 
     /// Clicks with the mouse, where the element is.
     pub(crate) fn click(&mut self, selector: &str) {
+        // Where it stands still: two pictures in a row with the element in the same place.
         let place = self.value(&format!(
-            "(() => {{ const e = document.querySelector({selector:?}); e.scrollIntoView({{block: 'center'}}); \
-             const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; }})()"
+            "(async () => {{ for (let last = []; ;) {{ \
+             const e = document.querySelector({selector:?}); e.scrollIntoView({{block: 'center'}}); \
+             await new Promise(requestAnimationFrame); \
+             const r = e.getBoundingClientRect(); const place = [r.x + r.width / 2, r.y + r.height / 2]; \
+             if (String(place) === String(last)) return place; last = place; }} }})()"
         ));
         for kind in ["mousePressed", "mouseReleased"] {
             let params = json!({

@@ -138,16 +138,18 @@ fn own() -> FieldClass {
         text: "Fields of system call events that are ours alone: Falco does not know them."
             .to_owned(),
         sources: vec![SYSCALL.to_owned()],
-        fields: rows
-            .map(|row| Field {
-                name: row.name.to_owned(),
-                kind: row.ty.name(),
-                list: false,
-                text: row.text.to_owned(),
-                required: !row.arg.optional(),
-                takes: Vec::new(),
-            })
-            .collect(),
+        fields: rows.map(of_row).collect(),
+    }
+}
+
+fn of_row(row: &Row) -> Field {
+    Field {
+        name: row.name.to_owned(),
+        kind: row.ty.name(),
+        list: false,
+        text: row.text.to_owned(),
+        required: !row.arg.optional(),
+        takes: Vec::new(),
     }
 }
 
@@ -160,16 +162,7 @@ fn generic(source: &str) -> FieldClass {
         name: Class::Generic.name().to_owned(),
         text: Class::Generic.description().to_owned(),
         sources: vec![source.to_owned()],
-        fields: rows
-            .map(|row| Field {
-                name: row.name.to_owned(),
-                kind: row.ty.name(),
-                list: false,
-                text: row.text.to_owned(),
-                required: !row.arg.optional(),
-                takes: Vec::new(),
-            })
-            .collect(),
+        fields: rows.map(of_row).collect(),
     }
 }
 

@@ -12,9 +12,7 @@
 use fields::Catalogue;
 use fields::catalogue::Id;
 use fields::catalogue::row::Class;
-use filter::{
-    Argument, FieldDef, FieldRef, Format, Lifetime, Quantifier, ResolveError, Schema, Type,
-};
+use filter::{Argument, FieldDef, FieldRef, ResolveError, Schema, Type};
 
 /// First number of the fields of audit events.
 pub(crate) const AUDIT: u16 = 0x9000;
@@ -110,21 +108,13 @@ impl SourceSchema {
 /// A field of the session that a process belongs to.
 fn session_field(text: &str) -> FieldDef {
     let groups = text == "k8s.user.groups";
+    let field = FieldRef {
+        id: if groups { SESSION_GROUPS } else { SESSION_USER },
+        arg: Argument::None,
+    };
     FieldDef {
-        name: text.to_owned(),
-        field: FieldRef {
-            id: if groups { SESSION_GROUPS } else { SESSION_USER },
-            arg: Argument::None,
-        },
-        ty: Type::CharBuf,
         list: groups,
-        quantifier: Quantifier::One,
-        format: Format::Decimal,
-        lifetime: Lifetime::Event,
-        rhs_allowed: true,
-        transformers_allowed: true,
-        filter_only: false,
-        deprecated: false,
+        ..FieldDef::new(text, field, Type::CharBuf)
     }
 }
 

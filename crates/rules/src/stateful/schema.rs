@@ -5,9 +5,7 @@
 //! argument ([`KEPT`]); they are looked up when an alert is written or a step compared, never for
 //! every event.
 
-use filter::{
-    Argument, FieldDef, FieldRef, Format, Lifetime, Quantifier, ResolveError, Schema, Type,
-};
+use filter::{Argument, FieldDef, FieldRef, Lifetime, Quantifier, ResolveError, Schema, Type};
 
 use super::{KEPT, Kind};
 use crate::ruleset::Rule;
@@ -153,17 +151,8 @@ impl Schema for RuleSchema<'_> {
         let told = || TOLD.iter().find(|(name, ..)| self.whole && *name == text);
         match own.or_else(told) {
             Some(&(name, ty, list, _)) => Ok(FieldDef {
-                name: name.to_owned(),
-                field: kept,
-                ty,
                 list,
-                quantifier: Quantifier::One,
-                format: Format::Decimal,
-                lifetime: Lifetime::Event,
-                rhs_allowed: true,
-                transformers_allowed: true,
-                filter_only: false,
-                deprecated: false,
+                ..FieldDef::new(name, kept, ty)
             }),
             None => self.inner.resolve(text),
         }
