@@ -18,6 +18,9 @@ use probe::{Backend, BufferSize, Options, Probe, SelfFilter, Syscalls, Tracepoin
 const KEPT: usize = 512;
 const OTHERWISE: usize = 80;
 
+/// Longest wait for a message, which only a lost one takes.
+const PATIENCE: Option<Duration> = Some(Duration::from_secs(60));
+
 /// One at a time: they have one address.
 static ONE: Mutex<()> = Mutex::new(());
 
@@ -196,6 +199,7 @@ fn answers_come_with_their_bytes() {
     let Some(_one) = live() else { return };
     let address = SocketAddrV4::new(server_address(), 53);
     let server = UdpSocket::bind(address).unwrap();
+    server.set_read_timeout(PATIENCE).unwrap();
     let listener = TcpListener::bind(address).unwrap();
     let named = libc::sockaddr_in {
         sin_family: libc::AF_INET as u16,
@@ -232,6 +236,7 @@ fn answers_come_with_their_bytes() {
             let name = format!("{hear}-{connects}.named.example");
             let (mut question, answer) = messages(&name, if number == 0 { 40 } else { 20 });
             let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            client.set_read_timeout(PATIENCE).unwrap();
             if connects {
                 client.connect(address).unwrap();
             }
@@ -250,6 +255,7 @@ fn answers_come_with_their_bytes() {
         }
         let (mut question, answer) = messages("tcp.named.example", 20);
         let client = TcpStream::connect(address).unwrap();
+        client.set_read_timeout(PATIENCE).unwrap();
         let (served, _) = listener.accept().unwrap();
         let (ours, theirs) = [&client, &served]
             .map(|end| Transfer {
