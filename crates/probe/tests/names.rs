@@ -194,9 +194,7 @@ fn server_address() -> Ipv4Addr {
 }
 
 /// Questions and answers over loopback, by all calls that can carry them: both are told with their bytes.
-#[test]
-fn answers_come_with_their_bytes() {
-    let Some(_one) = live() else { return };
+fn ask(probe: &mut Probe, alone: bool, what: &str) {
     let address = SocketAddrV4::new(server_address(), 53);
     let server = UdpSocket::bind(address).unwrap();
     server.set_read_timeout(PATIENCE).unwrap();
@@ -209,130 +207,128 @@ fn answers_come_with_their_bytes() {
         },
         sin_zero: [0; 8],
     };
-    for (backend, alone) in ways()
-        .into_iter()
-        .flat_map(|way| [(way, false), (way, true)])
+    let mut wants: Vec<Told> = Vec::new();
+    let mut want = |call, fd: i32, bytes: &[u8]| {
+        wants.push((call, fd.into(), bytes[..bytes.len().min(KEPT)].to_vec()));
+    };
+    // An answer of more than is kept otherwise, and one of more than is kept at all.
+    let mut clients = Vec::new();
+    for (number, (ask, hear, connects)) in [
+        ("sendto", "recvfrom", true),
+        ("sendto", "recvfrom", false),
+        ("write", "read", true),
+        ("writev", "readv", true),
+        ("sendmsg", "recvmsg", true),
+        ("sendmsg", "recvmsg", false),
+        ("sendmmsg", "recvmmsg", true),
+        ("sendmmsg", "recvmmsg", false),
+    ]
+    .into_iter()
+    .enumerate()
     {
-        let mut probe = open(backend, alone);
-        let mut wants: Vec<Told> = Vec::new();
-        let mut want = |call, fd: i32, bytes: &[u8]| {
-            wants.push((call, fd.into(), bytes[..bytes.len().min(KEPT)].to_vec()));
-        };
-        // An answer of more than is kept otherwise, and one of more than is kept at all.
-        let mut clients = Vec::new();
-        for (number, (ask, hear, connects)) in [
-            ("sendto", "recvfrom", true),
-            ("sendto", "recvfrom", false),
-            ("write", "read", true),
-            ("writev", "readv", true),
-            ("sendmsg", "recvmsg", true),
-            ("sendmsg", "recvmsg", false),
-            ("sendmmsg", "recvmmsg", true),
-            ("sendmmsg", "recvmmsg", false),
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            let name = format!("{hear}-{connects}.named.example");
-            let (mut question, answer) = messages(&name, if number == 0 { 40 } else { 20 });
-            let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-            client.set_read_timeout(PATIENCE).unwrap();
-            if connects {
-                client.connect(address).unwrap();
-            }
-            let transfer = Transfer {
-                fd: client.as_raw_fd(),
-                end: (!connects).then_some(named),
-            };
-            assert_eq!(transfer.make(ask, &mut question), question.len());
-            let mut room = vec![0; 1024];
-            let (_, from) = server.recv_from(&mut room).unwrap();
-            server.send_to(&answer, from).unwrap();
-            assert_eq!(transfer.make(hear, &mut room), answer.len());
-            want(ask, transfer.fd, &question);
-            want(hear, transfer.fd, &answer);
-            clients.push(client);
-        }
-        let (mut question, answer) = messages("tcp.named.example", 20);
-        let client = TcpStream::connect(address).unwrap();
+        let name = format!("{hear}-{connects}.named.example");
+        let (mut question, answer) = messages(&name, if number == 0 { 40 } else { 20 });
+        let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         client.set_read_timeout(PATIENCE).unwrap();
-        let (served, _) = listener.accept().unwrap();
-        let (ours, theirs) = [&client, &served]
-            .map(|end| Transfer {
-                fd: end.as_raw_fd(),
-                end: None,
-            })
-            .into();
-        ours.make("write", &mut question);
-        theirs.make("read", &mut vec![0; 1024]);
-        theirs.make("write", &mut answer.clone());
-        let mut room = vec![0; answer.len()];
-        assert_eq!(ours.make("read", &mut room), answer.len());
-        want("write", ours.fd, &question);
-        want("read", ours.fd, &answer);
-
-        let what = format!("{}, alone: {alone}", backend.name());
-        let (of_server, of_clients): (Vec<Told>, Vec<Told>) = told(&mut probe)
-            .into_iter()
-            .filter(|(_, fd, _)| {
-                let ends = clients.iter().map(AsRawFd::as_raw_fd);
-                let ends = ends.chain([ours.fd, theirs.fd, server.as_raw_fd()]);
-                ends.into_iter().any(|end| i64::from(end) == *fd)
-            })
-            .partition(|(_, fd, _)| [theirs.fd, server.as_raw_fd()].map(i64::from).contains(fd));
-        for (told, want) in of_clients.iter().zip(&wants) {
-            assert_eq!(told, want, "{what}");
+        if connects {
+            client.connect(address).unwrap();
         }
-        assert_eq!(of_clients.len(), wants.len(), "{what}");
-        // Who answers does not speak with a name server.
-        assert_eq!(of_server.is_empty(), alone, "{what}: {of_server:?}");
-        let most = of_server.iter().map(|(_, _, data)| data.len()).max();
-        assert!(
-            most.is_none_or(|most| most == OTHERWISE),
-            "{what}: {most:?}"
-        );
-        assert_eq!(probe.counters().lost().total(), 0, "{what}");
+        let transfer = Transfer {
+            fd: client.as_raw_fd(),
+            end: (!connects).then_some(named),
+        };
+        assert_eq!(transfer.make(ask, &mut question), question.len());
+        let mut room = vec![0; 1024];
+        let (_, from) = server.recv_from(&mut room).unwrap();
+        server.send_to(&answer, from).unwrap();
+        assert_eq!(transfer.make(hear, &mut room), answer.len());
+        want(ask, transfer.fd, &question);
+        want(hear, transfer.fd, &answer);
+        clients.push(client);
     }
+    let (mut question, answer) = messages("tcp.named.example", 20);
+    let client = TcpStream::connect(address).unwrap();
+    client.set_read_timeout(PATIENCE).unwrap();
+    let (served, _) = listener.accept().unwrap();
+    let (ours, theirs) = [&client, &served]
+        .map(|end| Transfer {
+            fd: end.as_raw_fd(),
+            end: None,
+        })
+        .into();
+    ours.make("write", &mut question);
+    theirs.make("read", &mut vec![0; 1024]);
+    theirs.make("write", &mut answer.clone());
+    let mut room = vec![0; answer.len()];
+    assert_eq!(ours.make("read", &mut room), answer.len());
+    want("write", ours.fd, &question);
+    want("read", ours.fd, &answer);
+
+    let (of_server, of_clients): (Vec<Told>, Vec<Told>) = told(probe)
+        .into_iter()
+        .filter(|(_, fd, _)| {
+            let ends = clients.iter().map(AsRawFd::as_raw_fd);
+            let ends = ends.chain([ours.fd, theirs.fd, server.as_raw_fd()]);
+            ends.into_iter().any(|end| i64::from(end) == *fd)
+        })
+        .partition(|(_, fd, _)| [theirs.fd, server.as_raw_fd()].map(i64::from).contains(fd));
+    for (told, want) in of_clients.iter().zip(&wants) {
+        assert_eq!(told, want, "{what}");
+    }
+    assert_eq!(of_clients.len(), wants.len(), "{what}");
+    // Who answers does not speak with a name server.
+    assert_eq!(of_server.is_empty(), alone, "{what}: {of_server:?}");
+    let most = of_server.iter().map(|(_, _, data)| data.len()).max();
+    assert!(
+        most.is_none_or(|most| most == OTHERWISE),
+        "{what}: {most:?}"
+    );
+    assert_eq!(probe.counters().lost().total(), 0, "{what}");
 }
 
 /// What goes to other ports is kept no longer, and does not come at all where it is not wanted.
-#[test]
-fn only_name_servers_count() {
-    let Some(_one) = live() else { return };
+fn speak_to_others(probe: &mut Probe, alone: bool, what: &str) {
     let message = [b'q'; 1000];
-    for (backend, alone) in ways()
+    for port in [53, 5353, 853] {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let nobody = (server_address(), port);
+        let _ = socket.send_to(&message, nobody);
+        socket.connect(nobody).unwrap();
+        let _ = socket.send(&message);
+        let mut file = std::fs::File::from(std::os::fd::OwnedFd::from(socket));
+        // Nobody listens: the one before may have been refused, which the next call is told.
+        for _ in 0..3 {
+            let _ = std::io::Write::write(&mut file, &message);
+        }
+        let (head, rest) = message.split_at(300);
+        let pieces = [std::io::IoSlice::new(head), std::io::IoSlice::new(rest)];
+        for _ in 0..2 {
+            let _ = std::io::Write::write_vectored(&mut file, &pieces);
+        }
+    }
+    let kept: Vec<(&str, usize)> = told(probe)
         .into_iter()
-        .flat_map(|way| [(way, false), (way, true)])
-    {
-        let mut probe = open(backend, alone);
-        for port in [53, 5353, 853] {
-            let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-            let nobody = (server_address(), port);
-            let _ = socket.send_to(&message, nobody);
-            socket.connect(nobody).unwrap();
-            let _ = socket.send(&message);
-            let mut file = std::fs::File::from(std::os::fd::OwnedFd::from(socket));
-            // Nobody listens: the one before may have been refused, which the next call is told.
-            for _ in 0..3 {
-                let _ = std::io::Write::write(&mut file, &message);
-            }
-            let (head, rest) = message.split_at(300);
-            let pieces = [std::io::IoSlice::new(head), std::io::IoSlice::new(rest)];
-            for _ in 0..2 {
-                let _ = std::io::Write::write_vectored(&mut file, &pieces);
-            }
+        .filter(|(_, _, data)| message.starts_with(data) && !data.is_empty())
+        .map(|(call, _, data)| (call, data.len()))
+        .collect();
+    for call in ["sendto", "write", "writev"] {
+        let of = |length| kept.iter().filter(|one| **one == (call, length)).count();
+        assert!(of(KEPT) >= 1, "{what}: {call} {kept:?}");
+        assert_eq!(of(OTHERWISE) > 0, !alone, "{what}: {call} {kept:?}");
+    }
+    let lengths = [KEPT, OTHERWISE];
+    assert!(kept.iter().all(|(_, length)| lengths.contains(length)));
+}
+
+#[test]
+fn messages_come_with_their_bytes() {
+    let Some(_one) = live() else { return };
+    for backend in ways() {
+        for alone in [false, true] {
+            let what = format!("{}, alone: {alone}", backend.name());
+            let mut probe = open(backend, alone);
+            ask(&mut probe, alone, &what);
+            speak_to_others(&mut probe, alone, &what);
         }
-        let kept: Vec<(&str, usize)> = told(&mut probe)
-            .into_iter()
-            .filter(|(_, _, data)| message.starts_with(data) && !data.is_empty())
-            .map(|(call, _, data)| (call, data.len()))
-            .collect();
-        for call in ["sendto", "write", "writev"] {
-            let of = |length| kept.iter().filter(|one| **one == (call, length)).count();
-            assert!(of(KEPT) >= 1, "{call} {alone} {kept:?}");
-            assert_eq!(of(OTHERWISE) > 0, !alone, "{call} {alone} {kept:?}");
-        }
-        let lengths = [KEPT, OTHERWISE];
-        assert!(kept.iter().all(|(_, length)| lengths.contains(length)));
     }
 }
