@@ -346,19 +346,19 @@ mod tests {
 
     #[test]
     fn rules_and_all_that_changes_the_state() {
-        let has = selected(&["connect", "sendto"], &base(&[], false, false));
+        let has = selected(&["connect", "write"], &base(&[], false, false));
         assert!(has("connect") && has("openat") && has("setsid") && has("eventfd2"));
         assert!(!has("mkdir"), "nobody asks for it");
-        assert!(!has("sendto"), "it moves data only");
-        let has = selected(&["connect", "sendto"], &base(&[], false, true));
-        assert!(has("sendto") && has("openat"));
+        assert!(!has("write"), "it moves data only");
+        let has = selected(&["connect", "write"], &base(&[], false, true));
+        assert!(has("write") && has("openat"));
     }
 
     #[test]
     fn names_take_the_place_of_the_state_s() {
-        let has = selected(&["connect"], &base(&["mkdir", "sendto"], false, false));
+        let has = selected(&["connect"], &base(&["mkdir", "write"], false, false));
         assert!(has("connect") && has("mkdir"));
-        assert!(!has("openat") && !has("clone") && !has("sendto"));
+        assert!(!has("openat") && !has("clone") && !has("write"));
         let has = selected(&["connect"], &base(&["mkdir", "!connect"], false, false));
         assert!(has("mkdir") && !has("connect"));
         let has = selected(&["connect"], &base(&["!connect", "!setsid"], false, false));
