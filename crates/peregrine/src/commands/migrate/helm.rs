@@ -77,7 +77,7 @@ const THEIRS: &[(&str, Known)] = &[
     (
         "falcosidekick",
         Known::Unsupported(
-            "install its own chart, and set falco.http_output.url to its service; many of its receivers are outputs of the program too (docs/operations.md)",
+            "install its own chart, and set falco.http_output.url to its service; many of its receivers are outputs of the program too (docs/outputs.md)",
         ),
     ),
     (
