@@ -14,7 +14,6 @@ mod flight;
 mod hostile;
 mod incidents;
 mod learned;
-mod loss;
 mod recording;
 mod storm;
 mod watch;
