@@ -14,6 +14,7 @@ mod flight;
 mod hostile;
 mod incidents;
 mod learned;
+mod loss;
 mod recording;
 mod storm;
 mod watch;
