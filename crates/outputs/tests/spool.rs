@@ -59,7 +59,7 @@ fn sender() {
         println!("\nkept {next}");
         std::io::stdout().flush().unwrap();
     }
-    assert!(outputs.finish(Some(Duration::from_secs(120))));
+    assert!(outputs.finish(Some(Duration::from_secs(600))));
     println!("\ndelivered");
 }
 

@@ -187,6 +187,7 @@ fn health_versions_metrics_and_reload_of_a_running_machine() {
     }
     let service = Service::start();
     let address = service.address();
+    service.until_health(&address, None);
     let health = ask(&address, "/healthz");
     assert!(
         health.starts_with("HTTP/1.1 200 ") && health.ends_with("{\"status\": \"ok\"}"),

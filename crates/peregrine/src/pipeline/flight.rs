@@ -12,7 +12,6 @@ use event::{EventCode, EventFlags, Record, RecordBuilder, RecordFlags, codes};
 use fields::{Environment, EventView};
 use filter::{Filter, Memo, json};
 use flight::{Counts, Notice, Options, Overflow, Recorder, Server, Wish};
-use jiff::tz::TimeZone;
 use rules::{Priority, RuleSet};
 use state::{Context, State};
 
@@ -114,7 +113,7 @@ impl Flight {
         let server = if live { listen(ring, &recorder) } else { None };
         let env = Environment {
             hostname: compiled.form.hostname.clone(),
-            zone: TimeZone::system(),
+            zone: &fields::LOCAL,
             ..Environment::default()
         };
         Ok(Some(Self {

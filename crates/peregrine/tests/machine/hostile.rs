@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use rustix::process::{Resource, getrlimit};
 use serde_json::Value;
 
-use crate::watch::{Place, Watch, field, live, sh};
+use crate::watch::{Place, Watch, field, live, peregrine, sh};
 
 /// Kilobytes that the watcher may use whatever is done to it.
 const BOUND: u64 = 400 << 10;
@@ -445,6 +445,71 @@ fn processes_that_end_at_once() {
         assert_eq!(field(alert, "proc.cmdline"), format!("cat {path}"));
         assert_eq!(field(alert, "proc.ppid"), std::process::id().to_string());
     }
+}
+
+/// Opens pipes by name in one thread, which waits for a writer in the kernel, and has another one change
+/// the name meanwhile. Arguments: a folder.
+const CHANGE_PATHS: &str = r#"
+import ctypes, os, sys, threading, time
+
+libc = ctypes.CDLL(None)
+how = (ctypes.c_uint64 * 3)()
+for call, number, before, after in [
+    ("open", 2, [], [0]), ("openat", 257, [-100], [0]), ("openat2", 437, [-100], [how, 24])
+]:
+    true, lie = (sys.argv[1] + "/" + call + end for end in ("-true", "-lied"))
+    os.mkfifo(true)
+    path = ctypes.create_string_buffer(true.encode())
+    tid = []
+    def act():
+        tid.append(threading.get_native_id())
+        libc.syscall(number, *before, path, *after)
+    thread = threading.Thread(target=act)
+    thread.start()
+    while True:
+        time.sleep(0.01)
+        if tid and open(f"/proc/self/task/{tid[0]}/syscall").read().split()[0] == str(number):
+            break
+    path.value = lie.encode()
+    os.open(true, os.O_WRONLY)
+    thread.join()
+"#;
+
+/// A path that another thread changes while the kernel is at work: told is the one that the kernel read.
+#[test]
+fn paths_that_change_meanwhile() {
+    let Some(_one) = live() else { return };
+    let place = Place::new();
+    let rules = format!(
+        r#"
+- rule: Read
+  desc: A pipe of the test is opened for reading.
+  condition: evt.type in (open, openat, openat2) and fd.name contains "{}/open" and evt.is_open_read = true
+  output: "%evt.type %fd.name"
+  priority: INFO
+"#,
+        place.mark()
+    );
+    let mut command = peregrine();
+    command
+        .args(["run", "--json", "-o", "priority=debug"])
+        .env("PEREGRINE_OPENAT_ENTRY", "on");
+    let watch = Watch::of(&place, &rules, &mut command);
+    let status = Command::new("python3")
+        .args(["-c", CHANGE_PATHS])
+        .arg(place.dir())
+        .status();
+    assert!(status.unwrap().success());
+    let alerts = end(watch);
+    let read: Vec<(String, String)> = of(&alerts, "Read")
+        .into_iter()
+        .map(|alert| (field(alert, "evt.type"), field(alert, "fd.name")))
+        .collect();
+    let wanted = ["open", "openat", "openat2"].map(|call| {
+        let path = place.dir().join(format!("{call}-true"));
+        (call.to_owned(), path.display().to_string())
+    });
+    assert_eq!(read, wanted, "{alerts:#?}");
 }
 
 /// Nanoseconds since the epoch, and since the machine began.
