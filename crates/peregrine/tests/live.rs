@@ -228,7 +228,7 @@ fn a_low_limit_of_descriptors_is_raised_and_the_command_keeps_it() {
         return;
     }
     let place = place();
-    let watched = "ulimit -Sn 64; exec \"$0\" run -r live.yaml -- sh -c 'ulimit -Sn'";
+    let watched = "ulimit -Sn 64; exec \"$0\" run -r live.yaml -- sh -c 'sleep 1; ulimit -Sn'";
     let out = Command::new("sh")
         .args(["-c", watched, env!("CARGO_BIN_EXE_peregrine")])
         .current_dir(place.path(""))
