@@ -5,7 +5,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use event::constants::{CL_CLONE_FILES, CL_CLONE_THREAD, O_RDWR};
 use event::snapshot::{L4Proto, NamedKind, Target};
@@ -174,7 +174,6 @@ fn this_process_is_found_as_it_is() {
     let port = listener.local_addr().unwrap().port();
     let pid = i64::from(std::process::id());
     let (mut seen, mut listening) = (false, false);
-    let begun = Instant::now();
     let summary = Host::new("/").scan(&mut |what| match what {
         Seen::Process(p) if p.tid == pid => {
             seen = true;
@@ -199,14 +198,13 @@ fn this_process_is_found_as_it_is() {
         }
         _ => {}
     });
-    println!("{summary:?} in {:?}", begun.elapsed());
+    println!("{summary:?}");
     assert!(seen && listening);
-    assert!(begun.elapsed() < Duration::from_secs(5));
     assert!(Host::new("/").interfaces().iter().any(|i| i.name == b"lo"));
 }
 
 #[test]
-fn fifty_thousand_descriptors_are_read_in_time() {
+fn fifty_thousand_descriptors_are_little_work() {
     // As many as the limit of this process allows.
     let mut files = Vec::new();
     while files.len() < 50_000 {
@@ -217,13 +215,18 @@ fn fifty_thousand_descriptors_are_read_in_time() {
     }
     let spare = files.len() / 100 + 8;
     files.truncate(files.len() - spare.min(files.len()));
-    let begun = Instant::now();
+    // What this thread works, not what the machine lets it wait.
+    let worked = || {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        Duration::try_from(time).unwrap()
+    };
+    let begun = worked();
     let mut found = 0;
     let pid = i64::from(std::process::id());
     assert!(Host::new("/").scan_thread(pid, &mut |seen| {
         found += usize::from(matches!(seen, Seen::Descriptor(_)));
     }));
-    let each = begun.elapsed() / u32::try_from(found.max(1)).unwrap();
+    let each = (worked() - begun) / u32::try_from(found.max(1)).unwrap();
     println!("{found} descriptors, {each:?} each");
     assert!(found >= files.len());
     assert!(

@@ -43,7 +43,7 @@ fn plugin(mode: &str, patience: Duration, memory: Option<u64>) -> (Plugin, Repor
 
 fn opened(mode: &str, memory: Option<u64>) -> (Plugin, Reports) {
     // Long enough for a busy machine where nothing hangs.
-    let patience = if mode.ends_with("hangs") { 1 } else { 60 };
+    let patience = if mode.ends_with("hangs") { 3 } else { 60 };
     let (mut plugin, reports) = plugin(mode, Duration::from_secs(patience), memory);
     plugin.open("").unwrap();
     (plugin, reports)
@@ -125,7 +125,7 @@ fn init_and_open_that_fail_say_why() {
             .contains("my own words")
     );
     let spec = Spec {
-        patience: Duration::from_secs(1),
+        patience: Duration::from_secs(3),
         ..Spec::child(library(), env!("CARGO_BIN_EXE_plugin-host"))
     };
     let error = Plugin::load(spec).unwrap().init("init-hangs").unwrap_err();

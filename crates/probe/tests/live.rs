@@ -439,7 +439,7 @@ fn order_holds_across_cpus_and_lanes() {
 }
 
 #[test]
-fn events_arrive_soon_on_a_quiet_machine() {
+fn events_that_come_alone_wake_the_reader() {
     let Some(_one) = live() else { return };
     let mut probe = Probe::open(&options(&["getppid"])).unwrap();
     let stop = AtomicBool::new(false);
@@ -467,7 +467,9 @@ fn events_arrive_soon_on_a_quiet_machine() {
         delays.sort_unstable();
         let (p50, p99) = (delays[delays.len() / 2], delays[delays.len() * 99 / 100]);
         println!("call to user space: p50 {p50} µs, p99 {p99} µs");
-        assert!(p50 < 1000, "{p50} µs");
+        // A fraction of a millisecond on a quiet machine (`live-bench` measures it). Were nobody woken, it would
+        // be half the second after which the wait above gives up.
+        assert!(p50 < 100_000, "{p50} µs");
     });
 }
 

@@ -229,10 +229,19 @@ fn sums_agree_at_full_speed() {
     }
 }
 
-/// Calls that few others make, in four classes and two lanes, and nobody reads: the sums are exact.
+/// Calls that few others make, in four classes and two lanes, and nobody reads: the sums are exact. What is
+/// lost has no name, so where somebody else makes one of these calls beside this, it is done again.
 #[test]
 fn losses_are_counted_exactly() {
     let Some(_one) = live() else { return };
+    let strangers = (0..5)
+        .map(|_| calls_that_nobody_reads())
+        .find(|&more| more == 0);
+    assert_eq!(strangers, Some(0), "never as many as were made");
+}
+
+/// How many more calls of the rarest kind were received or lost than made.
+fn calls_that_nobody_reads() -> u64 {
     let calls: Vec<&str> = ["openat2", "linkat", "getppid", "setpgid"]
         .into_iter()
         .chain(VITAL)
@@ -275,11 +284,9 @@ fn losses_are_counted_exactly() {
         lost.of(class) > 0,
         "{class:?} lost nothing: this tests nothing"
     );
-    assert_eq!(
-        tally.own(code) + lost.of(class),
-        made[0],
-        "{class:?}: {lost:?}"
-    );
+    let sum = tally.own(code) + lost.of(class);
+    assert!(sum >= made[0], "{class:?}: {sum} of {}: {lost:?}", made[0]);
+    let strangers = sum - made[0];
     // Shells ask for their parent at their start, and set groups; builds make links: some may run beside
     // this.
     for (code, class, made) in [
@@ -297,6 +304,7 @@ fn losses_are_counted_exactly() {
             "{class:?}: {sum} of {made}"
         );
     }
+    strangers
 }
 
 /// A reader that was kept away for long: before it is too late for what waits of processes, it gives up

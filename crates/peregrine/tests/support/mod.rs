@@ -81,7 +81,7 @@ impl Place {
             .env("TZ", "UTC")
             .env("FALCO_HOSTNAME", "here")
             .env("NO_COLOR", "1");
-        command.timeout(std::time::Duration::from_secs(60));
+        command.timeout(std::time::Duration::from_secs(180));
         command
     }
 
