@@ -84,6 +84,13 @@ pub fn live(plan: &Plan, cases: &[Case]) -> Result<(Vec<bool>, Alerts)> {
     if !monitor.until(&token, Duration::from_secs(60))? {
         bail!("the monitor did not come to the end");
     }
+    // What waits for an answer about its program or container comes after what need not wait.
+    monitor.until_fired(|alerts| {
+        let fired = fired(cases, alerts);
+        let all = cases.iter().zip(&complete).zip(fired);
+        all.into_iter()
+            .all(|((case, complete), fired)| fired || !case.fires || !complete)
+    })?;
     drop(performance);
     Ok((complete, monitor.stop()))
 }
@@ -98,7 +105,7 @@ pub fn record(program: &Path, cases: &[Case], file: &Path) -> Result<Vec<bool>> 
     let raw = folder.path().join("raw.scap");
     let mut recorder = Command::new(program)
         .args(["record", "-q", "--identify", "-o"])
-        .arg("container_metadata.wait_ms=2000")
+        .arg(format!("container_metadata.wait_ms={}", monitor::WAIT))
         .arg("-o")
         .arg(format!(
             "engine.modern_ebpf.buf_size_preset={}",

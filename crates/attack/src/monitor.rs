@@ -39,10 +39,13 @@ pub struct Monitor {
 /// Large enough for what a whole suite does at once while the monitor has to wait for its turn: 64 MiB for each processor.
 pub const BUFFERS: u8 = 7;
 
+/// How long alerts may wait for what is not known yet, in milliseconds: the longest that there is.
+pub const WAIT: u32 = 10_000;
+
 /// Every rule is on, all that match fire, and each alert carries its case's token.
 fn prepare(plan: &Plan, folder: &Path) -> Result<Vec<PathBuf>> {
     let configuration = format!(
-        "rules_files: []\nstateful: {{first_seen_file: ''}}\ncontainer_metadata: {{wait_ms: 2000}}\njson_output: true\nrule_matching: all\npriority: debug\nbuffered_outputs: false\n\
+        "rules_files: []\nstateful: {{first_seen_file: ''}}\ncontainer_metadata: {{wait_ms: {WAIT}}}\njson_output: true\nrule_matching: all\npriority: debug\nbuffered_outputs: false\n\
          engine:\n  kind: modern_ebpf\n  modern_ebpf:\n    buf_size_preset: {BUFFERS}\nstdout_output:\n  enabled: true\nsyslog_output:\n  enabled: false\n\
          rules:\n  - enable:\n      rule: \"*\"\n\
          append_output:\n  - match:\n      source: syscall\n    extra_fields:\n      - case: \"%proc.env[{CASE_VARIABLE}]\"\n  \
@@ -145,6 +148,18 @@ impl Monitor {
                 }
             }
         }
+    }
+
+    /// Reads until it said enough, or as long as alerts wait and a little longer.
+    ///
+    /// # Errors
+    /// The monitor ended.
+    pub fn until_fired(&mut self, enough: impl Fn(&Alerts) -> bool) -> Result<()> {
+        let end = Instant::now() + Duration::from_millis(u64::from(WAIT) + 2000);
+        while !enough(&self.alerts) && Instant::now() < end {
+            self.until("", Duration::from_millis(100))?;
+        }
+        Ok(())
     }
 
     /// What it said so far, and its end.

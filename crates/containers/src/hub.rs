@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crossbeam_channel::Sender;
 use state::{Container, Family, Pending, Sighting};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -34,6 +34,8 @@ const ATTEMPTS: [u64; 6] = [0, 30, 60, 120, 240, 480];
 const BETTER_TIME: Duration = Duration::from_millis(400);
 const BETTER_PAUSE: Duration = Duration::from_millis(20);
 const BETTER_LATER: [u64; 8] = [50, 100, 200, 400, 500, 1000, 2000, 4000];
+/// Most containers that are asked about again at one time because their runtime gave no answer.
+const AGAIN_MAX: usize = 64;
 /// Events of a container's end may still be on their way when its runtime forgets it.
 const REMOVAL_DELAY: Duration = Duration::from_secs(2);
 
@@ -65,6 +67,8 @@ pub(crate) struct Hub {
     pub(crate) unlisted: AtomicUsize,
     /// Sockets have been looked for.
     pub(crate) looked: AtomicBool,
+    /// One for each container that may be asked about again because its runtime gave no answer.
+    pub(crate) again: Arc<Semaphore>,
     /// A container was seen that nobody has told of: its runtime may be new.
     pub(crate) stranger: Notify,
 }
@@ -96,6 +100,7 @@ impl Hub {
             tasks: Tasks::default(),
             unlisted: AtomicUsize::new(0),
             looked: AtomicBool::new(false),
+            again: Arc::new(Semaphore::new(AGAIN_MAX)),
             stranger: Notify::new(),
         }
     }
@@ -342,7 +347,8 @@ impl Hub {
                     self.publish_best(container, rank, &place, false).await;
                     return;
                 }
-                None if begin.elapsed() > self.settings.time_limit => break,
+                // Once more where the first time ran out: a runtime that is starting the container is silent.
+                None if begin.elapsed() > self.settings.time_limit * 2 => break,
                 None => {}
             }
         }

@@ -26,6 +26,9 @@ const LANE_MAX: usize = 256;
 /// A connection that held so long was a good one.
 const GOOD: Duration = Duration::from_secs(10);
 
+/// After so many milliseconds each it is asked again about what a runtime told of and did not describe.
+const AGAIN: [u64; 4] = [100, 500, 2000, 5000];
+
 /// Starts a task for each socket that there is or will be.
 pub(crate) async fn watch_all(hub: Arc<Hub>) {
     loop {
@@ -170,6 +173,16 @@ async fn changed(hub: &Arc<Hub>, place: &Place, client: &Client, change: Change)
         Ok(container) => container,
         Err(error) => {
             hub.tally.fault(&error);
+            if !matches!(error, Error::NotFound)
+                && let Ok(permit) = Arc::clone(&hub.again).try_acquire_owned()
+            {
+                let (hub, place, client) = (Arc::clone(hub), place.clone(), client.clone());
+                let id = change.full_id.clone();
+                tokio::spawn(async move {
+                    asked_again(hub, place, client, id).await;
+                    drop(permit);
+                });
+            }
             if hub.knows(id.as_bytes()) || change.what == What::Changed {
                 if change.what == What::Started {
                     hub.settle(|one| one.full_id == id.as_bytes());
@@ -187,6 +200,28 @@ async fn changed(hub: &Arc<Hub>, place: &Place, client: &Client, change: Change)
     };
     hub.publish_best(container, client.rank(), place, hook)
         .await;
+}
+
+/// Asks again about a container of which something was told and whose runtime was too busy to say
+/// what: another name would never be known otherwise.
+async fn asked_again(hub: Arc<Hub>, place: Place, client: Client, id: String) {
+    for after in AGAIN {
+        sleep(Duration::from_millis(after)).await;
+        let answer = client.inspect(&id).await;
+        // It may have gone meanwhile, and must not come back.
+        if !hub.knows(id.as_bytes()) {
+            return;
+        }
+        match answer {
+            Ok(container) => {
+                hub.publish_best(container, client.rank(), &place, false)
+                    .await;
+                return;
+            }
+            Err(Error::NotFound) => return,
+            Err(error) => hub.tally.fault(&error),
+        }
+    }
 }
 
 fn settled(container: Container) -> Container {

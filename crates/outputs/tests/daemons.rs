@@ -8,7 +8,7 @@
 mod support;
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -54,14 +54,6 @@ impl Drop for Daemon {
     }
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
-}
-
 fn named(name: &str, target: Target) -> Output {
     Output {
         name: name.to_owned(),
@@ -99,7 +91,7 @@ fn rsyslog(dir: &Path, port: u16) -> Option<Daemon> {
 
 #[test]
 fn syslog_in_every_form_and_through_a_restart() {
-    let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
+    let (dir, port) = (tempfile::tempdir().unwrap(), testkit::port::free());
     let Some(daemon) = rsyslog(dir.path(), port) else {
         return;
     };
@@ -218,7 +210,7 @@ fn receive(stream: &mut TcpStream, text: &str) -> String {
 
 #[test]
 fn nats_with_a_login_and_through_a_restart() {
-    let port = free_port();
+    let port = testkit::port::free();
     let text = port.to_string();
     let args = ["-a", "127.0.0.1", "-p", &text, "--user", "u", "--pass", "p"];
     let Some(daemon) = Daemon::start("nats-server", &args) else {

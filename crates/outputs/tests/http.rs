@@ -33,7 +33,7 @@ fn send(outputs: &Outputs, texts: &[&str]) {
 #[test]
 fn what_a_request_looks_like() {
     let shared = Arc::new(Shared::default());
-    let receiver = Receiver::start("127.0.0.1:0", Arc::clone(&shared));
+    let receiver = Receiver::anywhere(Arc::clone(&shared));
     let headers = vec![("X-Token".to_owned(), "secret".to_owned())];
     let target = HttpTarget {
         headers,
@@ -89,12 +89,13 @@ fn compressed_bodies() {
 }
 
 #[test]
-fn slow_gone_back_again_failing_and_cut_off() {
+fn gone_back_again_failing_and_cut_off() {
     let shared = Arc::new(Shared::default());
-    let receiver = Receiver::start("127.0.0.1:0", Arc::clone(&shared));
+    let receiver = Receiver::anywhere(Arc::clone(&shared));
     let address = receiver.address.to_string();
     let target = HttpTarget {
-        timeout: Duration::from_millis(300),
+        // Longer than any answer takes on a busy machine: each comes once then.
+        timeout: Duration::from_secs(60),
         ..http(&format!("http://{address}/"))
     };
     let outputs = start(target);
@@ -122,22 +123,6 @@ fn slow_gone_back_again_failing_and_cut_off() {
     until("the fourth comes", || {
         shared.bodies.lock().unwrap().len() == 4
     });
-    // Slower than the time-out. What it took nevertheless comes more than once.
-    shared.delay.store(1000, Ordering::Relaxed);
-    let before = outputs.report()[0].counts.failures;
-    send(&outputs, &["slow"]);
-    until("time runs out", || {
-        outputs.report()[0].counts.failures > before
-    });
-    shared.delay.store(0, Ordering::Relaxed);
-    until("the fifth comes", || {
-        shared
-            .bodies
-            .lock()
-            .unwrap()
-            .iter()
-            .any(|body| body == "slow")
-    });
     until("it is known", || outputs.report()[0].waiting == 0);
     let report = outputs.report().remove(0);
     assert_eq!(
@@ -146,7 +131,7 @@ fn slow_gone_back_again_failing_and_cut_off() {
             report.counts.refused,
             report.counts.lost
         ),
-        (5, 1, 0)
+        (4, 1, 0)
     );
     assert_eq!((report.dropped, report.failing), (0, None));
     assert_eq!(shared.bodies.lock().unwrap()[2], "after it");
@@ -154,10 +139,41 @@ fn slow_gone_back_again_failing_and_cut_off() {
     receiver.stop();
 }
 
+/// What a receiver took nevertheless comes more than once.
+#[test]
+fn slower_than_its_time() {
+    let shared = Arc::new(Shared::default());
+    let receiver = Receiver::anywhere(Arc::clone(&shared));
+    let outputs = start(HttpTarget {
+        timeout: Duration::from_millis(300),
+        ..http(&format!("http://{}/", receiver.address))
+    });
+    shared.delay.store(1000, Ordering::Relaxed);
+    send(&outputs, &["slow"]);
+    until("time runs out", || outputs.report()[0].counts.failures > 0);
+    shared.delay.store(0, Ordering::Relaxed);
+    until("it comes and is known", || {
+        outputs.report()[0].counts.delivered == 1
+    });
+    let report = outputs.report().remove(0);
+    let lost = (report.counts.refused, report.counts.lost, report.dropped);
+    assert_eq!((lost, report.waiting), ((0, 0, 0), 0));
+    assert!(
+        shared
+            .bodies
+            .lock()
+            .unwrap()
+            .iter()
+            .all(|body| body == "slow")
+    );
+    assert!(outputs.finish(Some(Duration::from_secs(30))));
+    receiver.stop();
+}
+
 #[test]
 fn a_message_that_a_receiver_stumbles_over_does_not_stop_the_others() {
     let shared = Arc::new(Shared::default());
-    let receiver = Receiver::start("127.0.0.1:0", Arc::clone(&shared));
+    let receiver = Receiver::anywhere(Arc::clone(&shared));
     *shared.bad.lock().unwrap() = vec![500; 10];
     let outputs = start(http(&format!("http://{}/", receiver.address)));
     send(&outputs, &["poison", "good"]);

@@ -76,7 +76,7 @@ fn spawn(url: &str, directory: &Path, first: u64) -> Child {
 fn nothing_is_missing_after_three_kills_and_three_restarts() {
     let dir = tempfile::tempdir().unwrap();
     let shared = Arc::new(Shared::default());
-    let mut receiver = Receiver::start("127.0.0.1:0", Arc::clone(&shared));
+    let mut receiver = Receiver::anywhere(Arc::clone(&shared));
     let address = receiver.address;
     let url = format!("http://{address}/");
     let mut kept = 0;
@@ -101,6 +101,12 @@ fn nothing_is_missing_after_three_kills_and_three_restarts() {
         }
         if round < 4 {
             child.kill().unwrap();
+            // What it had said by then, however far it was ahead.
+            for line in lines.map_while(Result::ok) {
+                if let Some(number) = line.strip_prefix("kept ") {
+                    kept = number.parse().unwrap_or(kept);
+                }
+            }
             // Meanwhile the receiver goes and comes again.
             receiver.stop();
             receiver = Receiver::start(&address.to_string(), Arc::clone(&shared));
@@ -324,7 +330,7 @@ fn a_full_disk_is_waited_out() {
         return;
     };
     let shared = Arc::new(Shared::default());
-    let receiver = Receiver::start("127.0.0.1:0", Arc::clone(&shared));
+    let receiver = Receiver::anywhere(Arc::clone(&shared));
     let address = receiver.address;
     receiver.stop();
     let complaints: Arc<Mutex<Vec<String>>> = Arc::default();

@@ -25,4 +25,6 @@ pub(crate) struct Daemon {
     pub(crate) prepare: Prepare,
     /// Files and directories that were loaded at the start.
     pub(crate) inputs: Vec<PathBuf>,
+    /// What they said then: [`reload::fingerprint`].
+    pub(crate) seen: u64,
 }

@@ -298,7 +298,8 @@ fn between(
         if source.stop() {
             return true;
         }
-        let Some(now) = source.now().filter(|_| !idle) else {
+        // Also where the source was idle a moment ago: who asked may have done something just before.
+        let Some(now) = source.now() else {
             return false;
         };
         times.end = times.end.min(now);

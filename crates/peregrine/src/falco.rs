@@ -14,7 +14,7 @@ use fields::listing::{self, Form};
 
 pub(crate) use help::HELP;
 
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, reload};
 use crate::pipeline::beside::{Company, Main};
 use crate::pipeline::{self, Compiled, Ended, Ending, Origin, Plan};
 use crate::ruleset::{self, Loading, OnError};
@@ -102,6 +102,9 @@ fn start(flags: &Flags) -> Result<()> {
     if !flags.validate.is_empty() {
         return validate(flags, &loaded, &catalogue, &sources);
     }
+    let inputs = inputs(flags, &loaded);
+    // Before they are read: what changes from now on is news to a service.
+    let seen = reload::fingerprint(&inputs);
     let files = rule_files(flags, &loaded)?;
     let loading = Loading::of(&files, settings, &catalogue, &sources, OnError::Stop);
     loading
@@ -154,10 +157,13 @@ fn start(flags: &Flags) -> Result<()> {
     };
     let daemon = {
         let flags = flags.clone();
-        let inputs = inputs(&flags, &loaded);
         let before = settings.clone();
         let prepare = Box::new(move || prepare(&flags, &before));
-        Some(Daemon { prepare, inputs })
+        Some(Daemon {
+            prepare,
+            inputs,
+            seen,
+        })
     };
     let wanted = Wanted::of(&rules, &order, settings);
     if !wanted.blind.is_empty() {

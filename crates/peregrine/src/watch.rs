@@ -62,6 +62,8 @@ pub(crate) struct Machine {
     told: Vec<u8>,
     /// Containers were asked about until a moment ago: answers are near.
     hurry: Option<Instant>,
+    /// When the program was asked to end: only what happened before still counts.
+    stopping: Option<u64>,
     turns: u8,
     shapes: Shapes,
     /// Events that the kernel sent.
@@ -129,6 +131,7 @@ impl Machine {
             containers,
             told: Vec::new(),
             hurry: Some(Instant::now()),
+            stopping: None,
             turns: 0,
             shapes: Shapes::default(),
             came: 0,
@@ -143,14 +146,22 @@ impl Machine {
     fn listen(&mut self) -> bool {
         if let Some(message) = self.containers.poll() {
             self.shapes.hear(&message);
-            self.told = message.record(self.clock.now());
+            self.told = message.record(self.moment());
             return true;
         }
         let Some(answer) = self.programs.poll() else {
             return false;
         };
-        self.told = answer.record(self.clock.now());
+        self.told = answer.record(self.moment());
         true
+    }
+
+    /// Now, for what is told beside the kernel's events; at the end it must not come after events that are
+    /// still in the buffers, for with it all would be over.
+    fn moment(&self) -> u64 {
+        let now = self.clock.now();
+        self.stopping
+            .map_or(now, |at| now.min(at.saturating_sub(1)))
     }
 
     fn sighting(&self) -> Result<Next<'_>> {
@@ -161,6 +172,7 @@ impl Machine {
 
     fn patience(&mut self) -> Duration {
         match self.hurry {
+            _ if self.stopping.is_some() => SETTLED,
             None => PATIENCE,
             Some(since) if since.elapsed() < HURRY => SHORT_PATIENCE,
             Some(_) => {
@@ -273,6 +285,12 @@ impl Source for Machine {
 
     fn now(&self) -> Option<u64> {
         Some(self.clock.now())
+    }
+
+    /// What is in the buffers still comes, and then a moment of silence.
+    fn stop(&mut self) -> bool {
+        self.stopping = Some(self.clock.now());
+        false
     }
 
     fn progress(&mut self) {

@@ -7,6 +7,7 @@ mod support;
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use support::Place;
@@ -59,6 +60,7 @@ fn place() -> Place {
 /// A watching peregrine, which is told to end when it goes out of scope.
 struct Watcher {
     child: Child,
+    log: Receiver<String>,
 }
 
 impl Watcher {
@@ -73,17 +75,32 @@ impl Watcher {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        loop {
-            line.clear();
-            assert!(log.read_line(&mut line).unwrap() > 0, "it ended early");
-            if line.contains(ready) {
-                break;
+        // Read to its end, or a full pipe would hold it up.
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, log) = channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                let _ = sender.send(line);
             }
+        });
+        let watcher = Self { child, log };
+        watcher.until(ready);
+        watcher
+    }
+
+    /// Waits for a line of its log.
+    fn until(&self, text: &str) {
+        let end = Instant::now() + Duration::from_secs(120);
+        let mut seen = Vec::new();
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let line = self.log.recv_timeout(left);
+            let line = line.unwrap_or_else(|_| panic!("no {text:?} in {seen:#?}"));
+            if line.contains(text) {
+                return;
+            }
+            seen.push(line);
         }
-        child.stderr = Some(log.into_inner());
-        Self { child }
     }
 
     fn signal(&self, name: &str) {
@@ -97,19 +114,12 @@ impl Watcher {
         );
     }
 
-    /// Ends it; what it printed, and its exit code.
+    /// Ends it; what it printed, and its exit code. What happened before is in it.
     fn end(mut self, signal: &str) -> (String, i32) {
         self.signal(signal);
         let mut out = String::new();
         let mut stdout = self.child.stdout.take().unwrap();
-        // The log is read too, or a full pipe would hold it up.
-        let mut stderr = self.child.stderr.take().unwrap();
-        let log = std::thread::spawn(move || {
-            let mut text = String::new();
-            let _ = stderr.read_to_string(&mut text);
-        });
         stdout.read_to_string(&mut out).unwrap();
-        log.join().unwrap();
         let code = self.child.wait().unwrap().code().unwrap_or(-1);
         (out, code)
     }
@@ -147,7 +157,6 @@ fn falco_s_form_watches_and_counts() {
     let place = place();
     let watcher = Watcher::start(&place, &falco(&[]), "watching after");
     cat(&place);
-    std::thread::sleep(Duration::from_millis(300));
     let (out, code) = watcher.end("-INT");
     assert_eq!(code, 0, "{out}");
     let name = place.path("a.probe").display().to_string();
@@ -177,7 +186,6 @@ fn what_ran_before_the_start_is_known() {
     let watcher = Watcher::start(&place, &falco(&[]), "watching after");
     drop(shell.stdin.take());
     shell.wait().unwrap();
-    std::thread::sleep(Duration::from_millis(300));
     let (out, _) = watcher.end("-TERM");
     let name = place.path("early.probe").display().to_string();
     assert!(out.contains(&format!("opened {name} by sh")), "{out}");
@@ -552,13 +560,14 @@ fn a_reload_that_needs_other_calls_misses_and_doubles_nothing() {
 ";
     place.write("live.yaml", format!("{}{more}", rules(&place)).as_bytes());
     watcher.signal("-HUP");
+    // The kernel side has the new call by then.
+    watcher.until("watched from now on");
     assert!(load.wait().unwrap().success());
     let made = Command::new("mkdir")
         .arg(place.path("reload-probe"))
         .status()
         .unwrap();
     assert!(made.success());
-    std::thread::sleep(Duration::from_millis(500));
     let (out, _) = watcher.end("-INT");
     assert_eq!(out.matches("a.probe by sh under").count(), 400, "{out}");
     assert_eq!(out.matches("made by mkdir").count(), 1, "{out}");

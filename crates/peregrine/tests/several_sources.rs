@@ -5,7 +5,7 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -49,9 +49,7 @@ impl Daemon {
     /// Starts it with its webhook at a free port, and waits until all of `ready` were said in its log.
     fn start(place: &Place, args: &[&str], ready: &[&str]) -> Self {
         for _ in 0..5 {
-            // Free again at once: the program listens there.
-            let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr());
-            let port = free.unwrap().port();
+            let port = testkit::port::free();
             let webserver = format!("webserver.listen_port={port}");
             let mut child = Command::new(env!("CARGO_BIN_EXE_peregrine"))
                 .args(["-c", "daemon.yaml", "-r", "audit.yaml", "-o", &webserver])

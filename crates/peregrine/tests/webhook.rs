@@ -1,7 +1,7 @@
 //! The webhook for Kubernetes audit events, as an API server and as an attacker see it.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,14 +9,6 @@ use std::time::{Duration, Instant};
 use testkit::corpus::workspace_root;
 
 const EVENT: &str = r#"{"kind":"Event","auditID":"1","stage":"ResponseComplete","verb":"create","stageTimestamp":"2024-05-01T10:00:00Z","user":{"username":"eve"},"objectRef":{"resource":"namespaces","name":"mine"},"responseStatus":{"code":201}}"#;
-
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0))
-        .and_then(|l| l.local_addr())
-        .expect("a port")
-        .port()
-}
 
 /// The program with no source but the webhook.
 struct Daemon {
@@ -30,7 +22,7 @@ impl Daemon {
         let dir = tempfile::tempdir().expect("a folder");
         // Another test may take the port in between: then another one is tried.
         for _ in 0..5 {
-            let port = free_port();
+            let port = testkit::port::free();
             let config = dir.path().join("falco.yaml");
             let alerts = dir.path().join("alerts");
             std::fs::write(

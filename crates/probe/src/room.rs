@@ -2,8 +2,10 @@
 //!
 //! By tracepoints of calls, or by ends of functions, that is many more than the thousand which a process may
 //! open ordinarily without asking. The hard limit stays; who starts other programs gives them the old one
-//! ([`before`]).
+//! ([`give_back`]).
 
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::sync::OnceLock;
 
 /// Enough for two copies of all programs, and for all else that a watcher has open.
@@ -32,8 +34,25 @@ pub(crate) fn make() {
     }
 }
 
-/// How many descriptors this process might open before a probe needed more; `None` if that was never changed.
-#[must_use]
-pub fn before() -> Option<u64> {
-    BEFORE.get().copied()
+/// Has a command begin with the limit that this process had before a probe needed more, if that was ever
+/// changed: from its first instruction on, so not from outside once it runs.
+pub fn give_back(command: &mut Command) {
+    let Some(&before) = BEFORE.get() else { return };
+    let limit_it = move || {
+        let mut limit = libc::rlimit {
+            rlim_cur: 0,
+            rlim_max: 0,
+        };
+        // SAFETY: the calls write one limit into what they are given, and read one from it.
+        unsafe {
+            if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 {
+                limit.rlim_cur = before.min(limit.rlim_max);
+                libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
+            }
+        }
+        Ok(())
+    };
+    // SAFETY: two system calls and no memory from anywhere, which is all that a fork of a process with
+    // threads may do before its exec.
+    unsafe { command.pre_exec(limit_it) };
 }

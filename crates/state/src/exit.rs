@@ -101,7 +101,8 @@ impl State {
         self.threads.erase(ix);
     }
 
-    /// Gives a dying thread's children to its reaper, or to nobody.
+    /// Gives a dying thread's children to its reaper, or to nobody. Who was named may be gone by now, where
+    /// threads of one process die side by side: then each child is asked itself, if anybody can be asked.
     fn reparent(&mut self, dying: ThreadIx, group: GroupIx, lookup: &mut dyn Lookup) {
         let named = self.threads.at(dying).reaper_tid;
         let reaper = if named > 0 {
@@ -110,10 +111,10 @@ impl State {
         } else {
             None
         };
+        let is_missed = named != 0 && reaper.is_none();
         let reaper = reaper
             .or_else(|| self.search_reaper(dying, group))
             .filter(|&r| r != dying);
-        let reaper_tid = reaper.map_or(0, |r| self.threads.at(r).tid);
         if let Some(reaper) = reaper
             && let Some(of) = self.threads.at(reaper).links.group
             && of != group
@@ -122,12 +123,28 @@ impl State {
         }
         while let Some(child) = self.threads.at(dying).links.first_child {
             self.threads.leave_parent(child);
-            let thread = self.threads.at_mut(child);
-            thread.ptid = reaper_tid;
+            let shown = is_missed.then(|| self.shown_parent(child, dying, lookup));
+            let reaper = shown.flatten().or(reaper);
+            let reaper_tid = reaper.map_or(0, |r| self.threads.at(r).tid);
+            self.threads.at_mut(child).ptid = reaper_tid;
             if let Some(reaper) = reaper.filter(|&r| r != child) {
                 self.threads.join_parent(child, reaper);
             }
         }
+    }
+
+    /// Who the machine says is a thread's parent now.
+    fn shown_parent(
+        &self,
+        child: ThreadIx,
+        dying: ThreadIx,
+        lookup: &mut dyn Lookup,
+    ) -> Option<ThreadIx> {
+        let tid = self.threads.at(child).tid;
+        let parent = lookup.thread(tid).map(|shown| shown.ptid)?;
+        let known = self.threads.find(parent)?;
+        let is_one = known != dying && known != child && !self.threads.at(known).is_invalid();
+        is_one.then_some(known)
     }
 
     /// The reaper by what is known here: a living thread of the same group, else the nearest

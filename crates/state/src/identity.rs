@@ -137,9 +137,9 @@ impl State {
         }
     }
 
-    /// A thread runs another program.
-    pub(crate) fn runs_program(&mut self, ix: ThreadIx) {
-        self.identify_by_helper(ix);
+    /// A thread runs another program. `parent`: its parent's number, as the event has it.
+    pub(crate) fn runs_program(&mut self, ix: ThreadIx, parent: i64) {
+        self.identify_by_helper(ix, parent);
         if !self.sightings.awaited {
             return;
         }

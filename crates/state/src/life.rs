@@ -255,6 +255,7 @@ impl State {
             self.look_up_leader(pid, lookup);
         }
         let ix = self.add_thread(thread);
+        self.identify_by_helper(ix, -1);
         if pid == tid {
             self.look_up_descriptors(ix, lookup);
         }
@@ -463,7 +464,7 @@ impl State {
             c::SYSCALL_EXECVE_19_X | c::SYSCALL_EXECVEAT_X => {
                 self.executed(cx, ix, r, enter, lookup);
                 if r.result().is_some_and(|ret| ret >= 0) {
-                    self.runs_program(ix);
+                    self.runs_program(ix, r.spread().i64(5).unwrap_or(-1));
                 }
             }
             c::SYSCALL_BRK_4_X | c::SYSCALL_MMAP_X | c::SYSCALL_MMAP2_X | c::SYSCALL_MUNMAP_X => {

@@ -126,7 +126,7 @@ impl State {
         }
         let thread = self.thread_of(process);
         let ix = self.threads.insert(thread);
-        self.runs_program(ix);
+        self.runs_program(ix, -1);
     }
 
     pub(crate) fn thread_of(&mut self, process: &Process<'_>) -> Thread {
@@ -295,7 +295,7 @@ impl State {
             }
         }
         for &ix in &all {
-            self.identify_by_helper(ix);
+            self.identify_by_helper(ix, -1);
         }
         self.threads.count_loose();
         self.guess_loaded_roles();

@@ -218,6 +218,9 @@ impl State {
             self.relate(main);
         }
         cx.thread = self.add_thread_if_room(child);
+        if let Some(ix) = cx.thread {
+            self.identify_by_helper(ix, -1);
+        }
     }
 
     /// What comes from the thread that made this one.

@@ -20,7 +20,8 @@
 //! Modules: [`corpus`] finds corpus and specification, [`jsonl`] reads JSON lines, [`tally`] counts,
 //! [`known`] holds the known differences, [`golden`] compares with recorded results, [`workload`]
 //! makes long synthetic streams, [`many_rules`] rule sets of any size, [`load`] makes a live machine work
-//! and counts, [`crowd`] fills it with processes, [`plugins`] builds sample plugins.
+//! and counts, [`crowd`] fills it with processes, [`plugins`] builds sample plugins, [`port`] finds
+//! places to listen.
 
 #![forbid(unsafe_code)]
 
@@ -34,6 +35,7 @@ pub mod known;
 pub mod load;
 mod many_rules;
 pub mod plugins;
+pub mod port;
 pub mod tally;
 pub mod workload;
 

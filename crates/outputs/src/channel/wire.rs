@@ -25,6 +25,11 @@ pub(crate) fn connect(address: &str, timeout: Duration) -> io::Result<TcpStream>
     let mut last = fault("the name has no address");
     for address in addresses {
         match TcpStream::connect_timeout(&address, share.max(Duration::from_millis(10))) {
+            // Nobody listens there, and the kernel chose the same port for this end: whoever would like to
+            // listen again could not while this is open.
+            Ok(stream) if stream.local_addr()? == stream.peer_addr()? => {
+                last = io::ErrorKind::ConnectionRefused.into();
+            }
             Ok(stream) => {
                 stream.set_read_timeout(Some(timeout))?;
                 stream.set_write_timeout(Some(timeout))?;

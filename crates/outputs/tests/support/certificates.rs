@@ -60,11 +60,7 @@ impl Certificates {
         client_ca: bool,
         options: &[&str],
     ) -> Option<(Child, u16)> {
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = testkit::port::free();
         let mut command = Command::new("openssl");
         command.args(["s_server", "-accept", &format!("127.0.0.1:{port}")]);
         command.args(options);

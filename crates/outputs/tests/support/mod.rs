@@ -44,6 +44,11 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
+    /// At a port of its own, to which another one may come after it.
+    pub(crate) fn anywhere(shared: Arc<Shared>) -> Self {
+        Self::start(&format!("127.0.0.1:{}", testkit::port::free()), shared)
+    }
+
     pub(crate) fn start(address: &str, shared: Arc<Shared>) -> Self {
         let end = Instant::now() + Duration::from_secs(20);
         let listener = loop {

@@ -92,8 +92,7 @@ pub(crate) fn start(daemon: Daemon, watch: bool) -> Result<Arc<Slot>> {
 }
 
 fn reloads(daemon: &Daemon, watcher: &mut Watcher, slot: &Slot) {
-    let mut inputs = daemon.inputs.clone();
-    let mut seen = fingerprint(&inputs);
+    let (mut inputs, mut seen) = (daemon.inputs.clone(), daemon.seen);
     loop {
         let (changed, mut signalled) = watcher.wait(None);
         for _ in 0..BURST {
@@ -113,8 +112,11 @@ fn reloads(daemon: &Daemon, watcher: &mut Watcher, slot: &Slot) {
         seen = now;
         match (daemon.prepare)() {
             Ok((compiled, looked_at)) => {
-                inputs = looked_at;
-                seen = fingerprint(&inputs);
+                // Of the same files the older one counts: what changed while they were read shows then.
+                if inputs != looked_at {
+                    inputs = looked_at;
+                    seen = fingerprint(&inputs);
+                }
                 if let Err(error) = watcher.follow(&inputs) {
                     log::error(&format!("{error:#}; only SIGHUP reloads it"));
                 }
@@ -201,7 +203,7 @@ impl Watcher {
 }
 
 /// Of names and contents: of a directory, of the files in it.
-fn fingerprint(inputs: &[PathBuf]) -> u64 {
+pub(crate) fn fingerprint(inputs: &[PathBuf]) -> u64 {
     let mut hasher = DefaultHasher::new();
     for input in inputs {
         input.hash(&mut hasher);

@@ -4,7 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{self, Command, ExitStatus};
 
 use anyhow::{Context, Result};
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// A running command.
 pub(crate) struct Child {
@@ -19,11 +19,13 @@ impl Child {
     /// When it cannot be started.
     pub(crate) fn start(command: &[String]) -> Result<Self> {
         let (program, arguments) = command.split_first().context("no command to run")?;
-        let process = Command::new(program)
-            .args(arguments)
+        let mut command = Command::new(program);
+        command.args(arguments);
+        // The probe has raised our limit of descriptors; the command shall see what it would have had without us.
+        probe::room::give_back(&mut command);
+        let process = command
             .spawn()
             .with_context(|| format!("cannot run {program}"))?;
-        give_back_limit(&process);
         Ok(Self {
             process,
             status: None,
@@ -66,18 +68,4 @@ impl Child {
             let _ = kill_process(pid, signal);
         }
     }
-}
-
-/// The probe has raised our limit of descriptors; the command shall see the one that it would have had without us.
-fn give_back_limit(process: &process::Child) {
-    let pid = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
-    let (Some(pid), Some(before)) = (pid, probe::room::before()) else {
-        return;
-    };
-    let limit = Rlimit {
-        current: Some(before),
-        maximum: getrlimit(Resource::Nofile).maximum,
-    };
-    // It may have ended meanwhile: then there is nobody to limit.
-    let _ = prlimit(Some(pid), Resource::Nofile, limit);
 }

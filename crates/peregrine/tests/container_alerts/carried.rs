@@ -93,6 +93,7 @@ fn a_replay_says_the_same() {
     written(&capture, "0.02", 1);
     docker.done(&["rename", "old", "older"]);
     watch.told("container_updated", "older");
+    written(&capture, r#""name":"older""#, 1);
     docker.done(&["exec", "older", "echo", "in-older"]);
     docker.done(&["rm", "-f", "older"]);
     let words = ["in-old", "in-old-as-user", "0.02", "in-older"];

@@ -3,12 +3,13 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// Longest time for a runtime to start.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_secs(120);
 
 /// A folder with a root file system of busybox, and everything that runtimes keep.
 pub(crate) struct Bench {
@@ -152,6 +153,24 @@ impl Bench {
         std::fs::File::create(self.path(name)).unwrap()
     }
 
+    /// Processes whose arguments or environment name this folder.
+    fn named_by(&self) -> Vec<String> {
+        let name = self.dir.path().as_os_str().as_encoded_bytes();
+        let names_it = |file: PathBuf| {
+            let text = std::fs::read(file).unwrap_or_default();
+            text.windows(name.len()).any(|part| part == name)
+        };
+        let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        all.filter(|entry| {
+            ["cmdline", "environ"]
+                .iter()
+                .any(|file| names_it(entry.path().join(file)))
+        })
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
+        .collect()
+    }
+
     fn wait_for(&self, runtime: Runtime, probe: &[&str], log: &str) -> Option<Runtime> {
         let begin = Instant::now();
         loop {
@@ -194,6 +213,7 @@ impl Bench {
             .args(["--iptables=false", "--ip6tables=false", "--bridge=none"])
             .stdout(Stdio::null())
             .stderr(self.log("docker.log"))
+            .process_group(0)
             .spawn()
             .ok()?;
         let runtime = Runtime {
@@ -252,6 +272,7 @@ impl Bench {
             .args(["-c", &self.text("containerd.toml")])
             .stdout(Stdio::null())
             .stderr(self.log("containerd.log"))
+            .process_group(0)
             .spawn()
             .ok()?;
         let runtime = Runtime {
@@ -303,6 +324,7 @@ impl Bench {
             .args(["system", "service", "--time=0", &service])
             .stdout(Stdio::null())
             .stderr(self.log("podman.log"))
+            .process_group(0)
             .spawn()
             .ok()?;
         let runtime = Runtime {
@@ -356,9 +378,10 @@ impl Drop for Bench {
             let delete = ["link", "delete", &self.bridge()];
             let _ = Command::new("ip").args(delete).status();
         }
-        // And Podman without rights a process that keeps its user namespace.
-        if let Ok(pid) = std::fs::read_to_string(self.path("home/run/libpod/tmp/pause.pid")) {
-            let _ = Command::new("kill").arg(pid.trim()).status();
+        // And Podman without rights a process that keeps its user namespace, or two; a test that failed whatever
+        // ran by then. Nobody else's arguments or environment name this folder.
+        for pid in self.named_by() {
+            let _ = Command::new("kill").args(["-KILL", &pid]).status();
         }
     }
 }
@@ -407,19 +430,22 @@ impl Runtime {
         self.done(&["inspect", "--format", "{{.Id}}", name])
     }
 
-    /// Ends the daemon.
+    /// Ends the daemon, and what it started and left behind: Podman without rights is two processes, of which
+    /// one may outlive the other.
     pub(crate) fn stop(&mut self) {
         if let Some(mut daemon) = self.daemon.take() {
             let _ = Command::new("kill").arg(daemon.id().to_string()).status();
             let begin = Instant::now();
-            while begin.elapsed() < Duration::from_secs(10) {
-                if let Ok(Some(_)) = daemon.try_wait() {
-                    return;
-                }
+            while begin.elapsed() < START && !matches!(daemon.try_wait(), Ok(Some(_))) {
                 std::thread::sleep(Duration::from_millis(20));
             }
             let _ = daemon.kill();
             let _ = daemon.wait();
+            let group = format!("-{}", daemon.id());
+            let _ = Command::new("kill")
+                .args(["-KILL", "--", &group])
+                .stderr(Stdio::null())
+                .status();
         }
     }
 }

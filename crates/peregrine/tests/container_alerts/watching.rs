@@ -1,5 +1,6 @@
 //! A watching Peregrine, and what it tells.
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -12,6 +13,9 @@ use crate::runtimes::Bench;
 /// Longest time until an expected alert is there: the machine may be busy.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
+/// Lines of its log that are kept.
+const LOG_LINES: usize = 200;
+
 /// What runs in containers, and what is told of them.
 pub(crate) const RULES: &str = "
 - rule: Ran
@@ -22,6 +26,15 @@ pub(crate) const RULES: &str = "
     %container.image.tag %container.type %user.name %container.metadata %k8s.ns.name %k8s.pod.name
     %k8s.pod.uid %container.privileged %proc.name
   priority: NOTICE
+
+- rule: Ran nowhere
+  desc: A program runs in a pid namespace of its own and in no container. Nobody waits for it; what is missing may be here.
+  condition: >
+    evt.type in (execve, execveat) and evt.res = SUCCESS and container.id = host and proc.vpid != val(proc.pid)
+  output: >
+    nowhere %proc.args %proc.name %proc.pid %proc.vpid %proc.ppid %proc.aname[1] %proc.aname[2] %proc.aname[3]
+    %proc.aname[4] %thread.cgroup.cpuset
+  priority: INFO
 
 - rule: Container event
   desc: Something is told of a container.
@@ -69,6 +82,15 @@ pub(crate) fn configuration(asked: &Asked<'_>) -> String {
 pub(crate) struct Watch {
     child: Child,
     alerts: Arc<Mutex<Vec<Alert>>>,
+    log: Arc<Mutex<Log>>,
+}
+
+/// What it said besides.
+#[derive(Default)]
+struct Log {
+    /// The last of it.
+    lines: VecDeque<String>,
+    ended: bool,
 }
 
 /// An alert.
@@ -162,15 +184,26 @@ impl Watch {
                 kept.lock().unwrap().extend(Alert::read(line));
             }
         });
-        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
         while !line.contains("watching after") {
             line.clear();
-            assert!(log.read_line(&mut line).unwrap() > 0, "it ended early");
+            assert!(stderr.read_line(&mut line).unwrap() > 0, "it ended early");
         }
         // The log is read on, or a full pipe would hold it up.
-        std::thread::spawn(move || log.lines().map_while(Result::ok).count());
-        Self { child, alerts }
+        let log = Arc::<Mutex<Log>>::default();
+        let kept = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                let mut log = kept.lock().unwrap();
+                if log.lines.len() >= LOG_LINES {
+                    log.lines.pop_front();
+                }
+                log.lines.push_back(line);
+            }
+            kept.lock().unwrap().ended = true;
+        });
+        Self { child, alerts, log }
     }
 
     /// All that came so far.
@@ -186,16 +219,30 @@ impl Watch {
                 return found;
             }
             if begin.elapsed() > PATIENCE {
-                let alerts = self.alerts.lock().unwrap();
-                let last = alerts.iter().rev().take(40).map(|alert| &alert.line[..]);
-                let last: Vec<&str> = last.collect();
-                panic!(
-                    "{what} does not come; the last that came:\n{}",
-                    last.join("\n")
-                );
+                self.tell_all(what);
             }
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Ends the test with all that may say why something did not come: the last alerts, and the log to
+    /// its end, where the losses are.
+    fn tell_all(&self, what: &str) -> ! {
+        self.ask_to_end();
+        let begin = Instant::now();
+        while !self.log.lock().unwrap().ended && begin.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let alerts = self.alerts.lock().unwrap();
+        let last = alerts.iter().rev().take(60).map(|alert| &alert.line[..]);
+        let last: Vec<&str> = last.collect();
+        let log = self.log.lock().unwrap();
+        let log: Vec<&str> = log.lines.iter().map(String::as_str).collect();
+        panic!(
+            "{what} does not come; the last that came:\n{}\nand was said:\n{}",
+            last.join("\n"),
+            log.join("\n")
+        );
     }
 
     /// The alert of a program with these arguments.
@@ -233,9 +280,16 @@ impl Watch {
         self.stop();
     }
 
-    fn stop(&mut self) {
+    fn ask_to_end(&self) {
         let pid = self.child.id().to_string();
         let _ = Command::new("kill").args(["-INT", &pid]).status();
+    }
+
+    fn stop(&mut self) {
+        // Asked a second time, it would end without its last words.
+        if !self.log.lock().unwrap().ended {
+            self.ask_to_end();
+        }
         let _ = self.child.wait();
     }
 }

@@ -4,7 +4,7 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::engine::{Daemon, Engine, free_port};
+use crate::engine::{Daemon, Engine};
 use crate::node::{examples, run, until};
 use crate::support::python;
 
@@ -44,7 +44,7 @@ impl Collector {
             )
             .env(
                 "ROTEL_OTLP_GRPC_ENDPOINT",
-                format!("127.0.0.1:{}", free_port()),
+                format!("127.0.0.1:{}", testkit::port::free()),
             )
             // What it took is told on its standard output instead of to an engine.
             .env("ROTEL_EXPORTER", "blackhole")
@@ -102,7 +102,7 @@ fn a_collector_has_every_alert() {
     let mut collector = Collector {
         program,
         folder: folder.path().to_owned(),
-        port: free_port(),
+        port: testkit::port::free(),
         daemon: None,
     };
     if collector.launch().is_none() {

@@ -1,7 +1,6 @@
 //! What receives: programs that are started, killed and asked.
 
 use std::fs::{File, OpenOptions};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -81,10 +80,4 @@ pub fn missing(what: &str) {
         "{what}"
     );
     eprintln!("left out: {what}");
-}
-
-/// A port that nobody has now.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }

@@ -3,7 +3,7 @@
 use std::net::TcpStream;
 use std::path::PathBuf;
 
-use crate::engine::{Daemon, Engine, alert, free_port};
+use crate::engine::{Daemon, Engine, alert};
 use crate::node::{examples, run, until};
 
 struct Receiver {
@@ -57,7 +57,7 @@ fn a_receiver_has_every_alert() {
     let folder = tempfile::tempdir().unwrap();
     let mut receiver = Receiver {
         folder: folder.path().to_owned(),
-        port: free_port(),
+        port: testkit::port::free(),
         daemon: None,
     };
     if receiver.launch().is_none() {

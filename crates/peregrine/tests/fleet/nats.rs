@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::engine::{Daemon, Engine, alert, free_port};
+use crate::engine::{Daemon, Engine, alert};
 use crate::node::{examples, run, until};
 
 struct Server {
@@ -18,7 +18,7 @@ struct Server {
 
 impl Server {
     fn start(folder: &Path) -> Option<Self> {
-        let port = free_port();
+        let port = testkit::port::free();
         let store = folder.join("jetstream");
         let config = std::fs::read_to_string(examples().join("nats/server.conf")).unwrap();
         let config = config

@@ -4,7 +4,7 @@
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 
-use crate::engine::{Daemon, Engine, alert, free_port, missing};
+use crate::engine::{Daemon, Engine, alert, missing};
 use crate::node::{examples, run, until};
 
 struct Relays {
@@ -86,8 +86,8 @@ fn a_relay_hands_on_every_alert() {
     let folder = tempfile::tempdir().unwrap();
     let mut relays = Relays {
         folder: folder.path().to_owned(),
-        relay_port: free_port(),
-        centre_port: free_port(),
+        relay_port: testkit::port::free(),
+        centre_port: testkit::port::free(),
         relay: None,
         centre: None,
     };

@@ -134,7 +134,7 @@ impl State {
             return None;
         }
         let ix = self.add_thread(thread);
-        self.runs_program(ix);
+        self.runs_program(ix, -1);
         Some(ix)
     }
 
