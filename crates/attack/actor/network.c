@@ -135,6 +135,42 @@ SOCKETS(op_take_datagram)
 	return result < 0 ? -1 : 0;
 }
 
+/* resolve HOW NAME SERVER: asks for a name's address by sendto or, connected, by send; the stage's name server takes the
+ * address from the name's first label ("203-0-113-66.example.org"). */
+SOCKETS(op_resolve)
+{
+	UNUSED;
+	unsigned char question[512] = { 0x12, 0x34, 1, 0, 0, 1 };
+	size_t length = 12;
+	for (const char *label = w[2]; *label;) {
+		size_t part = strcspn(label, ".");
+		if (part == 0 || part > 63 || length + part + 6 > sizeof(question))
+			return -1;
+		question[length++] = (unsigned char)part;
+		memcpy(question + length, label, part);
+		length += part;
+		label += part + (label[part] == '.');
+	}
+	memcpy(question + length, (unsigned char[]){ 0, 0, 1, 0, 1 }, 5);
+	length += 5;
+	struct sockaddr_storage address;
+	socklen_t size = address_of(w[3], "53", &address);
+	int connects = !strcmp(w[1], "send");
+	int fd = connects ? connected(w[3], "53", SOCK_DGRAM) : socket(address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct timeval patience = { .tv_sec = 10 };
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
+		return -1;
+	ssize_t result = connects ? send(fd, question, length, 0)
+				  : sendto(fd, question, length, 0, (struct sockaddr *)&address, size);
+	unsigned char answer[512];
+	size = sizeof(address);
+	if (result >= 0)
+		result = connects ? recv(fd, answer, sizeof(answer), 0)
+				  : recvfrom(fd, answer, sizeof(answer), 0, (struct sockaddr *)&address, &size);
+	close(fd);
+	return result < 0 ? -1 : 0;
+}
+
 /* listen ADDRESS PORT: nobody comes. */
 SOCKETS(op_listen)
 {
@@ -271,7 +307,8 @@ SOCKETS(op_socket)
 const struct operation network_operations[] = {
 	{ "connect", 2, op_connect }, { "connect-udp", 2, op_connect_udp }, { "send-udp", 2, op_send_udp },
 	{ "serve", 2, op_serve }, { "listen", 2, op_listen }, { "send-message", 2, op_send_message },
-	{ "connect-later", 2, op_connect_later }, { "take-datagram", 3, op_take_datagram }, { "receive", 3, op_receive }, { "stream", 3, op_stream },
+	{ "connect-later", 2, op_connect_later }, { "take-datagram", 3, op_take_datagram }, { "receive", 3, op_receive },
+	{ "resolve", 3, op_resolve }, { "stream", 3, op_stream },
 	{ "stream-file", 1, op_stream_file }, { "packet", 0, op_packet }, { "socket", 0, op_socket },
 	{ NULL, 0, NULL },
 };
