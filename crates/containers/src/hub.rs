@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crossbeam_channel::Sender;
 use state::{Container, Family, Pending, Sighting};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -64,6 +65,8 @@ pub(crate) struct Hub {
     pub(crate) unlisted: AtomicUsize,
     /// Sockets have been looked for.
     pub(crate) looked: AtomicBool,
+    /// A container was seen that nobody has told of: its runtime may be new.
+    pub(crate) stranger: Notify,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -93,6 +96,7 @@ impl Hub {
             tasks: Tasks::default(),
             unlisted: AtomicUsize::new(0),
             looked: AtomicBool::new(false),
+            stranger: Notify::new(),
         }
     }
 
@@ -316,6 +320,7 @@ impl Hub {
             return;
         }
         count(&self.tally.lookups);
+        self.stranger.notify_one();
         let Ok(id) = std::str::from_utf8(full_id) else {
             self.unknown(&sighting);
             return;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use state::{Container, Pending};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::client::{Client, Events};
 use crate::counters::count;
@@ -15,8 +15,9 @@ use crate::error::Error;
 use crate::hub::Hub;
 use crate::sockets::{self, Place, Runtime};
 
-/// Between two looks for sockets that have appeared.
+/// Between two looks for sockets that have appeared, at least and at most.
 const LOOK: Duration = Duration::from_secs(1);
+const QUIET: Duration = Duration::from_secs(10);
 /// First wait before another attempt.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 /// Ways for events of a socket, and most events that wait in each.
@@ -40,6 +41,8 @@ pub(crate) async fn watch_all(hub: Arc<Hub>) {
         }
         hub.looked.store(true, Ordering::Release);
         sleep(LOOK).await;
+        // Until a container is seen there is nothing to ask a new runtime.
+        let _ = timeout(QUIET - LOOK, hub.stranger.notified()).await;
     }
 }
 

@@ -42,6 +42,11 @@ impl Pulse {
         self.since.store(0, Ordering::Relaxed);
     }
 
+    /// Whether a delivery is going on.
+    pub(crate) fn is_beating(&self) -> bool {
+        self.since.load(Ordering::Relaxed) != 0
+    }
+
     pub(crate) fn delivered(&self, messages: u64) {
         self.delivered.fetch_add(messages, Ordering::Relaxed);
         if messages > 0 {

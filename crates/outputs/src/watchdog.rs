@@ -30,8 +30,10 @@ impl Watchdog {
                     let (flag, changed) = &*ended;
                     let mut over = flag.lock().unwrap_or_else(PoisonError::into_inner);
                     while !*over {
+                        // While nobody delivers, nothing can take long yet: fewer wake-ups.
+                        let busy = pulses.iter().any(|(_, pulse)| pulse.is_beating());
                         over = changed
-                            .wait_timeout(over, period)
+                            .wait_timeout(over, if busy { period } else { limit.max(period) })
                             .unwrap_or_else(PoisonError::into_inner)
                             .0;
                         for (name, pulse) in &pulses {

@@ -114,6 +114,7 @@ impl Machine {
         });
         let facts = live.facts(state);
         let loaded = wanted.clone();
+        probe::leftovers::give_back();
         Ok(Self {
             live,
             clock,

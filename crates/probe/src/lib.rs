@@ -36,7 +36,7 @@
 //! while a later one was already there on another still comes first.
 //!
 //! Foreign crates that need `unsafe` around the mapped memory stay in here; the modules that do are
-//! `ring`, `shared`, `btf` and `reduced`.
+//! `ring`, `shared`, `btf`, `leftovers` and `reduced`.
 
 #![allow(
     unsafe_code,
@@ -54,6 +54,7 @@ mod filters;
 mod functions;
 mod lanes;
 mod layout;
+pub mod leftovers;
 mod loader;
 mod names;
 mod objects;

@@ -218,17 +218,12 @@ fn wanted<'a>(
     SYSCALLS
         .iter()
         .filter(|call| options.syscalls.contains(call.number))
-        .map(move |call| {
-            let own = programs::exit_program(call.name);
-            Call {
-                number: call.number,
-                name: call.name,
-                program: match available.contains(&own) {
-                    true => own,
-                    false => generic(backend).to_owned(),
-                },
-                function: None,
-            }
+        .map(move |call| Call {
+            number: call.number,
+            name: call.name,
+            program: programs::of_call(call.name, available)
+                .unwrap_or_else(|| generic(backend).to_owned()),
+            function: None,
         })
 }
 

@@ -27,6 +27,11 @@ static OLD: &Object<{ include_bytes!(concat!(env!("OUT_DIR"), "/old.bpf.o")).len
 static FEXIT: &Object<{ include_bytes!(concat!(env!("OUT_DIR"), "/fexit.bpf.o")).len() }> =
     &Object(*include_bytes!(concat!(env!("OUT_DIR"), "/fexit.bpf.o")));
 
+/// All of them.
+pub(crate) fn objects() -> [&'static [u8]; 4] {
+    [&DISPATCH.0, &TRACEPOINT.0, &OLD.0, &FEXIT.0]
+}
+
 /// The object for a way of attaching.
 pub(crate) fn object(backend: Backend) -> &'static [u8] {
     match backend {
@@ -37,9 +42,20 @@ pub(crate) fn object(backend: Backend) -> &'static [u8] {
     }
 }
 
-/// Name of a system call's program.
-pub(crate) fn exit_program(syscall: &str) -> String {
+/// Name of a system call's own program.
+fn exit_program(syscall: &str) -> String {
     format!("x_{syscall}")
+}
+
+/// Calls that the dispatcher's programs have no program of their own for, but another call's.
+const TOLD_BY: [(&str, &str); 3] = [("clone3", "clone"), ("fork", "clone"), ("vfork", "clone")];
+
+/// The program of a system call: its own, or that of several.
+pub(crate) fn of_call(syscall: &str, available: &BTreeSet<String>) -> Option<String> {
+    let other = TOLD_BY.iter().find(|(call, _)| *call == syscall);
+    let names = [Some(syscall), other.map(|(_, program)| *program)];
+    let mut programs = names.into_iter().flatten().map(exit_program);
+    programs.find(|program| available.contains(program))
 }
 
 /// Tracepoints with a typed program each: program, tracepoint.

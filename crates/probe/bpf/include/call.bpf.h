@@ -22,6 +22,7 @@ struct call {
 	s64 ret;
 	u64 arg[6];
 	struct task_struct *task;
+	u32 number;  /* native; only in programs of several calls */
 	bool compat; /* the caller's structures have the 32-bit layout */
 };
 
@@ -204,6 +205,12 @@ static inline bool is_unwanted(s64 ret, struct task_struct *task)
 		return exit_##name(&c);                                                            \
 	}                                                                                          \
 	static inline int exit_##name(const struct call *c)
+
+/*
+ * One program for several calls, where each would cost the verifier as much as all together. `programs.rs` knows whose
+ * it is besides.
+ */
+#define EXIT_SEVERAL(name) EXIT_(name, name, c.number = native_number(c.task, regs))
 
 #elif defined(ATTACH_TRACEPOINT)
 

@@ -30,6 +30,13 @@ static inline void put_exec_task(struct out *o, struct task_struct *task)
 #define CHILD_TOLD_BY_PARENT
 #endif
 
+/* Native numbers of the calls that make processes; arm64 has no fork and vfork. */
+#ifdef __TARGET_ARCH_x86
+enum { NR_CLONE = 56, NR_FORK = 57, NR_VFORK = 58, NR_CLONE3 = 435 };
+#else
+enum { NR_CLONE = 220, NR_FORK = -1, NR_VFORK = -2, NR_CLONE3 = 435 };
+#endif
+
 static inline int send_clone(const struct call *c, u16 code, u32 flags)
 {
 	struct task_struct *task = c->task;
@@ -39,7 +46,8 @@ static inline int send_clone(const struct call *c, u16 code, u32 flags)
 	struct pid_namespace *children = READ(task, nsproxy, pid_ns_for_children);
 	if (level != 0 || children != own)
 		flags |= PPM_CL_CHILD_IN_PIDNS;
-	OUT_OF(o, READ(task, pid), code, 21);
+	OUT_OF(o, READ(task, pid), SYSCALL_CLONE_20_X, 21);
+	retype(&o, code);
 	put_u64(&o, ret);
 	if (ret >= 0) {
 		put_arguments(&o, task);

@@ -248,6 +248,15 @@ static inline void forget(struct out *o)
 	o->at = o->draft->loop_at;
 }
 
+/*
+ * Makes what was begun an event of another type of the same class, with as many parameters. Its class and lane
+ * are still known when the programs are compiled.
+ */
+static inline void retype(struct out *o, u16 code)
+{
+	*(u16 *)(o->draft->data + 20) = code;
+}
+
 /* By way of an argument: an array's element would be taken for unaligned. */
 static inline void store_len(void *at, u16 len)
 {

@@ -12,6 +12,32 @@ static inline int send_made(const struct call *c, u16 code, u32 flags)
 	return send_clone(c, code, flags);
 }
 
+#ifdef ATTACH_DISPATCH
+
+EXIT_SEVERAL(clone) /* clone3, fork, vfork */
+{
+	u16 code = SYSCALL_CLONE_20_X;
+	u64 flags = ARG(0);
+	switch ((s32)c->number) {
+	case NR_CLONE3:
+		code = SYSCALL_CLONE3_X;
+		flags = 0;
+		bpf_probe_read_user(&flags, sizeof(flags), (void *)ARG(0));
+		break;
+	case NR_FORK:
+		code = SYSCALL_FORK_20_X;
+		flags = 0;
+		break;
+	case NR_VFORK:
+		code = SYSCALL_VFORK_20_X;
+		flags = 0;
+		break;
+	}
+	return send_made(c, code, clone_flags(flags));
+}
+
+#else
+
 EXIT(clone)
 {
 	return send_made(c, SYSCALL_CLONE_20_X, clone_flags(ARG(0)));
@@ -33,6 +59,8 @@ EXIT(vfork)
 {
 	return send_made(c, SYSCALL_VFORK_20_X, 0);
 }
+
+#endif
 
 /* Only failures: success is told when the new image is in place (tracepoints/exec.bpf.c). */
 static inline int failed_exec(const struct call *c, u16 code, u64 path, u64 argv, u64 envp)

@@ -187,7 +187,7 @@ impl Bench {
             on.push(turn_ns(together(kind, loops, self.pace())?, loops));
             watcher.rest();
             let used = watcher.cpu()? - before;
-            memory = memory.max(watcher.megabytes("VmHWM:")?);
+            memory = memory.max(watcher.megabytes("VmRSS:")?);
             let ended = watcher.stop()?;
             if ended.events > 100_000 {
                 cpu.push(used / ended.events as f64 * 1e6);
