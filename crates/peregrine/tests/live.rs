@@ -652,7 +652,8 @@ fn the_doctor_looks_at_the_flight_recorder() {
     let ((status, found), _) = said(&format!("{ring}, directory: {folder}/ring}}\n"), "");
     assert!(status == "ok" && found.contains("MB are free"), "{found}");
     assert!(!place.path("ring").exists(), "looking makes nothing");
-    let ((status, found), _) = said(&format!("{ring}, directory: /proc/ring}}\n"), "");
+    let file = format!("{ring}, directory: {folder}/rules.yaml}}\n");
+    let ((status, found), _) = said(&file, "");
     assert!(status == "missing" && found.contains("would not start"), "{found}");
 }
 
