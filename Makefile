@@ -24,7 +24,7 @@ test: tools lint ## everything that can be tested here; the last line counts the
 	@$(MAKE) --no-print-directory conformance
 
 test-kernels: tools ## the probe on Debian's kernels, in an emulator; downloads them once
-	crates/probe/tests/kernels/run
+	CARGO="$(CARGO)" crates/probe/tests/kernels/run
 test-packages: ## what `make release` made, as a stranger, Debian, rpm, Docker, Puppet, Ansible and systemd take it (root)
 	packaging/tests/all
 conformance: tools ## the binary against the corpus in $$PEREGRINE_CORPUS

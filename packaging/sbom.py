@@ -1,11 +1,15 @@
 """A list of what the program is made of, in CycloneDX form, from `cargo metadata` on standard input; with --licences,
-the licences instead, with their texts as the crates carry them. Both are the same for the same Cargo.lock.
+the licences instead, with their texts as the crates carry them. Both are the same for the same Cargo.lock and toolchain.
+
+C libraries that crates bring along as sources are told besides: faults are published under their names.
 """
 
 import hashlib
 import json
 import pathlib
+import re
 import sys
+import tomllib
 import uuid
 
 # Files in which crates keep the texts.
@@ -30,17 +34,48 @@ def reach(metadata):
 
 
 def expression(package):
-    return (package["license"] or "LicenseRef-in-file").replace("/", " OR ")
+    return " ".join((package["license"] or "LicenseRef-in-file").replace("/", " OR ").split())
 
 
 def reference(package):
     return f"{package['name']}@{package['version']}"
 
 
-def bill(metadata):
+def bundled(package):
+    """C libraries within a crate: name, version, licence."""
+    _, _, of_library = package["version"].partition("+")
+    match package["name"]:
+        case "libbpf-sys":
+            yield "libbpf", of_library.removeprefix("v"), "LGPL-2.1-only OR BSD-2-Clause"
+        case "zstd-sys":
+            yield "zstd", of_library.removeprefix("zstd."), "BSD-3-Clause OR GPL-2.0-only"
+        case "libsqlite3-sys":
+            header = pathlib.Path(package["manifest_path"]).parent / "sqlite3/sqlite3.h"
+            version = re.search(r'#define SQLITE_VERSION +"([^"]+)"', header.read_text())
+            yield "sqlite", version[1], "blessing"
+
+
+def library(name, version, licence):
+    return {
+        "type": "library",
+        "bom-ref": f"{name}@{version}",
+        "name": name,
+        "version": version,
+        "licenses": [{"expression": licence}],
+        "purl": f"pkg:generic/{name}@{version}",
+    }
+
+
+def bill(metadata, tree):
     packages = {package["id"]: package for package in metadata["packages"]}
     root, needs = reach(metadata)
-    components = []
+    locked = {
+        (package["name"], package["version"]): package.get("checksum")
+        for package in tomllib.loads((tree / "Cargo.lock").read_text())["package"]
+    }
+    toolchain = tomllib.loads((tree / "rust-toolchain.toml").read_text())["toolchain"]["channel"]
+    components = [library("rust-std", toolchain, "MIT OR Apache-2.0")]
+    inside = {}
     for one in needs.keys() - {root}:
         package = packages[one]
         component = {
@@ -52,10 +87,15 @@ def bill(metadata):
         }
         if package["source"]:
             component["purl"] = f"pkg:cargo/{package['name']}@{package['version']}"
+        if checksum := locked.get((package["name"], package["version"])):
+            component["hashes"] = [{"alg": "SHA-256", "content": checksum}]
         components.append(component)
+        for found in bundled(package):
+            components.append(library(*found))
+            inside.setdefault(one, []).append(f"{found[0]}@{found[1]}")
     components.sort(key=lambda c: c["bom-ref"])
     dependencies = [
-        {"ref": reference(packages[one]), "dependsOn": sorted({reference(packages[other]) for other in others})}
+        {"ref": reference(packages[one]), "dependsOn": sorted({reference(packages[other]) for other in others} | set(inside.get(one, ())))}
         for one, others in needs.items()
     ]
     program = packages[root]
@@ -104,5 +144,5 @@ if "--licences" in sys.argv:
     for line in licences(metadata):
         print(line)
 else:
-    json.dump(bill(metadata), sys.stdout, indent=1)
+    json.dump(bill(metadata, pathlib.Path(__file__).resolve().parent.parent), sys.stdout, indent=1)
     print()

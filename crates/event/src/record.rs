@@ -205,6 +205,21 @@ impl<'a> Record<'a> {
         // Summing a few lengths is cheaper than keeping 33 offsets with every record: most
         // parameters that anyone asks for are among the first.
         let lengths = &self.bytes[HEADER_LEN..];
+        if index < 8
+            && !self.wide
+            && let Some(lengths) = lengths.first_chunk::<16>()
+        {
+            let first = u64::from_le_bytes(*lengths.first_chunk().expect("16 bytes"));
+            let second = u64::from_le_bytes(*lengths.last_chunk().expect("16 bytes"));
+            let shift = 16 * (index & 3);
+            let (before, word) = match index {
+                0..4 => (0, first),
+                _ => (add_up(first), second),
+            };
+            let from = (before + add_up(word & ((1 << shift) - 1))) as usize;
+            let len = usize::from((word >> shift) as u16);
+            return &self.bytes[self.start as usize + from..][..len];
+        }
         let (from, len) = if self.wide {
             let lengths = lengths.as_chunks::<4>().0;
             (
@@ -256,7 +271,7 @@ impl<'a> Record<'a> {
 
     /// An 8-byte signed value; `None` for any other width.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn i64(&self, index: usize) -> Option<i64> {
         self.param(index).try_into().ok().map(i64::from_le_bytes)
     }
@@ -277,7 +292,7 @@ impl<'a> Record<'a> {
 
     /// A 4-byte signed value; `None` for any other width.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn i32(&self, index: usize) -> Option<i32> {
         self.param(index).try_into().ok().map(i32::from_le_bytes)
     }
@@ -308,7 +323,7 @@ impl<'a> Record<'a> {
 
     /// Return value: parameter 0 of a system call's exit, 32 or 64 bits wide, if it is a result.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn result(&self) -> Option<i64> {
         match self.info.result_width {
             8 => self.i64(0),
@@ -339,7 +354,7 @@ impl<'a> Spread<'a> {
 
     /// An 8-byte signed value; `None` for any other width.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn i64(&self, index: usize) -> Option<i64> {
         self.param(index).try_into().ok().map(i64::from_le_bytes)
     }

@@ -37,4 +37,4 @@ pub mod view;
 
 pub use catalogue::Catalogue;
 pub use extract::capability;
-pub use view::{Environment, EventView, Resolver, keep};
+pub use view::{Environment, EventView, LOCAL, Resolver, UTC, keep};

@@ -1,6 +1,7 @@
 //! One event as the extractors see it, and what surrounds it.
 
 use std::net::IpAddr;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bumpalo::Bump;
@@ -17,13 +18,18 @@ pub trait Resolver: std::fmt::Debug {
     fn name(&self, address: IpAddr) -> Option<String>;
 }
 
+/// The zone of who wants none.
+pub static UTC: LazyLock<TimeZone> = LazyLock::new(|| TimeZone::UTC);
+/// The system's zone. It takes a millisecond to find, so that is left until somebody asks for a time.
+pub static LOCAL: LazyLock<TimeZone> = LazyLock::new(TimeZone::system);
+
 /// What values depend on besides the event and the state.
 #[derive(Debug)]
 pub struct Environment {
     /// `evt.hostname`.
     pub hostname: Vec<u8>,
-    /// Zone of local times.
-    pub zone: TimeZone,
+    /// Zone of local times: [`UTC`] or [`LOCAL`].
+    pub zone: &'static LazyLock<TimeZone>,
     /// Data buffers in outputs are written in base64.
     pub base64_buffers: bool,
     /// `evt.outputtime` is ISO 8601.
@@ -50,7 +56,7 @@ impl Default for Environment {
     fn default() -> Self {
         Self {
             hostname: Vec::new(),
-            zone: TimeZone::UTC,
+            zone: &UTC,
             base64_buffers: false,
             iso_time: false,
             source: "syscall".to_owned(),

@@ -7,7 +7,8 @@ use jiff::tz::TimeZone;
 /// zone's offset costs more than all the rest of the line's head.
 #[derive(Debug)]
 pub struct Clock {
-    zone: TimeZone,
+    /// `None` until it is needed: finding the system's takes a millisecond.
+    zone: Option<TimeZone>,
     second: Option<i64>,
     local: [u8; 8],
 }
@@ -17,7 +18,16 @@ impl Clock {
     #[must_use]
     pub fn new(zone: TimeZone) -> Self {
         Self {
-            zone,
+            zone: Some(zone),
+            ..Self::system()
+        }
+    }
+
+    /// A clock that shows local times of the system's zone.
+    #[must_use]
+    pub fn system() -> Self {
+        Self {
+            zone: None,
             second: None,
             local: *b"00:00:00",
         }
@@ -27,8 +37,9 @@ impl Clock {
     pub fn local(&mut self, time: u64, out: &mut Vec<u8>) {
         let (second, nanos) = split(time);
         if self.second != Some(second) {
+            let zone = self.zone.get_or_insert_with(TimeZone::system);
             let offset = Timestamp::from_second(second)
-                .map_or(0, |at| i64::from(self.zone.to_offset(at).seconds()));
+                .map_or(0, |at| i64::from(zone.to_offset(at).seconds()));
             self.local = clock(second.saturating_add(offset));
             self.second = Some(second);
         }

@@ -6,6 +6,7 @@ mod clerk;
 mod compiled;
 mod costs;
 mod desk;
+mod due;
 mod flight;
 mod foreign;
 pub(crate) mod identity;
@@ -31,7 +32,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 use config::Settings;
 use event::{Record, Source as EventSource};
 use fields::{Catalogue, Environment, EventView};
@@ -295,6 +296,7 @@ pub(crate) struct Alerting {
     pub(crate) drops: DropMonitor,
     silence: Silence,
     waiting: WaitingEvents,
+    due: u64,
     recall: Recall,
     gate: Gate,
     registry: Registry,
@@ -354,6 +356,7 @@ impl Alerting {
             drops: DropMonitor::new(settings.drops.clone(), false),
             silence: Silence::new(settings.timeouts_max_consecutives),
             waiting: WaitingEvents::default(),
+            due: 0,
             recall: Recall::default(),
             gate: Gate::new(settings, &compiled.repeats),
             registry: Registry::default(),
@@ -597,6 +600,7 @@ impl Alerting {
 impl Work for Alerting {
     fn begin(&mut self, state: &mut State) {
         self.tell_begin(state);
+        self.settle_due();
     }
 
     #[inline]
@@ -612,15 +616,14 @@ impl Work for Alerting {
         self.silence.ends();
         if !self.waiting.is_empty() && record.info.source == EventSource::Meta {
             self.answered(state, record.ts);
+            self.settle_due();
         }
         self.events += 1;
-        if let Some(tape) = &mut self.tape
-            && !tape.event(record, state, context)
-        {
-            return false;
-        }
-        if let Some(flight) = &mut self.flight {
-            flight.see(record, state, context);
+        if self.tape.is_some() || self.flight.is_some() {
+            if !self.record(record, state, context) {
+                return false;
+            }
+            self.settle_due();
         }
         if self.count_cpus {
             self.count_cpu(record.cpu);
@@ -632,7 +635,9 @@ impl Work for Alerting {
             activity.see(record, state, context);
         }
         if let Some(plugin) = foreign(record) {
-            return self.foreign_event(record, state, context, plugin);
+            let goes_on = self.foreign_event(record, state, context, plugin);
+            self.settle_due();
+            return goes_on;
         }
         self.env.see(record);
         let concerned = self.compiled.engine.concerns(record.code);
@@ -649,48 +654,23 @@ impl Work for Alerting {
         {
             return true;
         }
-        match self.alerts(record, state, context, state.container_wait() != 0) {
+        let goes_on = match self.alerts(record, state, context, state.container_wait() != 0) {
             Outcome::Done => true,
             Outcome::Closed => false,
             Outcome::Waits => self.wait(record, state, context),
-        }
+        };
+        self.settle_due();
+        goes_on
     }
 
     fn due(&self) -> u64 {
-        let tape = self.tape.as_ref().map_or(u64::MAX, Tape::due);
-        let flight = self.flight.as_ref().map_or(u64::MAX, Flight::due);
-        let others = tape.min(flight).min(self.recall.due());
-        let others = others.min(self.tells_at());
-        self.drops.next_look().min(self.waiting.due()).min(others)
+        self.due
     }
 
     fn timed(&mut self, time: u64, events: u64, state: &State) -> Result<()> {
-        self.answered(state, time);
-        if let Some(tape) = &mut self.tape {
-            tape.timed(time, events, state)?;
-        }
-        if let Some(flight) = &mut self.flight {
-            flight.timed(time, state);
-        }
-        self.recall.timed(time, &mut self.compiled.engine);
-        self.tell(Some(time));
-        if time < self.drops.next_look() {
-            return Ok(());
-        }
-        let recent = events - self.counted;
-        self.counted = events;
-        let losses = self.losses();
-        let Self {
-            drops,
-            formatter,
-            outputs,
-            ..
-        } = self;
-        if drops.look(time, recent, &losses, formatter, &outputs.read()) {
-            Ok(())
-        } else {
-            Err(anyhow!("events were lost; the action is exit"))
-        }
+        let done = self.do_due(time, events, state);
+        self.settle_due();
+        done
     }
 
     fn between(&mut self, idle: bool, state: &State) -> bool {
@@ -700,6 +680,7 @@ impl Work for Alerting {
                 .alert(first, &mut self.formatter, &self.outputs.read());
         }
         self.keep_up(state);
+        self.settle_due();
         true
     }
 

@@ -5,6 +5,7 @@ mod programs;
 mod shapes;
 mod wanted;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -203,6 +204,12 @@ impl Machine {
             .count()
     }
 
+    /// Whether a call is seen when it begins, too.
+    pub(crate) fn sees_entry(&self, call: &str) -> bool {
+        let mut attached = self.attached();
+        attached.any(|name| name.strip_suffix(" (entry)") == Some(call))
+    }
+
     /// How the programs sit on their calls, and why.
     pub(crate) fn choice(&self) -> &probe::Choice {
         self.live.choice()
@@ -380,12 +387,25 @@ fn options(settings: &Settings, wanted: &Wanted) -> Result<Options> {
             drop_failed: engine.drop_failed_exit,
             buffer,
             cpus_per_buffer: u16::try_from(cpus_per_buffer)?,
+            enter_openat: reads_openat_twice()?,
             backend: way_of_attaching()?,
             ..defaults
         },
         root: root.map_or_else(|| "/".into(), Into::into),
         scan_limit: None,
     })
+}
+
+/// Whether `openat`, the busiest of the calls that a race could make lie, is read when it begins too:
+/// `PEREGRINE_OPENAT_ENTRY` decides (`on`, `off`); without it, it is where the original does it, on kernels with
+/// kprobes. It costs an event for each call.
+fn reads_openat_twice() -> Result<bool> {
+    match std::env::var("PEREGRINE_OPENAT_ENTRY").as_deref() {
+        Ok("on") => Ok(true),
+        Ok("off") => Ok(false),
+        Ok("" | "auto") | Err(_) => Ok(Path::new("/sys/bus/event_source/devices/kprobe").exists()),
+        Ok(other) => anyhow::bail!("PEREGRINE_OPENAT_ENTRY: `{other}` is none of on, off, auto"),
+    }
 }
 
 /// The way of attaching that `PEREGRINE_ATTACH` forces; chosen by cost without it.

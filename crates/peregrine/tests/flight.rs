@@ -140,13 +140,18 @@ fn a_line_for_many_names_their_files() {
     let named = [(30, "/secret/1"), (60, "/secret/1"), (62, "/secret/1")];
     let place = place(&named);
     for (options, text) in [
-        (&["alert_grouping.enabled=true"][..], "2 more like the alert"),
+        (
+            &["alert_grouping.enabled=true"][..],
+            "2 more like the alert",
+        ),
         (
             &["alert_limits[]={match: {rules: ['*']}, rate: 1/h, burst: 1}"],
             "2 alerts of the rule",
         ),
     ] {
-        saved(&place).iter().for_each(|file| fs::remove_file(file).unwrap());
+        saved(&place)
+            .iter()
+            .for_each(|file| fs::remove_file(file).unwrap());
         let options: Vec<&str> = options.iter().flat_map(|one| ["-o", *one]).collect();
         let out = replay(&place, &[&options[..], &RING].concat());
         let files = saved(&place);
@@ -154,7 +159,10 @@ fn a_line_for_many_names_their_files() {
         let line = out.lines().find(|line| line.contains(text)).unwrap();
         let told = format!("; events in {}", files[1].display());
         assert!(line.ends_with(&told), "{line}");
-        let json = replay(&place, &[&options[..], &RING, &["-o", "json_output=true"]].concat());
+        let json = replay(
+            &place,
+            &[&options[..], &RING, &["-o", "json_output=true"]].concat(),
+        );
         let line = json.lines().find(|line| line.contains(text)).unwrap();
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
         let fields = &line["output_fields"];

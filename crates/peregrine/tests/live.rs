@@ -619,10 +619,21 @@ fn the_doctor_speaks_json() {
 fn the_doctor_looks_at_the_flight_recorder() {
     let place = Place::new();
     let said = |options: &str, rule: &str| {
-        place.write("doctor.yaml", format!("rules_files: []\n{options}").as_bytes());
+        place.write(
+            "doctor.yaml",
+            format!("rules_files: []\n{options}").as_bytes(),
+        );
         let rules = support::RULES.replace("output: shadow", &format!("{rule}output: shadow"));
         place.write("rules.yaml", rules.as_bytes());
-        let args = ["doctor", "--format", "json", "-c", "doctor.yaml", "-r", "rules.yaml"];
+        let args = [
+            "doctor",
+            "--format",
+            "json",
+            "-c",
+            "doctor.yaml",
+            "-r",
+            "rules.yaml",
+        ];
         let run = place.run(&args);
         let value: serde_json::Value = serde_json::from_str(&run.out()).unwrap();
         let checks = value["checks"].as_array().unwrap().clone();
@@ -641,20 +652,32 @@ fn the_doctor_looks_at_the_flight_recorder() {
     let folder = place.path("").display().to_string();
     let saves = format!("capture: {{enabled: true, path_prefix: {folder}/saved}}\n");
     let ((status, found), captures) = said(&saves, wants);
-    assert!(status == "degraded" && found.contains("capture_before"), "{found}");
+    assert!(
+        status == "degraded" && found.contains("capture_before"),
+        "{found}"
+    );
     let (status, found) = captures.unwrap();
-    assert!(status == "ok" && found.starts_with("1 rules save"), "{found}");
+    assert!(
+        status == "ok" && found.starts_with("1 rules save"),
+        "{found}"
+    );
     let nowhere = saves.replace("/saved", "/none/saved");
     assert_eq!(said(&nowhere, wants).1.unwrap().0, "degraded");
     let ring = "flight_recorder: {enabled: true, max_size_mb: 1";
     let ((status, found), _) = said(&format!("{ring}}}\n"), "");
-    assert!(status == "ok" && found.contains("in memory, 1 MB"), "{found}");
+    assert!(
+        status == "ok" && found.contains("in memory, 1 MB"),
+        "{found}"
+    );
     let ((status, found), _) = said(&format!("{ring}, directory: {folder}/ring}}\n"), "");
     assert!(status == "ok" && found.contains("MB are free"), "{found}");
     assert!(!place.path("ring").exists(), "looking makes nothing");
     let file = format!("{ring}, directory: {folder}/rules.yaml}}\n");
     let ((status, found), _) = said(&file, "");
-    assert!(status == "missing" && found.contains("would not start"), "{found}");
+    assert!(
+        status == "missing" && found.contains("would not start"),
+        "{found}"
+    );
 }
 
 #[test]

@@ -240,7 +240,7 @@ fn values_of_a_chart() {
     let told = told(&["--helm", &values, "--to", &to.display().to_string()]);
     for (name, word) in [
         ("tty", "unchanged"),
-        ("driver.kind", "unchanged"),
+        ("driver.kind", "translated"),
         ("driver.loader", "needless"),
         ("falcosidekick", "unsupported"),
         ("falco.json_output", "unchanged"),
@@ -259,6 +259,50 @@ fn values_of_a_chart() {
     ] {
         assert!(text.contains(kept), "{kept:?} in {text}");
     }
+}
+
+#[test]
+fn what_falco_s_chart_knows_is_known() {
+    let values =
+        testkit::corpus::workspace_root().join("packaging/kubernetes/tests/values/of-falco.yaml");
+    let told = told(&["--helm", &values.display().to_string()]);
+    let unsupported: Vec<&str> = told["configuration"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|item| item["fate"] == "unsupported")
+        .map(|item| item["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        unsupported,
+        ["certs.client", "certs.ca", "falcosidekick", "falcoctl"]
+    );
+}
+
+/// What a fresh installation of Falco has: nothing of it is lost, and what is written loads.
+#[test]
+fn the_configuration_that_falco_ships() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/falco-0.44.yaml");
+    let place = tempfile::tempdir().unwrap();
+    let (from, to) = (place.path().join("falco"), place.path().join("new"));
+    let text = std::fs::read_to_string(data).unwrap();
+    write(&from, "falco.yaml", &text);
+    write(&from, "rules.yaml", RULES);
+    let from = from.display().to_string();
+    let told = told(&[&from, "--to", &to.display().to_string()]);
+    for item in told["configuration"].as_array().unwrap() {
+        assert_ne!(item["fate"], "unsupported", "{item}");
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_peregrine"))
+        .arg("check")
+        .arg(to.join("peregrine.yaml"))
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The console blocks of the README and of docs/alerts.md are real: each command is run, and its output compared.
+//! The console blocks of the README and of some pages are real: each command is run, and its output compared. So are the rules
+//! that they show.
 //!
 //! `UPDATE=1` rewrites the blocks.
 
@@ -17,6 +18,7 @@ fn run(command: &str) -> String {
         .current_dir(workspace_root())
         .env("TZ", "UTC")
         .env("NO_COLOR", "1")
+        .env("FALCO_HOSTNAME", "shop-1")
         .output()
         .expect("the binary is built");
     assert!(
@@ -29,7 +31,12 @@ fn run(command: &str) -> String {
 
 #[test]
 fn console_blocks_are_real() {
-    for page in ["README.md", "docs/alerts.md"] {
+    for page in [
+        "README.md",
+        "docs/alerts.md",
+        "docs/outputs.md",
+        "docs/rules.md",
+    ] {
         check(&workspace_root().join(page));
     }
 }
@@ -70,17 +77,28 @@ fn settle(path: &Path, kept: &str, made: &str) {
 }
 
 #[test]
-fn rules_shown_are_the_shipped_ones() {
-    let root = workspace_root();
-    let text = std::fs::read_to_string(root.join("README.md")).expect("the README is there");
-    let rules = std::fs::read_to_string(root.join("rules/peregrine_rules.yaml")).expect("rules");
-    let blocks: Vec<&str> = text
-        .split("```yaml\n")
-        .skip(1)
-        .filter_map(|rest| rest.split("```").next())
-        .collect();
-    assert!(!blocks.is_empty(), "the README shows no rule");
-    for block in blocks {
-        assert!(rules.contains(block), "not in the shipped rules:\n{block}");
+fn rules_shown_are_those_of_files() {
+    for (page, files) in [
+        ("README.md", ["rules/peregrine_rules.yaml"].as_slice()),
+        (
+            "docs/rules.md",
+            &["samples/shop_rules.yaml", "samples/shop_local.yaml"],
+        ),
+    ] {
+        let text = read(page);
+        let rules: String = files.iter().map(|file| read(file)).collect();
+        let blocks: Vec<&str> = text
+            .split("```yaml\n")
+            .skip(1)
+            .filter_map(|rest| rest.split("```").next())
+            .collect();
+        assert!(!blocks.is_empty(), "{page} shows no rule");
+        for block in blocks {
+            assert!(rules.contains(block), "{page}: not in {files:?}:\n{block}");
+        }
     }
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(workspace_root().join(path)).expect("the file is there")
 }

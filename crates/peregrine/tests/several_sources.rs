@@ -235,7 +235,11 @@ fn a_source_beside_others_saves_captures() {
     let file = file("audited mine");
     let read = place.run(&["read", &file, "-p", "%evt.type %evt.plugininfo"]);
     let text = read.out();
-    assert_eq!(text.lines().count(), 2, "what was before it, and it: {text}");
+    assert_eq!(
+        text.lines().count(),
+        2,
+        "what was before it, and it: {text}"
+    );
     let again = place.run(&["replay", &file, "-r", "audit.yaml", "-c", "daemon.yaml"]);
     assert!(again.out().contains("audited mine"), "{}", again.err());
 }

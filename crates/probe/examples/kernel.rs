@@ -5,7 +5,7 @@
 //! `FAIL`. `kernel costs` says what calls cost, watched against unwatched: in an emulator whose clock
 //! counts instructions, that is what it prints. `kernel ways` names the ways of attaching that such a kernel
 //! has. `kernel hotplug` takes the second CPU away and gives it
-//! back: not for machines that are in use.
+//! back, `kernel clock` sets the time of day an hour forth and back: not for machines that are in use.
 
 #![allow(unsafe_code, reason = "raw system calls")]
 
@@ -493,6 +493,88 @@ fn hotplug(backend: Backend) -> Result<String, String> {
     }
 }
 
+/// A clock's nanoseconds.
+fn nanoseconds(clock: libc::clockid_t) -> i64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: a place for the answer.
+    unsafe { libc::clock_gettime(clock, &raw mut time) };
+    time.tv_sec * 1_000_000_000 + time.tv_nsec
+}
+
+fn set_time_of_day(nanoseconds: i64) -> Result<(), String> {
+    let time = libc::timespec {
+        tv_sec: nanoseconds / 1_000_000_000,
+        tv_nsec: nanoseconds % 1_000_000_000,
+    };
+    // SAFETY: a valid time.
+    match unsafe { libc::clock_settime(libc::CLOCK_REALTIME, &raw const time) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error().to_string()),
+    }
+}
+
+/// The time of day is set forth and back between events: they keep their order and their distances, for
+/// theirs is the clock that was right at the start.
+fn clock_steps() -> Result<String, String> {
+    const HOUR: i64 = 3_600_000_000_000;
+    const STEPS: usize = 30;
+    // How far the start's offset and ours may be apart.
+    const SLACK: i64 = 1_000_000_000;
+    let mut probe = Probe::open(&options(Backend::Dispatch)).map_err(|e| e.to_string())?;
+    let boot = || nanoseconds(libc::CLOCK_BOOTTIME);
+    let offset = nanoseconds(libc::CLOCK_REALTIME) - boot();
+    let mut spans = Vec::new();
+    for step in 0..STEPS {
+        set_time_of_day(offset + boot() + [HOUR, -HOUR, 0][step % 3])?;
+        let path = std::ffi::CString::new(format!("/kernel-check-step-{step}")).expect("no NUL");
+        let before = boot() + offset;
+        in_child(|| path_call(libc::SYS_open, &path, 0, 0));
+        spans.push((path, before, boot() + offset));
+    }
+    set_time_of_day(offset + boot())?;
+    let until = probe.now();
+    let (mut last, mut late) = (0, 0);
+    let mut times: Vec<Option<i64>> = vec![None; STEPS];
+    'all: loop {
+        while let Some(event) = probe.next() {
+            let record = &event.record;
+            if record.ts > until {
+                break 'all;
+            }
+            if record.info.name == "open" && !record.info.is_enter() {
+                let name = record.info.param_index("name").map(|at| record.param(at));
+                let step = spans
+                    .iter()
+                    .position(|(path, ..)| Some(path.as_bytes_with_nul()) == name);
+                if let Some(step) = step {
+                    late += u32::from(record.ts < last);
+                    last = record.ts;
+                    times[step] = i64::try_from(record.ts).ok();
+                }
+            }
+        }
+        let more = probe.wait(Duration::from_millis(500));
+        if !more.map_err(|e| e.to_string())? {
+            break;
+        }
+    }
+    for ((path, before, after), time) in spans.iter().zip(times) {
+        let time = time.ok_or_else(|| format!("no event of {path:?}"))?;
+        if !(before - SLACK..after + SLACK).contains(&time) {
+            return Err(format!("{path:?} at {time}, not from {before} to {after}"));
+        }
+    }
+    match late {
+        0 => Ok(format!(
+            "{STEPS} steps, by an hour, and all events in order"
+        )),
+        _ => Err(format!("{late} of {STEPS} events out of order")),
+    }
+}
+
 /// Locked-down kernels refuse the one, old ones both.
 fn may_be_missing(backend: Backend, support: &probe::Support) -> bool {
     match backend {
@@ -529,6 +611,12 @@ fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("costs") => return print_costs(),
         Some("ways") => return ways().for_each(|way| println!("{}", way.name())),
+        Some("clock") => {
+            return match clock_steps() {
+                Ok(text) => println!("CLOCK {text}"),
+                Err(text) => println!("CLOCK FAILED: {text}"),
+            };
+        }
         Some("hotplug") => {
             for backend in ways() {
                 match hotplug(backend) {

@@ -41,6 +41,9 @@ pub(crate) struct Settings {
     pub name_snaplen: u32,
     /// Bits of `crate::names::CALLS`.
     pub names_alone: u32,
+    /// Whose calls [`SharedMemory::own_id`] means: its own, or those of everybody else.
+    pub others_left_out: u32,
+    pub pad: u32,
     pub ia32_table: [i16; MAX_SYSCALLS],
     pub code_table: [u16; MAX_SYSCALLS],
     pub uring_table: [i16; MAX_OPERATIONS],
@@ -117,7 +120,8 @@ pub(crate) struct Image {
 pub(crate) struct SharedMemory {
     pub wanted: [u8; MAX_SYSCALLS],
     pub own_id: u32,
-    pub own_is_thread: u32,
+    /// 0: a process's calls are left out, 1: a thread's, 2: those of all others.
+    pub own_kind: u32,
     pub pad1: [u8; 56],
     pub reader_sleeps: u32,
     pub pad2: [u8; 60],
@@ -128,7 +132,7 @@ pub(crate) struct SharedMemory {
     pub pad3: u32,
 }
 
-const _: () = assert!(size_of::<Settings>() == 24 + 4 * MAX_SYSCALLS + 2 * MAX_OPERATIONS);
+const _: () = assert!(size_of::<Settings>() == 32 + 4 * MAX_SYSCALLS + 2 * MAX_OPERATIONS);
 const _: () = assert!(size_of::<RawCounters>() == 128);
 const _: () = assert!(std::mem::offset_of!(SharedMemory, reader_sleeps) == 576);
 const _: () = assert!(std::mem::offset_of!(SharedMemory, counters) == 640);

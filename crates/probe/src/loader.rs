@@ -168,7 +168,7 @@ fn load_as(
     let open = objects::open(bytes)?;
     let available = programs::names(&open);
     let first = Copy::first(options, backend, uring, functions.as_ref(), &available);
-    let mut open = machine.prepare(open, options, &first)?;
+    let mut open = machine.prepare(open, options, first.backend, first.part)?;
     let table = lanes::make_table(slots)?;
     let (rings, ring_slots) = lanes::make_rings(options, &groups)?;
     reuse(&mut open, "rings", table.as_fd())?;
@@ -219,7 +219,8 @@ fn load_as(
     );
     for copy in others {
         let bytes = programs::object(copy.backend);
-        let mut open = machine.prepare(objects::open(bytes)?, options, &copy)?;
+        let open = objects::open(bytes)?;
+        let mut open = machine.prepare(open, options, copy.backend, copy.part)?;
         reuse(&mut open, "rings", table.as_fd())?;
         for (name, map) in &memory {
             reuse(&mut open, name, map.as_fd())?;
@@ -262,21 +263,38 @@ struct Machine<'a> {
     slots: usize,
 }
 
+/// Sets an object up with everything on that makes programs longer: for who wants to know what they cost
+/// at most.
+pub(crate) fn prepare_longest(open: OpenObject, backend: Backend) -> Result<OpenObject, Error> {
+    let support = Support {
+        ia32: cfg!(target_arch = "x86_64"),
+        ..support::support()
+    };
+    let machine = Machine {
+        support: &support,
+        uring: uring::Places::find(),
+        boot_time: boot_time(),
+        slots: 1,
+    };
+    let options = Options {
+        name_snaplen: 512,
+        drop_failed: true,
+        ..Options::default()
+    };
+    machine.prepare(open, &options, backend, Part::All)
+}
+
 impl Machine<'_> {
     /// Sets what has to be set before a copy is loaded.
     fn prepare(
         &self,
         mut open: OpenObject,
         options: &Options,
-        copy: &Copy,
+        backend: Backend,
+        part: Part,
     ) -> Result<OpenObject, Error> {
-        self.write_settings(&mut open, options, copy.part)?;
-        size_maps(
-            &mut open,
-            copy.backend,
-            self.slots as u32,
-            page_size() as u32,
-        )?;
+        self.write_settings(&mut open, options, part)?;
+        size_maps(&mut open, backend, self.slots as u32, page_size() as u32)?;
         Ok(open)
     }
 
@@ -297,6 +315,8 @@ impl Machine<'_> {
             part: part as u8,
             name_snaplen: options.name_snaplen,
             names_alone: names::bits(&options.names_alone),
+            others_left_out: u32::from(options.own_events == SelfFilter::Others),
+            pad: 0,
             ia32_table: [-1; MAX_SYSCALLS],
             code_table: [0; MAX_SYSCALLS],
             uring_table: uring::table(),
@@ -385,12 +405,7 @@ fn drafts(backend: Backend) -> u32 {
 }
 
 /// Sizes the maps for `cpus` CPU numbers.
-pub(crate) fn size_maps(
-    open: &mut OpenObject,
-    backend: Backend,
-    cpus: u32,
-    page: u32,
-) -> Result<(), Error> {
+fn size_maps(open: &mut OpenObject, backend: Backend, cpus: u32, page: u32) -> Result<(), Error> {
     for mut map in open.maps_mut() {
         let entries = match map.name().to_str() {
             Some("rings") => LANES * cpus,
@@ -428,18 +443,19 @@ fn fill_dispatch_table(objects: &Objects, copy: &Copy) -> Result<(), Error> {
 /// The numbers to compare with are those of the initial namespace, which we may not be in: a
 /// program that is run on our behalf reads them.
 fn set_own(objects: &Objects, shared: &Shared, filter: SelfFilter) -> Result<(), Error> {
-    let is_thread = match filter {
+    let kind = match filter {
         SelfFilter::Off => return Ok(()),
-        SelfFilter::Thread => true,
-        SelfFilter::Process => false,
+        SelfFilter::Process => 0,
+        SelfFilter::Thread => 1,
+        SelfFilter::Others => 2,
     };
-    shared.set_own(0, is_thread);
+    shared.set_own(0, kind & 1);
     let program = objects.program("t_whoami")?;
     let id = program.test_run(ProgramInput::default()).map_or_else(
         // Before 5.10 raw tracepoint programs cannot be run like that.
         |_| std::process::id(),
         |output| output.return_value,
     );
-    shared.set_own(id, is_thread);
+    shared.set_own(id, kind);
     Ok(())
 }

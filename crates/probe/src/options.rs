@@ -175,6 +175,9 @@ pub enum SelfFilter {
     /// Those of the whole process are left out.
     #[default]
     Process,
+    /// Those of everybody else are left out, but for its children's: for measurements whose sums must agree
+    /// whatever else runs on the machine. (The programs and ends of others are told.)
+    Others,
 }
 
 /// What to watch and how.

@@ -123,7 +123,8 @@ fn place(program: &mut libbpf_rs::OpenProgramMut<'_>, functions: Option<&Functio
     function.is_some() && program.set_attach_target(0, function).is_ok()
 }
 
-/// Loads every program of a way of attaching, without attaching any, and tells their costs.
+/// Loads every program of a way of attaching, as long as settings can make it, without attaching any, and
+/// tells their costs.
 ///
 /// # Errors
 /// The kernel refused a program.
@@ -142,8 +143,7 @@ pub fn verifier_costs(backend: Backend) -> Result<Vec<ProgramCost>, Error> {
             program.insn_cnt(),
         );
     }
-    crate::loader::size_maps(&mut open, backend, 1, 4096)?;
-    let loaded = open
+    let loaded = crate::loader::prepare_longest(open, backend)?
         .load()
         .map_err(|e| Error::load("load the programs", e))?;
     let mut costs = Vec::new();
@@ -177,7 +177,7 @@ pub fn refused_programs(backend: Backend) -> Result<Vec<(String, String)>, Error
             let placed = place(&mut program, functions.as_ref());
             program.set_autoload(placed && refused.iter().all(|(known, _)| *known != name));
         }
-        crate::loader::size_maps(&mut open, backend, 1, 4096)?;
+        let open = crate::loader::prepare_longest(open, backend)?;
         let Err(error) = open.load() else {
             return Ok(refused);
         };

@@ -129,17 +129,17 @@ impl Shared {
         }
     }
 
-    /// Names the thread or process whose own calls are left out; 0: none.
-    pub(crate) fn set_own(&self, id: u32, is_thread: bool) {
+    /// Names the thread or process whose own calls are left out, or whose alone are not; 0: none. As
+    /// [`SharedMemory::own_kind`] has it.
+    pub(crate) fn set_own(&self, id: u32, own_kind: u32) {
         // SAFETY: raw field projection only, no access.
         let (own, kind) = unsafe {
             (
                 &raw const (*self.raw()).own_id,
-                &raw const (*self.raw()).own_is_thread,
+                &raw const (*self.raw()).own_kind,
             )
         };
-        self.u32_at(kind)
-            .store(u32::from(is_thread), Ordering::Relaxed);
+        self.u32_at(kind).store(own_kind, Ordering::Relaxed);
         self.u32_at(own).store(id, Ordering::Release);
     }
 
@@ -204,7 +204,7 @@ impl Shared {
         let (own, kind) = unsafe {
             (
                 &raw const (*self.raw()).own_id,
-                &raw const (*self.raw()).own_is_thread,
+                &raw const (*self.raw()).own_kind,
             )
         };
         let load = |field| self.u32_at(field).load(Ordering::Relaxed);

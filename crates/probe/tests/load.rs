@@ -43,7 +43,8 @@ fn options(calls: &[&str], preset: u8) -> Options {
         },
         enter_events: false,
         buffer: BufferSize::preset(preset).unwrap(),
-        own_events: SelfFilter::Off,
+        // What else runs on the machine makes such calls too.
+        own_events: SelfFilter::Others,
         ..Options::default()
     }
 }
@@ -229,7 +230,7 @@ fn sums_agree_at_full_speed() {
     }
 }
 
-/// Calls that few others make, in four classes and two lanes, and nobody reads: the sums are exact.
+/// Calls in four classes and two lanes, and nobody reads: the sums are exact.
 #[test]
 fn losses_are_counted_exactly() {
     let Some(_one) = live() else { return };
@@ -270,19 +271,8 @@ fn losses_are_counted_exactly() {
     println!("{lost:?}");
     assert_nothing_vital_is_lost(&lost);
     assert_eq!((tally.births, tally.runs, tally.ends), (300, 300, 300));
-    let (code, class) = (codes::SYSCALL_OPENAT2_X, Class::OpenExit);
-    assert!(
-        lost.of(class) > 0,
-        "{class:?} lost nothing: this tests nothing"
-    );
-    assert_eq!(
-        tally.own(code) + lost.of(class),
-        made[0],
-        "{class:?}: {lost:?}"
-    );
-    // Shells ask for their parent at their start, and set groups; builds make links: some may run beside
-    // this.
     for (code, class, made) in [
+        (codes::SYSCALL_OPENAT2_X, Class::OpenExit, made[0]),
         (codes::SYSCALL_LINKAT_2_X, Class::DirFileExit, made[1]),
         (codes::GENERIC_X, Class::Other, made[2]),
         (codes::SYSCALL_SETPGID_X, Class::OtherInterestExit, made[3]),
@@ -291,10 +281,10 @@ fn losses_are_counted_exactly() {
             lost.of(class) > 0,
             "{class:?} lost nothing: this tests nothing"
         );
-        let sum = tally.own(code) + lost.of(class);
-        assert!(
-            (made..made + 3000).contains(&sum),
-            "{class:?}: {sum} of {made}"
+        assert_eq!(
+            tally.own(code) + lost.of(class),
+            made,
+            "{class:?}: {lost:?}"
         );
     }
 }
@@ -350,7 +340,5 @@ fn bulk_gives_way_to_processes() {
     );
     let received = tally.own(codes::SYSCALL_OPENAT2_X);
     assert!(lost.of(Class::OpenExit) > 0, "nothing was given up");
-    // Container runtimes make some of these calls too.
-    let sum = received + lost.of(Class::OpenExit);
-    assert!((made..made + 200).contains(&sum), "{sum} of {made}");
+    assert_eq!(received + lost.of(Class::OpenExit), made);
 }

@@ -109,7 +109,7 @@ fn is_kept_enter(code: EventCode) -> bool {
 }
 
 /// Number of the descriptor that an exit event says it used.
-#[inline]
+#[inline(always)]
 fn used_descriptor(record: &Record<'_>) -> Option<i64> {
     let at = usize::from(record.info.fd_param?);
     let raw = record.param(at);

@@ -16,6 +16,7 @@ import kubernetes_validate
 import yaml
 
 VERSIONS = ["1.25", "1.28", "1.31", "1.37"]
+RULES = [pathlib.Path(__file__).resolve().parents[3] / "rules/peregrine_rules.yaml"]
 peregrine, folder = sys.argv[1], pathlib.Path(sys.argv[2])
 objects = [one for one in yaml.safe_load_all(sys.stdin) if one]
 faults = []
@@ -78,7 +79,9 @@ for one in objects:
         if name.endswith(".json"):
             json.loads(text)
             continue
-        done = subprocess.run([peregrine, "check", path], capture_output=True, text=True)
+        # Own rules come after the shipped ones, and may use their macros.
+        files = [path] if name == "peregrine.yaml" else [*RULES, path]
+        done = subprocess.run([peregrine, "check", "--no-lints", *files], capture_output=True, text=True)
         if done.returncode or "warning" in (done.stdout + done.stderr).lower():
             faults.append(f"{name}: {done.stdout}{done.stderr}")
         checked += 1

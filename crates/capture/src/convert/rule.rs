@@ -77,38 +77,44 @@ pub(crate) type Decisions = [[Decision; MAX_PARAMS + 1]; EVENTS.len()];
 /// All decisions, computed once: the order of the questions matters, see [`decide`].
 pub(crate) static DECISIONS: LazyLock<Box<Decisions>> = LazyLock::new(|| {
     let mut all = Box::new([[Decision::NoRule; MAX_PARAMS + 1]; EVENTS.len()]);
+    // Where several rules are about the same, the first one holds.
+    for (row, rule) in RULES.iter().enumerate().rev() {
+        let count = usize::from(rule.count);
+        if let (Some(decision), Ok(row)) = (
+            all.get_mut(usize::from(rule.code))
+                .and_then(|row| row.get_mut(count)),
+            u8::try_from(row),
+        ) {
+            *decision = Decision::Rule(row);
+        }
+    }
     for (code, row) in all.iter_mut().enumerate() {
         for (count, decision) in row.iter_mut().enumerate() {
-            *decision = decide(code, count);
+            *decision = without_rule(code, count).unwrap_or(*decision);
         }
     }
     all
 });
 
-fn decide(code: usize, count: usize) -> Decision {
+/// What is done with an event whatever the rules say; `None` if that is for them to say.
+fn without_rule(code: usize, count: usize) -> Option<Decision> {
     let info = &EVENTS[code];
     let old = info.flags.contains(EventFlags::OLD_VERSION);
     if info.flags.contains(EventFlags::UNUSED) {
-        return Decision::Drop;
+        return Some(Decision::Drop);
     }
     if !info.flags.contains(EventFlags::CONVERTER_MANAGED) {
-        return match (old, info.is_enter()) {
+        return Some(match (old, info.is_enter()) {
             (false, _) => Decision::Pass,
             (true, true) => Decision::Drop,
             (true, false) => Decision::NoRule,
-        };
+        });
     }
-    if !info.is_enter() {
-        if count > info.params.len() {
-            return Decision::TooMany;
-        }
-        if !old && count == info.params.len() {
-            return Decision::Pass;
-        }
+    if info.is_enter() {
+        return None;
     }
-    let row = RULES
-        .iter()
-        .position(|r| (usize::from(r.code), usize::from(r.count)) == (code, count));
-    row.and_then(|row| u8::try_from(row).ok())
-        .map_or(Decision::NoRule, Decision::Rule)
+    if count > info.params.len() {
+        return Some(Decision::TooMany);
+    }
+    (!old && count == info.params.len()).then_some(Decision::Pass)
 }

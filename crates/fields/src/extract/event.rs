@@ -24,7 +24,7 @@ pub(super) fn value<'s>(view: &'s EventView<'s>, ask: &Ask<'_, 's>) -> Option<Va
     let ts = record.ts;
     let time = |shape| match ask.purpose {
         Purpose::Json => Value::Unsigned(ts),
-        _ => ask.compose(|out| moment(ts, shape, &view.env.zone, out)),
+        _ => ask.compose(|out| moment(ts, shape, view.env.zone, out)),
     };
     let has = |flag| Some(Value::Bool(flags.contains(flag)));
     Some(match ask.id {

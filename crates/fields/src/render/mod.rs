@@ -183,7 +183,7 @@ fn raw_integer(
         T::Uid | T::Gid if bits == u64::from(u32::MAX) => out.extend_from_slice(b"-1"),
         T::RelTime if bits == u64::MAX => out.extend_from_slice(b"none"),
         T::RelTime => number::unsigned(bits, out),
-        T::AbsTime => time::moment(bits, time::Shape::DateTime, &view.env.zone, out),
+        T::AbsTime => time::moment(bits, time::Shape::DateTime, view.env.zone, out),
         T::Bool => out.extend_from_slice(if bits == 0 { b"false" } else { b"true" }),
         T::SigSet => signals(bits, out),
         T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::Uint8 | T::Uint16 | T::Uint32 | T::Uint64 => {

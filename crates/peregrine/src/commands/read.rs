@@ -10,7 +10,6 @@ use bumpalo::Bump;
 use fields::{Catalogue, Environment};
 use filter::render::Buffers;
 use filter::{FieldSource, Filter, Memo, Purpose, Rendering, Schema, Template, json};
-use jiff::tz::TimeZone;
 
 use crate::cli::Read;
 use crate::hostname::hostname;
@@ -60,7 +59,7 @@ pub(crate) fn run(args: &Read) -> Result<u8> {
     };
     let env = Environment {
         hostname: hostname(),
-        zone: TimeZone::system(),
+        zone: &fields::LOCAL,
         ..Environment::default()
     };
     let (filter, at_once) = (filter.as_ref(), args.file == "-");

@@ -9,7 +9,6 @@ use capture::Compression;
 use config::{Override, Settings};
 use fields::{Catalogue, Environment};
 use filter::Filter;
-use jiff::tz::TimeZone;
 use probe::Losses;
 use state::State;
 
@@ -103,7 +102,7 @@ fn begin(
 ) -> Result<Recorder> {
     let env = Environment {
         hostname: hostname(),
-        zone: TimeZone::system(),
+        zone: &fields::LOCAL,
         ..Environment::default()
     };
     Recorder::begin(form, filter, env, state, Running::dump_states(running))

@@ -11,7 +11,6 @@ use engine::stateful::Limits;
 use engine::{Engine, Matching};
 use fields::Environment;
 use filter::Filter;
-use jiff::tz::TimeZone;
 use live::Shortcuts;
 use outputs::{Clock, Form, Formatter, Outputs, Route, RuleOutput, Subject};
 use rules::Priority;
@@ -204,13 +203,13 @@ impl Compiled {
 
     /// Writes its alerts.
     pub(crate) fn formatter(&self) -> Formatter {
-        Formatter::new(self.form.clone(), Clock::new(TimeZone::system()))
+        Formatter::new(self.form.clone(), Clock::system())
     }
 
     /// Puts what fields take from the configuration into their environment.
     pub(crate) fn prepare(&self, env: &mut Environment) {
         env.hostname.clone_from(&self.form.hostname);
-        env.zone = TimeZone::system();
+        env.zone = &fields::LOCAL;
         env.base64_buffers = self.settings.buffer_format_base64;
         env.iso_time = self.settings.outputs.time_format_iso_8601;
         env.statics.clone_from(&self.statics);

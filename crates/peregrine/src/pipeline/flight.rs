@@ -11,7 +11,6 @@ use event::{EventCode, EventFlags, Record, RecordBuilder, RecordFlags, codes};
 use fields::{Environment, EventView};
 use filter::{Filter, Memo, json};
 use flight::{Counts, Options, Overflow, Recorder, Server, Wish};
-use jiff::tz::TimeZone;
 use outputs::Form;
 use rules::{Priority, RuleSet};
 use state::{Context, State};
@@ -173,7 +172,7 @@ impl Flight {
             memo: Memo::new(),
             env: Environment {
                 hostname: form.hostname.clone(),
-                zone: TimeZone::system(),
+                zone: &fields::LOCAL,
                 ..Environment::default()
             },
             redact_env: ring.redact_env,

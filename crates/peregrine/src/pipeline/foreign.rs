@@ -39,7 +39,7 @@ impl Alerting {
 }
 
 /// The plugin that an event is from, if it is from one.
-#[inline]
+#[inline(always)]
 pub(super) fn foreign(record: &Record<'_>) -> Option<u32> {
     let code = record.code.number();
     if code != codes::PLUGINEVENT_E && code != codes::ASYNCEVENT_E {

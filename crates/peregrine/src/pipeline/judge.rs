@@ -337,7 +337,7 @@ impl Judge {
         }
         let view = SourceView {
             base: EventView::new(record, state, context, &rulings.env),
-            audit: audited.map(|e| audit::View::new(e.node, e.time).with_zone(&rulings.env.zone)),
+            audit: audited.map(|e| audit::View::new(e.node, e.time).with_zone(rulings.env.zone)),
             plugin: &self.plugin,
             values: Values::new(&self.running, event, code, state),
             session: None,

@@ -134,7 +134,7 @@ pub(crate) struct Keeper {
 
 impl Keeper {
     pub(super) fn new(shelf: Shelf, kept: Arc<Kept>) -> Self {
-        let clock = Clock::new(jiff::tz::TimeZone::system());
+        let clock = Clock::system();
         Self {
             shelf,
             formatter: Formatter::new(kept.form.clone(), clock),

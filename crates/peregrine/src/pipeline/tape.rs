@@ -5,7 +5,6 @@ use std::fs::File;
 use anyhow::{Context as _, Result};
 use event::Record;
 use fields::Environment;
-use jiff::tz::TimeZone;
 use state::{Context, State};
 
 use crate::event_loop::Work;
@@ -49,7 +48,7 @@ impl Tape {
         {
             let env = Environment {
                 hostname: hostname(),
-                zone: TimeZone::system(),
+                zone: &fields::LOCAL,
                 ..Environment::default()
             };
             match Recorder::begin(self.form.clone(), None, env, state, dump) {

@@ -322,3 +322,67 @@ pub(crate) fn names(set: &CodeSet) -> Vec<&'static str> {
         .filter_map(|code| SYSCALL_NAMES.get(usize::from(code)).copied())
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is selected where rules ask for these calls, and whether some are among it.
+    fn selected(rules: &[&str], base: &BaseSyscalls) -> impl Fn(&str) -> bool + use<> {
+        let rules = rules
+            .iter()
+            .fold(CodeSet::EMPTY, |set, name| set.or(&named(name)));
+        let set = select(&rules, base);
+        move |name| !named(name).and(&set).is_empty()
+    }
+
+    fn base(custom_set: &[&str], repair: bool, all: bool) -> BaseSyscalls {
+        BaseSyscalls {
+            custom_set: custom_set.iter().map(|name| (*name).to_owned()).collect(),
+            repair,
+            all,
+        }
+    }
+
+    #[test]
+    fn rules_and_all_that_changes_the_state() {
+        let has = selected(&["connect", "write"], &base(&[], false, false));
+        assert!(has("connect") && has("openat") && has("setsid") && has("eventfd2"));
+        assert!(!has("mkdir"), "nobody asks for it");
+        assert!(!has("write"), "it moves data only");
+        let has = selected(&["connect", "write"], &base(&[], false, true));
+        assert!(has("write") && has("openat"));
+    }
+
+    #[test]
+    fn names_take_the_place_of_the_state_s() {
+        let has = selected(&["connect"], &base(&["mkdir", "write"], false, false));
+        assert!(has("connect") && has("mkdir"));
+        assert!(!has("openat") && !has("clone") && !has("write"));
+        let has = selected(&["connect"], &base(&["mkdir", "!connect"], false, false));
+        assert!(has("mkdir") && !has("connect"));
+        let has = selected(&["connect"], &base(&["!connect", "!setsid"], false, false));
+        assert!(has("openat") && !has("connect") && !has("setsid"));
+        let has = selected(&["connect"], &base(&["no_such_call"], false, false));
+        assert!(has("connect") && has("openat"));
+    }
+
+    #[test]
+    fn repaired_is_what_the_state_needs_for_it() {
+        let has = selected(&["connect"], &base(&[], true, false));
+        assert!(has("connect") && has("socket") && has("close") && has("clone") && has("execve"));
+        assert!(!has("openat") && !has("eventfd2"), "no rule asks for files");
+        let has = selected(&["openat"], &base(&[], true, false));
+        assert!(has("openat") && has("dup3") && has("chdir") && !has("bind"));
+        let has = selected(&["kill"], &base(&[], true, false));
+        assert!(has("kill") && has("clone3") && !has("close"));
+        // With names the repair comes last, and brings back what is needed.
+        let has = selected(&["kill"], &base(&["connect"], true, false));
+        assert!(has("kill") && has("connect") && has("socket") && !has("openat"));
+        let has = selected(
+            &["kill", "connect"],
+            &base(&["!execve", "!kill"], true, false),
+        );
+        assert!(has("execve") && has("connect") && !has("kill"));
+    }
+}

@@ -152,6 +152,8 @@ static inline bool is_own(struct task_struct *task)
 	u32 self = shared.self;
 	if (!self)
 		return false;
+	if (settings.others_left_out)
+		return current_tgid(task) != self && READ(task, real_parent, tgid) != self;
 	if (likely((shared.self_is_thread ? current_tid(task) : current_tgid(task)) != self))
 		return false;
 	__sync_fetch_and_add(&cpu_counters(bpf_get_smp_processor_id())->own_calls, 1);

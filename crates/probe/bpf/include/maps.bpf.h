@@ -36,6 +36,8 @@ struct settings {
 	u8 part; /* PART_...: which of the calls this copy of the programs is for */
 	u32 name_snaplen; /* of data to and from name servers; 0: as of all other */
 	u32 names_alone; /* NAMES_...: of these calls only those with name servers are wanted */
+	u32 others_left_out; /* calls of all but `shared.self` and its children are not reported */
+	u32 pad;
 	s16 ia32_table[MAX_SYSCALLS]; /* 64-bit number of a 32-bit system call; -1: none */
 	u16 code_table[MAX_SYSCALLS]; /* portable code, for the generic event */
 	s16 uring_table[MAX_URING_OPS]; /* the system call that an operation stands for; -1: none */
@@ -76,7 +78,7 @@ struct filter {
 struct shared {
 	u8 wanted[MAX_SYSCALLS]; /* WANTED_... */
 	u32 self;		 /* thread or thread group whose own work is left out; 0: none */
-	u32 self_is_thread;
+	u32 self_is_thread; /* or, where others are left out, 2 */
 	u8 pad1[56];
 	u32 reader_sleeps; /* set by a reader about to sleep, taken back by who wakes it */
 	u8 pad2[60];

@@ -72,7 +72,8 @@ fn watch(work: impl FnOnce()) -> Option<Vec<Seen>> {
     }
     Ring::new(false)?;
     let mut probe = Probe::open(&Options {
-        syscalls: Syscalls::all(),
+        // No more than it takes: the kernel lets go of each slowly.
+        syscalls: Syscalls::from_names(probe::io_uring_syscalls()).unwrap(),
         tracepoints: Tracepoints {
             signal: false,
             switch: false,

@@ -89,6 +89,20 @@ seccompProfile: {type: RuntimeDefault}
 {{/* The configuration: `falco` as it stands, with what other values decide laid over it. */}}
 {{- define "peregrine.configuration" -}}
 {{- $config := deepCopy .Values.falco -}}
+{{- /* Paths of Falco's image, as values files of its chart have them. */ -}}
+{{- range $key := list "rules_files" "config_files" -}}
+{{- with get $config $key -}}
+{{- $paths := list -}}
+{{- range . -}}
+{{- if kindIs "string" . -}}
+{{- $paths = append $paths (. | replace "/etc/falco/falco_rules.yaml" "/etc/peregrine/peregrine_rules.yaml" | replace "/etc/falco/falco-" "/etc/peregrine/peregrine-" | replace "/etc/falco/" "/etc/peregrine/") -}}
+{{- else -}}
+{{- $paths = append $paths . -}}
+{{- end -}}
+{{- end -}}
+{{- $_ := set $config $key $paths -}}
+{{- end -}}
+{{- end -}}
 {{- if include "peregrine.watches" . -}}
 {{- $ebpf := .Values.driver.modernEbpf -}}
 {{- $engine := dict "kind" "modern_ebpf" "modern_ebpf" (dict "buf_size_preset" $ebpf.bufSizePreset "cpus_for_each_buffer" $ebpf.cpusForEachBuffer "drop_failed_exit" $ebpf.dropFailedExit) -}}
@@ -121,7 +135,7 @@ seccompProfile: {type: RuntimeDefault}
 {{- end -}}
 {{- if .Values.metrics.enabled -}}
 {{- $m := .Values.metrics -}}
-{{- $metrics := dict "enabled" true "interval" $m.interval "output_rule" $m.outputRule "rules_counters_enabled" $m.rulesCountersEnabled "resource_utilization_enabled" $m.resourceUtilizationEnabled "state_counters_enabled" $m.stateCountersEnabled "kernel_event_counters_enabled" $m.kernelEventCountersEnabled "convert_memory_to_mb" $m.convertMemoryToMB "include_empty_values" $m.includeEmptyValues -}}
+{{- $metrics := dict "enabled" true "interval" $m.interval "output_rule" $m.outputRule "rules_counters_enabled" $m.rulesCountersEnabled "resource_utilization_enabled" $m.resourceUtilizationEnabled "state_counters_enabled" $m.stateCountersEnabled "kernel_event_counters_enabled" $m.kernelEventCountersEnabled "kernel_event_counters_per_cpu_enabled" $m.kernelEventCountersPerCPUEnabled "libbpf_stats_enabled" $m.libbpfStatsEnabled "convert_memory_to_mb" $m.convertMemoryToMB "include_empty_values" $m.includeEmptyValues -}}
 {{- $config = mergeOverwrite $config (dict "metrics" $metrics "webserver" (dict "prometheus_metrics_enabled" true)) -}}
 {{- end -}}
 {{- if include "peregrine.certs" . -}}

@@ -18,7 +18,6 @@ use anyhow::{Context as _, Result, bail};
 use engine::{Engine, Matching};
 use fields::{Catalogue, Environment, EventView};
 use filter::Tracer;
-use jiff::tz::TimeZone;
 use rules::select::OldSwitches;
 use rules::{Rule, RuleSet};
 use state::{Context, State};
@@ -155,7 +154,7 @@ impl<'a> Rules<'a> {
         let statics = self.catalogue.statics();
         Environment {
             hostname: hostname(),
-            zone: TimeZone::system(),
+            zone: &fields::LOCAL,
             statics: statics.iter().map(|(_, v)| v.clone().into()).collect(),
             ..Environment::default()
         }

@@ -8,7 +8,6 @@ use fields::{Catalogue, Environment};
 use filter::render::{self, Buffers};
 use filter::schema::{FieldDef, Format};
 use filter::{FieldSource, Filter, Memo, Purpose, Schema, Type, Value, json};
-use jiff::tz::TimeZone;
 
 use super::table::{GROUP_ROWS, Kind, Table};
 use super::{Written, finish};
@@ -105,7 +104,7 @@ impl Exporter {
         };
         let mut env = Environment {
             hostname: hostname(),
-            zone: TimeZone::UTC,
+            zone: &fields::UTC,
             ..Environment::default()
         };
         let mut written = Ok(());

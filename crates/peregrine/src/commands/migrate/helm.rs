@@ -33,6 +33,10 @@ const THEIRS: &[(&str, Known)] = &[
         Known::Needless("nothing of /sys needs to be mounted"),
     ),
     (
+        "mounts.enforceProcMount",
+        Known::Needless("the node's /proc is mounted wherever system calls are watched"),
+    ),
+    (
         "driver.gvisor",
         Known::Unsupported("sandboxes of gVisor are not watched"),
     ),
@@ -77,7 +81,7 @@ const THEIRS: &[(&str, Known)] = &[
     (
         "falcosidekick",
         Known::Unsupported(
-            "install its own chart, and set falco.http_output.url to its service; many of its receivers are outputs of the program too (docs/operations.md)",
+            "install its own chart, and set falco.http_output.url to its service; many of its receivers are outputs of the program too (docs/outputs.md)",
         ),
     ),
     (
@@ -91,8 +95,16 @@ const THEIRS: &[(&str, Known)] = &[
         ),
     ),
     (
-        "certs",
-        Known::Unsupported("make a Secret and name it in certs.existingSecret"),
+        "certs.client",
+        Known::Unsupported(
+            "mount a Secret of yours with mounts.volumes, and name its files in falco.http_output",
+        ),
+    ),
+    (
+        "certs.ca",
+        Known::Unsupported(
+            "mount a Secret of yours with mounts.volumes, and name its file in falco.http_output",
+        ),
     ),
     (
         "fakeEventGenerator",
@@ -132,6 +144,9 @@ pub(super) fn migrate(values: &Path, to: Option<&Path>) -> Result<Report> {
     let mut rewrite = Rewrite::of(&text);
     for entry in entries {
         let before = report.keys.len();
+        if entry.key == "driver" {
+            kind(&entry.value, &sources, &mut report.keys);
+        }
         if entry.key == "falco" {
             report
                 .keys
@@ -188,18 +203,35 @@ fn paths(falco: &Node, rewrite: &mut Rewrite<'_>) {
     }
 }
 
+/// Kinds of drivers that there are no more.
+fn kind(driver: &Node, sources: &SourceMap, items: &mut Vec<Item>) {
+    let Some(node) = driver.get("kind") else {
+        return;
+    };
+    let fate = match node.text() {
+        Some("kmod" | "module" | "ebpf") => Fate::Translated(
+            "modern_ebpf: the probe is part of the program, without a module to build".to_owned(),
+        ),
+        Some("gvisor") => Fate::Unsupported("sandboxes of gVisor are not watched".to_owned()),
+        _ => Fate::Same,
+    };
+    items.push(Item {
+        name: "driver.kind".to_owned(),
+        place: keys::place(node, sources),
+        fate,
+    });
+}
+
 fn walk(node: &Node, path: &str, ours: &Node, sources: &SourceMap, items: &mut Vec<Item>) {
     let fate = fate(path, ours);
     match &node.value {
         Value::Map(entries) if !entries.is_empty() && fate.is_none() => {
             for entry in entries {
-                walk(
-                    &entry.value,
-                    &format!("{path}.{}", entry.key),
-                    ours,
-                    sources,
-                    items,
-                );
+                let path = format!("{path}.{}", entry.key);
+                // Judged by its value, above.
+                if path != "driver.kind" {
+                    walk(&entry.value, &path, ours, sources, items);
+                }
             }
         }
         _ => items.push(Item {

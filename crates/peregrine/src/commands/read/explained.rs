@@ -96,7 +96,7 @@ impl Explained {
         let base = EventView::new(record, view.state, view.context, view.env);
         visit(&SourceView {
             base,
-            audit: event.map(|e| audit::View::new(e.node, e.time).with_zone(&view.env.zone)),
+            audit: event.map(|e| audit::View::new(e.node, e.time).with_zone(view.env.zone)),
             plugin: match own {
                 Some(own) if !own.plugin.is_empty() => &own.plugin,
                 _ if audited => "k8saudit",
