@@ -22,13 +22,7 @@ impl Directory {
     /// When it cannot be made, others may write in it, or another process has it.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-        let found = std::fs::metadata(path)?;
-        let ours = rustix::process::geteuid().as_raw();
-        if found.uid() != ours || found.mode() & 0o022 != 0 {
-            return Err(io::Error::other(
-                "the directory must be ours, and nobody else may write in it",
-            ));
-        }
+        be_ours(path)?;
         let held = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -61,6 +55,70 @@ impl Directory {
             .open(&path)?;
         Ok((path.into(), file))
     }
+}
+
+fn be_ours(path: &Path) -> io::Result<()> {
+    let found = std::fs::metadata(path)?;
+    let ours = rustix::process::geteuid().as_raw();
+    if !found.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    if found.uid() != ours || found.mode() & 0o022 != 0 {
+        return Err(io::Error::other(
+            "the directory must be ours, and nobody else may write in it",
+        ));
+    }
+    Ok(())
+}
+
+/// What a folder offers to a ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// A process records there.
+    pub is_in_use: bool,
+    /// Bytes of the segments that are there.
+    pub held: u64,
+    /// Bytes that may still be written.
+    pub free: u64,
+}
+
+/// Looks whether a ring could be kept in a folder, and changes nothing. The folder need not be there.
+///
+/// # Errors
+/// Why it could not.
+pub fn survey(path: &Path) -> io::Result<Site> {
+    let mut site = Site {
+        is_in_use: false,
+        held: 0,
+        free: room(path)?,
+    };
+    if !path.try_exists()? {
+        return Ok(site);
+    }
+    be_ours(path)?;
+    site.held = segments(path)?.iter().map(|(.., bytes)| bytes).sum();
+    site.is_in_use = match OpenOptions::new().write(true).open(path.join(".lock")) {
+        Ok(file) => matches!(file.try_lock(), Err(TryLockError::WouldBlock)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Err(error) => return Err(error),
+    };
+    Ok(site)
+}
+
+/// Bytes that may be written in a folder, or, where it is missing, where it would be made.
+///
+/// # Errors
+/// Why nothing may be.
+pub fn room(folder: &Path) -> io::Result<u64> {
+    let mut near = std::path::absolute(folder)?;
+    while !near.try_exists()? && near.pop() {}
+    let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    rustix::fs::access(&near, access)?;
+    if !near.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    let about = rustix::fs::statvfs(&near)?;
+    Ok(about.f_bavail.saturating_mul(about.f_frsize))
 }
 
 /// Writes all bytes there, or nothing.
@@ -98,4 +156,44 @@ pub(crate) fn segments(path: &Path) -> io::Result<Vec<(SegmentId, PathBuf, u64)>
     }
     found.sort();
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn looking_changes_nothing() {
+        let place = tempfile::tempdir().unwrap();
+        let ring = place.path().join("a/ring");
+        let site = survey(&ring).unwrap();
+        assert!(site.free > 0 && site.held == 0 && !site.is_in_use);
+        assert!(!place.path().join("a").exists());
+        let held = Directory::open(&ring).unwrap();
+        let segment = SegmentId::from_file_name(
+            "flight-00000000000000000001-0000000000000002-0000000003.scap",
+        );
+        let (path, file) = held.create(&segment.unwrap()).unwrap();
+        append(&file, 0, b"12345").unwrap();
+        let site = survey(&ring).unwrap();
+        assert_eq!((site.is_in_use, site.held), (true, 5));
+        assert!(path.exists());
+        drop(held);
+        assert!(!survey(&ring).unwrap().is_in_use);
+    }
+
+    #[test]
+    fn what_stands_in_the_way_is_said() {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::write(place.path().join("file"), "").unwrap();
+        for path in ["file", "file/below"] {
+            assert!(survey(&place.path().join(path)).is_err(), "{path}");
+        }
+        let open = place.path().join("open");
+        std::fs::create_dir(&open).unwrap();
+        std::fs::set_permissions(&open, PermissionsExt::from_mode(0o777)).unwrap();
+        assert!(survey(&open).is_err());
+    }
 }

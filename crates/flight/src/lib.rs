@@ -39,6 +39,7 @@ pub mod socket;
 pub mod strand;
 pub mod window;
 
+pub use directory::{Site, room, survey};
 pub use held::{Held, Segments};
 pub use recorder::{Counts, Options, Overflow, Recorder};
 pub use segment::SegmentId;

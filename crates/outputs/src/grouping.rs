@@ -13,6 +13,8 @@ use bumpalo::Bump;
 use filter::render::{self, Buffers};
 use filter::{FieldDef, FieldSource, Purpose, Schema, Template, json};
 
+use crate::captures::Captures;
+
 /// Longest message that is kept, in bytes.
 const MESSAGE: usize = 4096;
 /// Longest example.
@@ -73,6 +75,8 @@ pub struct Group {
     pub values: Vec<(String, Vec<u8>)>,
     /// Other messages among them.
     pub examples: Vec<Vec<u8>>,
+    /// Files that have the events around those that did not go out.
+    pub captures: Captures,
 }
 
 #[derive(Debug)]
@@ -157,7 +161,14 @@ impl Groups {
     }
 
     /// Counts an alert to the group that it belongs to; false: there is none.
-    pub fn joins(&mut self, repeat: &Repeat, rule: usize, time: u64) -> bool {
+    /// `capture`: the file that has the events around it.
+    pub fn joins(
+        &mut self,
+        repeat: &Repeat,
+        rule: usize,
+        time: u64,
+        capture: Option<&[u8]>,
+    ) -> bool {
         let Some(open) = self.open.get_mut(&repeat.key) else {
             return false;
         };
@@ -167,6 +178,7 @@ impl Groups {
         group.held += 1;
         group.first = group.first.min(time);
         group.last = group.last.max(time);
+        group.captures.note(capture);
         let example = cut(&repeat.message, EXAMPLE);
         if group.examples.len() < most
             && repeat.message != group.message
@@ -207,6 +219,7 @@ impl Groups {
             message: repeat.message,
             values: repeat.values,
             examples: Vec::new(),
+            captures: Captures::default(),
         };
         let before = self.open.insert(repeat.key, Open { group, end, number });
         debug_assert!(before.is_none(), "who joins a group begins none");

@@ -11,6 +11,7 @@
 
 pub mod alert;
 pub mod bucket;
+pub mod captures;
 pub mod channel;
 mod courier;
 pub mod grouping;
@@ -32,6 +33,7 @@ use std::time::{Duration, Instant};
 
 pub use alert::{Form, Formatter, Internal, RuleOutput};
 pub use bucket::Bucket;
+pub use captures::Captures;
 pub use channel::Channel;
 pub use courier::Retry;
 pub use grouping::{Group, Groups, Repeat, RuleGrouping};

@@ -4,6 +4,7 @@
 //! *Invariant:* every alert that was held back is in exactly one [`Held`].
 
 use crate::bucket::Bucket;
+use crate::captures::Captures;
 
 /// The limit of a rule.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,7 +20,7 @@ pub struct RuleLimit {
 }
 
 /// Alerts of a rule that were held back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
     /// The rule's number.
     pub rule: usize,
@@ -29,6 +30,8 @@ pub struct Held {
     pub first: u64,
     /// Time of the last.
     pub last: u64,
+    /// Files that have the events around them.
+    pub captures: Captures,
 }
 
 /// The limits of all rules of a source.
@@ -54,32 +57,31 @@ impl Limits {
         }
     }
 
-    /// Whether an alert of a rule may go out; otherwise it is counted.
-    pub fn lets_pass(&mut self, rule: usize, time: u64) -> bool {
+    /// Whether an alert of a rule may go out; otherwise it is counted. `capture`: the file that has the events around it.
+    pub fn lets_pass(&mut self, rule: usize, time: u64, capture: Option<&[u8]>) -> bool {
         let Some(Some((_, bucket))) = self.rules.get_mut(rule) else {
             return true;
         };
         if bucket.take(time) {
             return true;
         }
-        if let Some(held) = self.held.iter_mut().find(|held| held.rule == rule) {
-            held.count += 1;
-            held.last = held.last.max(time);
-            if time < held.first {
-                held.first = time;
-                let held = *held;
-                self.due = self.due.min(self.due_of(&held));
-            }
-        } else {
-            let held = Held {
+        let at = self.held.iter().position(|held| held.rule == rule);
+        let at = at.unwrap_or_else(|| {
+            self.held.push(Held {
                 rule,
-                count: 1,
+                count: 0,
                 first: time,
                 last: time,
-            };
-            self.due = self.due.min(self.due_of(&held));
-            self.held.push(held);
-        }
+                captures: Captures::default(),
+            });
+            self.held.len() - 1
+        });
+        let held = &mut self.held[at];
+        held.count += 1;
+        held.first = held.first.min(time);
+        held.last = held.last.max(time);
+        held.captures.note(capture);
+        self.due = self.due.min(self.due_of(&self.held[at]));
         false
     }
 
@@ -143,10 +145,12 @@ mod tests {
     fn what_is_held_back_is_told_when_the_limit_lifts() {
         let mut limits = limits();
         assert!(
-            (0..100).all(|_| limits.lets_pass(0, SECOND)),
+            (0..100).all(|_| limits.lets_pass(0, SECOND, None)),
             "it has no limit"
         );
-        let passed = (0..10).filter(|_| limits.lets_pass(1, SECOND)).count();
+        let passed = (0..10)
+            .filter(|_| limits.lets_pass(1, SECOND, None))
+            .count();
         assert_eq!((passed, limits.due()), (2, 3 * SECOND));
         assert_eq!(limits.ended(3 * SECOND - 1), []);
         let told = limits.ended(3 * SECOND);
@@ -161,7 +165,7 @@ mod tests {
         for n in 0..200 {
             let time = SECOND + n * SECOND / 10;
             told.extend(limits.ended(time));
-            passed += u64::from(limits.lets_pass(1, time));
+            passed += u64::from(limits.lets_pass(1, time, None));
         }
         assert_eq!(told.len(), 3, "every five seconds: {told:?}");
         told.extend(limits.end_all());

@@ -106,11 +106,11 @@ fn run(stream: &[Raised], most: usize, limited: bool) -> Told {
         let message = format!("{} {:?}", one.x, one.y).into_bytes();
         let repeat = groups.repeat(one.rule, &view, |out| out.extend_from_slice(&message));
         if let Some(repeat) = &repeat
-            && groups.joins(repeat, one.rule, now)
+            && groups.joins(repeat, one.rule, now, None)
         {
             continue;
         }
-        if !limits.lets_pass(one.rule, now) {
+        if !limits.lets_pass(one.rule, now, None) {
             continue;
         }
         if let Some(repeat) = repeat {
@@ -227,7 +227,7 @@ fn a_long_message_is_cut_between_letters() {
     for last in ["a", "a", "b"] {
         let repeat = groups.repeat(0, &view, |out| out.extend_from_slice(&long(last)));
         let repeat = repeat.unwrap();
-        if !groups.joins(&repeat, 0, 5) {
+        if !groups.joins(&repeat, 0, 5, None) {
             groups.begin(repeat, 0, 5);
         }
     }

@@ -15,6 +15,7 @@ pub(crate) mod incidents;
 mod judge;
 mod keeper;
 mod late;
+mod notices;
 mod plugins_at_work;
 mod recall;
 mod repeats;
@@ -49,9 +50,10 @@ pub(crate) use costs::Costs;
 use desk::Desk;
 use foreign::foreign;
 use images::Told;
-use judge::{Judge, Mailbox, Rulings, SharedStatistics};
+use judge::{Judge, Mailbox, Rulings, SharedCounts, SharedStatistics};
 pub(crate) use keeper::Collection;
 use keeper::Keeper;
+use notices::Files;
 use plugins_at_work::Guests;
 use recall::Recall;
 use repeats::Gate;
@@ -285,6 +287,10 @@ pub(crate) struct Alerting {
     asked: Option<LookupMeter>,
     tape: Option<Tape>,
     flight: Option<Flight>,
+    /// Captures of alerts, of all sources.
+    captures: Files,
+    /// What was saved for other sources.
+    saved: Vec<SharedCounts>,
     asking: Option<containers::Meter>,
     /// What was lost and what was done about it.
     pub(crate) drops: DropMonitor,
@@ -344,6 +350,8 @@ impl Alerting {
             asked: None,
             tape: None,
             flight: None,
+            captures: Files::default(),
+            saved: Vec::new(),
             asking: None,
             drops: DropMonitor::new(settings.drops.clone(), false),
             silence: Silence::new(settings.timeouts_max_consecutives),
@@ -383,7 +391,9 @@ impl Alerting {
             let running = std::mem::take(&mut source.running);
             if let Some(rulings) = Rulings::take(&mut self.compiled, &source.name) {
                 let sessions = self.sessions.as_ref();
-                let judge = Judge::new(plan, rulings, &source.name, running, sessions);
+                let mut judge = Judge::new(plan, rulings, &source.name, running, sessions);
+                judge.save(&self.captures);
+                self.saved.push(Arc::clone(&judge.saved));
                 self.mailboxes
                     .push((source.name.clone(), Arc::clone(&judge.mailbox)));
                 beside.push(source);
@@ -419,12 +429,26 @@ impl Alerting {
         self.outputs = SharedOutputs::new(outputs.context("cannot start the outputs")?);
         self.live = S::LIVE;
         self.choose_routes();
-        self.flight = Flight::open(&mut self.compiled, &self.running, S::LIVE)?;
+        self.leave_to_sides();
+        self.flight = Flight::open(&mut self.compiled, &self.running, &self.captures, S::LIVE)?;
         self.drops = DropMonitor::new(settings.drops.clone(), S::LIVE);
         self.meter = source.losses();
         self.asked = source.lookups();
         self.asking = source.asking();
         Ok(())
+    }
+
+    /// Sources with threads of their own save what surrounds their alerts themselves.
+    fn leave_to_sides(&mut self) {
+        let Compiled {
+            subjects, around, ..
+        } = &mut self.compiled;
+        let sides = &self.mailboxes;
+        for (subject, around) in subjects.iter().zip(around) {
+            if sides.iter().any(|(name, _)| *name == subject.source) {
+                *around = None;
+            }
+        }
     }
 
     fn choose_routes(&mut self) {
@@ -471,6 +495,7 @@ impl Alerting {
         compiled.engine.inherit(&mut self.compiled.engine);
         self.compiled = compiled;
         self.choose_routes();
+        self.leave_to_sides();
         self.adopt_flight();
         Ok(())
     }

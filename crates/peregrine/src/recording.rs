@@ -56,7 +56,7 @@ impl Form {
 }
 
 /// Records that further know-how puts at the start of each file.
-pub(crate) type Dump = Box<dyn FnMut() -> Result<Vec<Vec<u8>>>>;
+pub(crate) type Dump = Box<dyn FnMut() -> Result<Vec<Vec<u8>>> + Send>;
 
 /// Writes events that pass a filter.
 pub(crate) struct Recorder {

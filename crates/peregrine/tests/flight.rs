@@ -134,6 +134,44 @@ fn with_a_ring_it_begins_before_and_replays_to_the_same_alert() {
     assert_eq!(alert(&again.out()), alert_there);
 }
 
+/// An alert that does not go out by itself has a file like any other: the line that tells of it says where.
+#[test]
+fn a_line_for_many_names_their_files() {
+    let named = [(30, "/secret/1"), (60, "/secret/1"), (62, "/secret/1")];
+    let place = place(&named);
+    for (options, text) in [
+        (
+            &["alert_grouping.enabled=true"][..],
+            "2 more like the alert",
+        ),
+        (
+            &["alert_limits[]={match: {rules: ['*']}, rate: 1/h, burst: 1}"],
+            "2 alerts of the rule",
+        ),
+    ] {
+        saved(&place)
+            .iter()
+            .for_each(|file| fs::remove_file(file).unwrap());
+        let options: Vec<&str> = options.iter().flat_map(|one| ["-o", *one]).collect();
+        let out = replay(&place, &[&options[..], &RING].concat());
+        let files = saved(&place);
+        assert_eq!(files.len(), 2);
+        let line = out.lines().find(|line| line.contains(text)).unwrap();
+        let told = format!("; events in {}", files[1].display());
+        assert!(line.ends_with(&told), "{line}");
+        let json = replay(
+            &place,
+            &[&options[..], &RING, &["-o", "json_output=true"]].concat(),
+        );
+        let line = json.lines().find(|line| line.contains(text)).unwrap();
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let fields = &line["output_fields"];
+        let captures = [&fields["group.captures"], &fields["limit.captures"]];
+        let captures = captures.iter().find_map(|one| one.as_array()).unwrap();
+        assert_eq!(captures, &[serde_json::json!(files[1])]);
+    }
+}
+
 #[test]
 fn json_names_the_file_and_defaults_hold() {
     let place = place(&[(30, "/secret/1"), (99, "/tmp/none")]);

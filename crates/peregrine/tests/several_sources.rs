@@ -190,6 +190,58 @@ fn groups_end_by_the_clock_at_a_reload_and_at_the_end() {
     assert_eq!((count(&place, told), count(&place, "")), (3, 6));
 }
 
+/// Each source that has a thread of its own saves what surrounds its alerts: its own events, before and after.
+#[test]
+fn a_source_beside_others_saves_captures() {
+    let place = place();
+    let library = testkit::plugins::compiled(&place.path(""), "misbehaving");
+    let config = place.read("daemon.yaml");
+    let prefix = place.path("saved").display().to_string();
+    place.write(
+        "daemon.yaml",
+        format!(
+            "{config}plugins: [{{name: misbehaving, library_path: {library}, init_config: crashes}}]\n\
+             flight_recorder: {{enabled: true, socket: ''}}\n\
+             capture: {{enabled: true, path_prefix: {prefix}}}\n"
+        )
+        .as_bytes(),
+    );
+    let keys = "  capture: true\n  capture_before: 60000\n  capture_duration: 1000\n";
+    let audited = RULES.replace("eve\n", "eve and ka.target.name = mine\n");
+    let rules = format!("{}{keys}{HARM}{keys}", audited.trim_end().to_owned() + "\n");
+    place.write("audit.yaml", rules.as_bytes());
+    let daemon = Daemon::start(
+        &place,
+        &["-o", "engine.kind=nodriver"],
+        &["events are taken at", "Opening 'harm' source"],
+    );
+    let now = Command::new("date").args(["-u", "+%FT%TZ"]).output();
+    let now = String::from_utf8(now.unwrap().stdout).unwrap();
+    let event = EVENT.replace("2024-05-01T10:00:00Z", now.trim());
+    assert_eq!(daemon.post(&event.replace("mine", "theirs")), 200);
+    assert_eq!(daemon.post(&event), 200);
+    wait(&place, "audited mine", 1);
+    wait(&place, "harm 7", 1);
+    assert_eq!(daemon.end(), Some(0));
+    let alerts = place.read("alerts");
+    let file = |words: &str| {
+        let line = alerts.lines().find(|line| line.contains(words)).unwrap();
+        let (_, file) = line.split_once(" capture_file=").unwrap();
+        file.to_owned()
+    };
+    assert!(place.path("").join(file("harm 7")).exists());
+    let file = file("audited mine");
+    let read = place.run(&["read", &file, "-p", "%evt.type %evt.plugininfo"]);
+    let text = read.out();
+    assert_eq!(
+        text.lines().count(),
+        2,
+        "what was before it, and it: {text}"
+    );
+    let again = place.run(&["replay", &file, "-r", "audit.yaml", "-c", "daemon.yaml"]);
+    assert!(again.out().contains("audited mine"), "{}", again.err());
+}
+
 #[test]
 fn a_file_that_grows_is_a_source() {
     let place = place();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -64,6 +64,35 @@ pub(crate) struct Found {
     pub(crate) file: File,
     pub(crate) key: Key,
     pub(crate) roots: Vec<Root>,
+    /// The first of them is the root of the process itself, not that of a relative.
+    pub(crate) is_own: bool,
+}
+
+/// What leads to a process's program and root even after it has ended. Taking it reads nothing from a file system.
+pub(crate) struct Grip {
+    program: Option<OwnedFd>,
+    root: Option<Root>,
+}
+
+impl Grip {
+    /// Of a process that runs, or has just ended.
+    pub(crate) fn take(proc: &Path, pid: i64) -> Self {
+        let program = proc.join(pid.to_string()).join("exe");
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        Self {
+            program: rustix::fs::open(program, flags, Mode::empty()).ok(),
+            root: root_of(proc, pid),
+        }
+    }
+
+    /// Nothing.
+    #[cfg(test)]
+    pub(crate) const fn none() -> Self {
+        Self {
+            program: None,
+            root: None,
+        }
+    }
 }
 
 /// The directory that a process takes for the root.
@@ -125,29 +154,42 @@ pub(crate) fn content(root: impl AsFd, path: &[u8], max: u64) -> Option<Vec<u8>>
     (text.len() as u64 <= max).then_some(text)
 }
 
-/// The file that a question is about, if any of the named processes still leads to it.
-pub(crate) fn find(proc: &Path, question: &ProgramQuestion) -> Option<Found> {
-    let running = proc.join(question.pid.to_string()).join("exe");
-    let running = File::options()
-        .read(true)
-        .custom_flags(OFlags::NONBLOCK.bits() as i32)
-        .open(running);
+/// The file that a question is about, if any of the named processes, or what was taken of the first, leads to it.
+pub(crate) fn find(proc: &Path, question: &ProgramQuestion, grip: Option<Grip>) -> Option<Found> {
+    let Grip { program, root } = grip.unwrap_or_else(|| Grip::take(proc, question.pid));
+    let running = program.and_then(|held| {
+        File::options()
+            .read(true)
+            .custom_flags(OFlags::NONBLOCK.bits() as i32)
+            .open(format!("/proc/self/fd/{}", held.as_raw_fd()))
+            .ok()
+    });
     let host = question.file.container.is_empty().then_some(1);
     let others = question.others.iter().copied().chain(host);
-    if let Ok(file) = running
+    if let Some(file) = running
         && let Some(key) = Key::of(&file).filter(|key| key.is(&question.file))
     {
+        let is_own = root.is_some();
         // A program may leave for another root before it is looked at.
-        let all = std::iter::once(question.pid).chain(others);
-        let roots = all.filter_map(|pid| root_of(proc, pid)).collect();
-        return Some(Found { file, key, roots });
+        let others = others.filter_map(|pid| root_of(proc, pid));
+        let roots = root.into_iter().chain(others).collect();
+        return Some(Found {
+            file,
+            key,
+            roots,
+            is_own,
+        });
     }
     others.into_iter().find_map(|pid| {
         let root = root_of(proc, pid)?;
         let file = plain_file(&root.directory, root.inside(&question.file.path))?;
         let key = Key::of(&file).filter(|key| key.is(&question.file))?;
-        let roots = vec![root];
-        Some(Found { file, key, roots })
+        Some(Found {
+            file,
+            key,
+            roots: vec![root],
+            is_own: false,
+        })
     })
 }
 
@@ -289,6 +331,7 @@ mod tests {
             file,
             key,
             roots: Vec::new(),
+            is_own: true,
         };
         let mut digests = Digests::default();
         let all = [Algorithm::Sha256, Algorithm::Md5, Algorithm::Sha1];
@@ -317,6 +360,7 @@ mod tests {
             file,
             key,
             roots: Vec::new(),
+            is_own: true,
         };
         assert_eq!(digests.of(&mut found, &sha512), None);
     }

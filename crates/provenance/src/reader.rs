@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use state::{ProgramIdentity, ProgramQuestion};
 
 use crate::database::{Databases, Verdict, leads_to};
-use crate::file::{Algorithm, Digests, find, hexadecimal};
+use crate::file::{Algorithm, Digests, Grip, find, hexadecimal};
 
 /// What was found out, and whether the next process would be told the same.
 pub(crate) struct Outcome {
@@ -35,9 +35,9 @@ impl Reader {
         self.digests.read
     }
 
-    /// What a program's file is.
-    pub(crate) fn answer(&mut self, question: &ProgramQuestion) -> Outcome {
-        let Some(mut found) = find(&self.proc, question) else {
+    /// What a program's file is; `grip` was taken when the question came.
+    pub(crate) fn answer(&mut self, question: &ProgramQuestion, grip: Option<Grip>) -> Outcome {
+        let Some(mut found) = find(&self.proc, question, grip) else {
             // Nobody leads to it any more: the next process that runs it may live longer.
             return Outcome {
                 identity: ProgramIdentity::default(),
@@ -57,6 +57,8 @@ impl Reader {
             }
             None => Verdict::Unreadable,
         };
+        // The process that ended may have had a root of its own, with a database of its own: the next one will tell.
+        let is_lasting = found.is_own || matches!(verdict, Verdict::Owned(..));
         let mut identity = ProgramIdentity::default();
         let mut packaged = None;
         let mut is_known = true;
@@ -85,7 +87,7 @@ impl Reader {
         identity.is_complete = is_known;
         Outcome {
             identity,
-            is_lasting: true,
+            is_lasting,
         }
     }
 }
@@ -146,7 +148,7 @@ mod tests {
     }
 
     fn answer(dir: &tempfile::TempDir, question: &ProgramQuestion) -> Outcome {
-        Reader::new(dir.path().join("proc")).answer(question)
+        Reader::new(dir.path().join("proc")).answer(question, None)
     }
 
     #[test]
@@ -192,6 +194,37 @@ mod tests {
         asked.others.clear();
         asked.file.mtime += 1;
         assert!(!answer(&dir, &asked).is_lasting);
+    }
+
+    #[test]
+    fn who_is_gone_by_now_was_held_on_to() {
+        let (dir, asked) = machine("/tmp/own");
+        let proc = dir.path().join("proc");
+        let grip = Grip::take(&proc, 7);
+        std::fs::remove_dir_all(proc.join("7")).unwrap();
+        let outcome = Reader::new(proc.clone()).answer(&asked, Some(grip));
+        assert_eq!(&*outcome.identity.database, "dpkg");
+        assert!(outcome.is_lasting && outcome.identity.is_complete);
+        let nothing = Reader::new(proc).answer(&asked, Some(Grip::none()));
+        assert!(!nothing.is_lasting);
+    }
+
+    #[test]
+    fn a_relative_s_database_speaks_for_its_own_files_alone() {
+        let gone = |path: &str| {
+            let (dir, mut asked) = machine(path);
+            let root = dir.path().join("root");
+            let other = dir.path().join("proc/8");
+            std::fs::create_dir(&other).unwrap();
+            symlink(root, other.join("root")).unwrap();
+            std::fs::remove_dir_all(dir.path().join("proc/7")).unwrap();
+            asked.others = vec![8];
+            answer(&dir, &asked)
+        };
+        let outcome = gone("/usr/bin/tool");
+        assert!(outcome.is_lasting && &*outcome.identity.package == "tools");
+        let outcome = gone("/tmp/own");
+        assert!(!outcome.is_lasting && &*outcome.identity.database == "dpkg");
     }
 
     #[test]

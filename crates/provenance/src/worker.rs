@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
@@ -16,6 +16,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use event::{EventCode, RecordBuilder, codes};
 use state::{PROGRAM_EVENT, ProgramFile, ProgramIdentity, ProgramQuestion, program_json};
 
+use crate::file::Grip;
 use crate::reader::{Outcome, Reader};
 
 /// Most questions that wait.
@@ -24,6 +25,8 @@ const QUESTIONS_MAX: usize = 4096;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Most threads that may hang.
 const HANGING_MAX: usize = 4;
+/// Most processes that are held on to, two descriptors each. The others are looked for when their turn comes.
+const HELD_MAX: usize = 64;
 
 /// What a program's file is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +113,8 @@ struct Tally {
     given_up: AtomicU64,
     read_bytes: AtomicU64,
     hanging: AtomicUsize,
+    /// Processes that are held on to.
+    held: AtomicUsize,
 }
 
 fn count(counter: &AtomicU64) {
@@ -136,10 +141,38 @@ impl Meter {
     }
 }
 
+/// A question, with what its process was held by when it came.
+type Asked = (ProgramQuestion, Option<Held>);
+
+/// A grip on a process, counted.
+struct Held {
+    grip: Grip,
+    _count: Count,
+}
+
+struct Count(Arc<Tally>);
+
+impl Drop for Count {
+    fn drop(&mut self) {
+        self.0.held.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Holds on to a process, as long as there are not too many of them.
+fn hold(proc: &Path, pid: i64, tally: &Arc<Tally>) -> Option<Held> {
+    let before = tally.held.fetch_add(1, Ordering::Relaxed);
+    let count = Count(Arc::clone(tally));
+    (before < HELD_MAX).then(|| Held {
+        grip: Grip::take(proc, pid),
+        _count: count,
+    })
+}
+
 /// Answers questions about program files. Dropping it ends the answering.
 #[derive(Debug)]
 pub struct Provenance {
-    questions: Sender<ProgramQuestion>,
+    proc: PathBuf,
+    questions: Sender<Asked>,
     answers: Receiver<Answer>,
     /// Answers to what could not be asked.
     refused: VecDeque<Answer>,
@@ -156,10 +189,12 @@ impl Provenance {
         let (told, answers) = bounded(2 * QUESTIONS_MAX);
         let tally = Arc::clone(&meter.0);
         let proc = root.join("proc");
+        let place = proc.clone();
         thread::Builder::new()
             .name("programs".to_owned())
-            .spawn(move || supervise(&proc, &asked, &told, &tally))?;
+            .spawn(move || supervise(&place, &asked, &told, &tally))?;
         Ok(Self {
+            proc,
             questions,
             answers,
             refused: VecDeque::new(),
@@ -167,12 +202,13 @@ impl Provenance {
         })
     }
 
-    /// Asks; the answer comes by [`Provenance::poll`].
+    /// Asks; the answer comes by [`Provenance::poll`]. The process is held on to at once: most programs run for a moment.
     pub fn ask(&mut self, question: ProgramQuestion) {
         count(&self.meter.0.asked);
-        if let Err(refused) = self.questions.try_send(question) {
+        let held = hold(&self.proc, question.pid, &self.meter.0);
+        if let Err(refused) = self.questions.try_send((question, held)) {
             count(&self.meter.0.refused);
-            self.refused.push_back(unknown(refused.into_inner().file));
+            self.refused.push_back(unknown(refused.into_inner().0.file));
         }
     }
 
@@ -194,20 +230,21 @@ fn unknown(file: ProgramFile) -> Answer {
 
 /// A thread that reads, and what leads to it and back.
 struct Hand {
-    work: Sender<ProgramQuestion>,
+    work: Sender<Asked>,
     done: Receiver<Outcome>,
 }
 
 fn hand(proc: &Path, tally: &Arc<Tally>) -> Option<Hand> {
-    let (work, asked) = bounded::<ProgramQuestion>(1);
+    let (work, asked) = bounded::<Asked>(1);
     let (told, done) = bounded(1);
     let (proc, tally) = (proc.to_owned(), Arc::clone(tally));
     let spawned = thread::Builder::new()
         .name("program files".to_owned())
         .spawn(move || {
             let mut reader = Reader::new(proc);
-            for question in asked {
-                let outcome = reader.answer(&question);
+            for (question, held) in asked {
+                let grip = held.map(|held| held.grip);
+                let outcome = reader.answer(&question, grip);
                 tally.read_bytes.store(reader.read(), Ordering::Relaxed);
                 if told.send(outcome).is_err() {
                     // It was given up and has come back.
@@ -220,20 +257,15 @@ fn hand(proc: &Path, tally: &Arc<Tally>) -> Option<Hand> {
 }
 
 /// Has each question answered.
-fn supervise(
-    proc: &Path,
-    asked: &Receiver<ProgramQuestion>,
-    told: &Sender<Answer>,
-    tally: &Arc<Tally>,
-) {
+fn supervise(proc: &Path, asked: &Receiver<Asked>, told: &Sender<Answer>, tally: &Arc<Tally>) {
     let mut reader: Option<Hand> = None;
-    for question in asked {
+    for (question, held) in asked {
         let file = question.file.clone();
         if reader.is_none() && tally.hanging.load(Ordering::Relaxed) < HANGING_MAX {
             reader = hand(proc, tally);
         }
         let outcome = reader.as_ref().map(|hand| {
-            let sent = hand.work.send(question);
+            let sent = hand.work.send((question, held));
             sent.map_err(|_| RecvTimeoutError::Disconnected)
                 .and_then(|()| hand.done.recv_timeout(PATIENCE))
         });

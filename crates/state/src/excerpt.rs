@@ -145,6 +145,13 @@ impl State {
         })
     }
 
+    /// Whether a program that an event asked for is still being read.
+    #[must_use]
+    pub fn awaits_programs_in(&self, excerpt: &State) -> bool {
+        let mut threads = excerpt.threads.iter();
+        threads.any(|(_, thread)| self.awaits_program_of(thread))
+    }
+
     /// Bytes that keeping an excerpt takes, roughly: what it shares with the state not counted.
     #[must_use]
     pub fn excerpt_size(&self) -> usize {

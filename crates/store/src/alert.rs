@@ -44,6 +44,9 @@ pub struct Alert {
     /// What a rule that remembers kept of earlier events.
     #[serde(default)]
     pub remembered: Map<String, Value>,
+    /// The capture that has the events around it; empty: none was asked for.
+    #[serde(default)]
+    pub capture: String,
 }
 
 /// A kind of thing that programs touch.

@@ -278,6 +278,7 @@ impl Store {
                         earlier: Cow::Borrowed(&alert.earlier),
                         touched: Cow::Borrowed(&alert.touched),
                         remembered: Cow::Borrowed(&alert.remembered),
+                        capture: Cow::Borrowed(&alert.capture),
                     }),
                 ])?;
             }
@@ -438,6 +439,7 @@ struct Evidence<'e> {
     earlier: Cow<'e, [String]>,
     touched: Cow<'e, [Touched]>,
     remembered: Cow<'e, Map<String, Value>>,
+    capture: Cow<'e, str>,
 }
 
 pub(crate) fn kept(row: &Row<'_>) -> rusqlite::Result<Kept> {
@@ -463,6 +465,7 @@ pub(crate) fn kept(row: &Row<'_>) -> rusqlite::Result<Kept> {
             earlier: evidence.earlier.into_owned(),
             touched: evidence.touched.into_owned(),
             remembered: evidence.remembered.into_owned(),
+            capture: evidence.capture.into_owned(),
         },
     })
 }

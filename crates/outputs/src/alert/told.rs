@@ -22,6 +22,7 @@ impl Formatter {
             text.extend_from_slice(b"; also: ");
             text.extend_from_slice(example);
         }
+        group.captures.text(&mut text);
         let mut examples = b"[".to_vec();
         for (n, example) in group.examples.iter().enumerate() {
             if n > 0 {
@@ -38,6 +39,7 @@ impl Formatter {
             number("group.last", group.last),
             number("group.more", group.held),
         ]);
+        group.captures.fields("group", &mut fields);
         self.told(output, group.last, text, fields, line);
     }
 
@@ -56,14 +58,16 @@ impl Formatter {
         self.time(held.first, &mut text);
         text.extend_from_slice(b" by its limit of ");
         sanitize(rate.as_bytes(), &mut text);
+        held.captures.text(&mut text);
         let mut written = Vec::new();
         json::string(rate.as_bytes(), &mut written);
-        let fields = vec![
+        let mut fields = vec![
             number("limit.first", held.first),
             number("limit.held", held.count),
             number("limit.last", held.last),
             ("limit.rate".to_owned(), written),
         ];
+        held.captures.fields("limit", &mut fields);
         self.told(output, held.last, text, fields, line);
     }
 

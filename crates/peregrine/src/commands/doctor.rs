@@ -4,6 +4,7 @@
 
 mod checks;
 mod coverage;
+mod recorder;
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -87,6 +88,7 @@ pub(crate) fn run(args: &cli::Doctor) -> Result<u8> {
     let mut checks = checks::of_kernel(&support);
     checks.push(checks::of_runtimes(settings));
     checks.extend(checks::of_packages(&set, &order));
+    checks.extend(recorder::checks(settings, &set, &order));
     let mut losses = Vec::new();
     let mut state = State::new(state_options(settings));
     let begun = Instant::now();

@@ -128,6 +128,7 @@ impl Worker<'_> {
         self.judge.listen(true, &mut state);
         let error = self.events(&mut state, &mut events).err();
         self.judge.tell(None, &self.outputs);
+        self.judge.land(&self.outputs);
         self.judge.listen(false, &mut state);
         self.beside.stream.finish();
         if let Some(error) = &error {
@@ -155,6 +156,7 @@ impl Worker<'_> {
                 Next::Idle(now) => {
                     self.judge.look_for_rules(&self.outputs);
                     self.judge.tell(Some(now), &self.outputs);
+                    self.judge.keep_up(Some(now), state, &self.outputs);
                     continue;
                 }
                 Next::End => break,
@@ -167,7 +169,9 @@ impl Worker<'_> {
             *events += 1;
             if events.is_multiple_of(256) {
                 self.judge.look_for_rules(&self.outputs);
+                self.judge.keep_up(None, state, &self.outputs);
             }
+            self.judge.see(&record, state, &context);
             if !self
                 .judge
                 .event(&record, state, &context, &self.outputs, None)

@@ -1,6 +1,8 @@
 //! From a rule that fired to what becomes of its alert: its id and incident, its line, the counts, the store, and whether it
 //! goes out by itself or in a line for many.
 
+use std::os::unix::ffi::OsStrExt as _;
+
 use engine::stateful::Evidence;
 use event::Record;
 use filter::FieldSource;
@@ -12,7 +14,7 @@ use super::flight::Flight;
 use super::identity::{Identified, Identity, Ids};
 use super::incidents::{Incidents, Scene};
 use super::keeper::{Keeper, Raised};
-use super::repeats::{Gate, Lines};
+use super::repeats::{Candidate, Gate, Lines};
 use super::shared::SharedOutputs;
 
 /// Who gives alerts their ids.
@@ -123,12 +125,15 @@ impl Clerk<'_> {
         } = draft;
         let priority = self.rule_outputs[rule].priority();
         self.statistics.count(rule, priority);
+        let flight = self.flight.as_mut();
+        let capture = flight.and_then(|f| f.alert(rule, record, self.state, self.context));
         if let Some(keeper) = &mut self.keeper {
             let identity = named.as_ref().map(|named| &named.identity);
             let alert = Raised {
                 rule,
                 identity,
                 kept,
+                capture: capture.as_deref(),
                 record,
                 state: self.state,
                 context: self.context,
@@ -140,8 +145,6 @@ impl Clerk<'_> {
             let at = (record.ts, self.context.number);
             registry.incidents.note(&named.identity, named.scene, at);
         }
-        let flight = self.flight.as_mut();
-        let told = flight.and_then(|f| f.alert(rule, record, self.state, self.context, line));
         let mut lines = Lines {
             rule_outputs: self.rule_outputs,
             subjects: self.subjects,
@@ -150,10 +153,14 @@ impl Clerk<'_> {
             outputs: self.outputs,
             statistics: self.statistics,
         };
-        let (passes, open) = self.gate.lets_pass((rule, repeat), record.ts, &mut lines);
+        let path = capture.as_deref().map(|path| path.as_os_str().as_bytes());
+        let alert = Candidate { rule, repeat, path };
+        let (passes, open) = self.gate.lets_pass(alert, record.ts, &mut lines);
         if !passes {
             return open;
         }
+        let flight = self.flight.as_ref();
+        let told = flight.and_then(|flight| flight.tell(capture.as_deref()?, line));
         let sent = self.outputs.read();
         let line = told.as_deref().unwrap_or(line);
         sent.send_to(self.routes[rule], priority, line) && open

@@ -1,7 +1,6 @@
 //! The flight recorder's side of the event loop: what goes into the ring, which alerts are saved, and
 //! where an alert says that its file is.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -11,23 +10,36 @@ use config::settings::{Capture, FlightRecorder};
 use event::{EventCode, EventFlags, Record, RecordBuilder, RecordFlags, codes};
 use fields::{Environment, EventView};
 use filter::{Filter, Memo, json};
-use flight::{Counts, Notice, Options, Overflow, Recorder, Server, Wish};
+use flight::{Counts, Options, Overflow, Recorder, Server, Wish};
+use outputs::Form;
 use rules::{Priority, RuleSet};
 use state::{Context, State};
 
-use super::{Alerting, Compiled};
+use super::Compiled;
+use super::notices::Files;
+use crate::log;
 use crate::recording::{Dump, standing};
 use crate::sources::Running;
 use crate::watch::Wanted;
-use crate::{clock, log};
 
 /// The event at the begin of a segment that says what the ring is given.
 const NOTE: &[u8] = b"flight_recorder";
-/// The internal alert on a file that reached its limit.
-const FULL: &str = "Falco internal: capture size limit reached";
 const MILLION: u64 = 1_000_000;
 /// What is kept in memory while a file is written, where there is no ring.
 const PASSING: u64 = 64 * MILLION;
+/// Most of the ring of a source beside the machine's; it is always in memory.
+const BESIDE: u64 = 16 * MILLION;
+
+/// Whose events are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// A capture's.
+    Replayed,
+    /// The main source's of a machine.
+    Machine,
+    /// Those of a source that has a thread of its own beside it.
+    Beside,
+}
 
 /// What of the events around its matches a rule wants kept, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,11 +68,11 @@ impl Around {
 
 /// The recorder, and what decides about it.
 pub(super) struct Flight {
-    recorder: Recorder,
+    pub(super) recorder: Recorder,
     /// Answers hunts.
     server: Option<Server>,
     around: Vec<Option<Around>>,
-    capture: Capture,
+    pub(super) capture: Capture,
     json: bool,
     filter: Option<Filter>,
     memo: Memo,
@@ -73,8 +85,7 @@ pub(super) struct Flight {
     pub(super) late: bool,
     /// Of such, where nothing was recorded: they wait for the state.
     waiting: Vec<(Vec<u8>, u16, RecordFlags, Wish)>,
-    /// Files with the prefix.
-    files: u64,
+    pub(super) files: Files,
 }
 
 impl Flight {
@@ -85,6 +96,7 @@ impl Flight {
     pub(super) fn open(
         compiled: &mut Compiled,
         running: &[Running],
+        files: &Files,
         live: bool,
     ) -> Result<Option<Self>> {
         let filter = compiled.ring_filter.take();
@@ -104,50 +116,94 @@ impl Flight {
                 ),
             );
         }
-        let recorder = Recorder::start(&options(settings, live)).with_context(|| {
+        let whose = if live {
+            Whose::Machine
+        } else {
+            Whose::Replayed
+        };
+        let mut flight = Self::start(settings, around, &compiled.form, (running, files), whose)?;
+        flight.filter = filter;
+        if live {
+            flight.server = listen(ring, &flight.recorder);
+            flight.note = note(&compiled.wanted, ring);
+        }
+        Ok(Some(flight))
+    }
+
+    /// The same for a source with a thread of its own: it keeps its events and nobody else's, in memory.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub(super) fn beside(
+        settings: &Settings,
+        around: &[Option<Around>],
+        form: &Form,
+        running: &[Running],
+        files: &Files,
+    ) -> Result<Option<Self>> {
+        if around.iter().all(Option::is_none) {
+            return Ok(None);
+        }
+        Self::start(settings, around, form, (running, files), Whose::Beside).map(Some)
+    }
+
+    fn start(
+        settings: &Settings,
+        around: &[Option<Around>],
+        form: &Form,
+        (running, files): (&[Running], &Files),
+        whose: Whose,
+    ) -> Result<Self> {
+        let ring = &settings.flight_recorder;
+        let recorder = Recorder::start(&options(settings, whose)).with_context(|| {
             format!(
                 "cannot keep the flight recorder's ring in '{}'",
                 ring.directory
             )
         })?;
-        let server = if live { listen(ring, &recorder) } else { None };
-        let env = Environment {
-            hostname: compiled.form.hostname.clone(),
-            zone: &fields::LOCAL,
-            ..Environment::default()
-        };
-        Ok(Some(Self {
+        files.count(&settings.capture.path_prefix);
+        Ok(Self {
             recorder,
-            server,
-            around: around.clone(),
+            server: None,
+            around: around.to_vec(),
             capture: settings.capture.clone(),
-            json: compiled.form.json,
-            filter,
+            json: form.json,
+            filter: None,
             memo: Memo::new(),
-            env,
+            env: Environment {
+                hostname: form.hostname.clone(),
+                zone: &fields::LOCAL,
+                ..Environment::default()
+            },
             redact_env: ring.redact_env,
             dump: Running::dump_states(running),
-            note: if live {
-                note(&compiled.wanted, ring)
-            } else {
-                "{}".to_owned()
-            },
+            note: "{}".to_owned(),
             late: false,
             waiting: Vec::new(),
-            files: files(&settings.capture.path_prefix),
-        }))
+            files: files.clone(),
+        })
     }
 
     /// Goes over to other rules.
     pub(super) fn adopt(&mut self, compiled: &Compiled) {
-        self.around.clone_from(&compiled.around);
-        self.capture.clone_from(&compiled.settings.capture);
-        self.json = compiled.form.json;
+        self.adopt_rules(&compiled.settings, &compiled.around, &compiled.form);
         let note = note(&compiled.wanted, &compiled.settings.flight_recorder);
         if note != self.note {
             self.note = note;
             self.recorder.renew();
         }
+    }
+
+    /// Goes over to what other rules want saved.
+    pub(super) fn adopt_rules(
+        &mut self,
+        settings: &Settings,
+        around: &[Option<Around>],
+        form: &Form,
+    ) {
+        around.clone_into(&mut self.around);
+        self.capture.clone_from(&settings.capture);
+        self.json = form.json;
     }
 
     /// Whether all that happens goes into a ring.
@@ -239,7 +295,7 @@ impl Flight {
         }
     }
 
-    /// Has what surrounds an alert saved, if its rule wants that: then the alert's line, which says where.
+    /// Has what surrounds an alert saved, if its rule wants that: then the file that will have it.
     #[inline]
     pub(super) fn alert(
         &mut self,
@@ -247,11 +303,9 @@ impl Flight {
         record: &Record<'_>,
         state: &State,
         context: &Context,
-        line: &[u8],
-    ) -> Option<Vec<u8>> {
+    ) -> Option<PathBuf> {
         let around = (*self.around.get(rule)?)?;
-        let path = self.save(around, record, state, context)?;
-        self.tell(&path, line)
+        self.save(around, record, state, context)
     }
 
     #[cold]
@@ -270,7 +324,7 @@ impl Flight {
             after: around.after,
         };
         let most = self.capture.max_files;
-        if most != 0 && self.files >= most && !self.recorder.would_join(&wish) {
+        if most != 0 && self.files.known() >= most && !self.recorder.would_join(&wish) {
             self.recorder.refuse();
             return None;
         }
@@ -286,13 +340,15 @@ impl Flight {
             self.recorder.event(record, record.flags);
             self.recorder.save(&wish)
         };
-        self.files += u64::from(path == own);
+        if path == own {
+            self.files.add();
+        }
         Some(path)
     }
 
-    /// JSON has it under a key of its own. Text as Falco writes it has no place for it: it is added where
-    /// the ring is in use, which Falco has not.
-    fn tell(&self, path: &Path, line: &[u8]) -> Option<Vec<u8>> {
+    /// An alert's line that says where its file is. JSON has it under a key of its own. Text as Falco writes it has no
+    /// place for it: it is added where the ring is in use, which Falco has not.
+    pub(super) fn tell(&self, path: &Path, line: &[u8]) -> Option<Vec<u8>> {
         let path = path.as_os_str().as_encoded_bytes();
         let mut told = Vec::new();
         match line.split_first() {
@@ -326,120 +382,34 @@ impl Flight {
     pub(super) fn counts(&self) -> Counts {
         self.recorder.counts()
     }
-}
-
-impl Alerting {
-    /// Goes over to what new rules want saved.
-    pub(super) fn adopt_flight(&mut self) {
-        if let Some(flight) = &mut self.flight {
-            return flight.adopt(&self.compiled);
-        }
-        match Flight::open(&mut self.compiled, &self.running, self.live) {
-            Ok(flight) => self.flight = flight,
-            Err(error) => log::say(
-                Priority::Error,
-                &format!("no captures of alerts: {error:#}"),
-            ),
-        }
-    }
-
-    /// Passes on what the recorder has to say.
-    pub(super) fn hear_flight(&mut self) {
-        if let Some(flight) = &mut self.flight {
-            let notices = flight.recorder.notices();
-            if !notices.is_empty() {
-                flight.files = files(&flight.capture.path_prefix);
-                self.tell_notices(notices);
-            }
-        }
-    }
 
     /// Completes ring and files.
-    pub(super) fn land(&mut self) {
-        if let Some(flight) = self.flight.take() {
-            drop(flight.server);
-            let (_, notices) = flight.recorder.finish();
-            self.tell_notices(notices);
-        }
-    }
-
-    fn tell_notices(&mut self, notices: Vec<Notice>) {
-        for notice in notices {
-            match notice {
-                Notice::Saved {
-                    path,
-                    events,
-                    bytes,
-                    missing,
-                    gaps,
-                } => {
-                    let path = path.display();
-                    let text = format!("saved {path}: {events} events, {bytes} bytes");
-                    log::say(Priority::Informational, &text);
-                    if missing > 0 {
-                        let seconds = missing.div_ceil(1000 * MILLION);
-                        log::say(
-                            Priority::Warning,
-                            &format!(
-                                "{path} lacks {seconds} s at its begin that the ring did not hold"
-                            ),
-                        );
-                    }
-                    if gaps > 0 {
-                        log::say(
-                            Priority::Warning,
-                            &format!("{path} has {gaps} gaps where events are missing"),
-                        );
-                    }
-                }
-                Notice::NotSaved { path, error } => {
-                    log::say(
-                        Priority::Error,
-                        &format!("cannot write {}: {error}", path.display()),
-                    );
-                }
-                Notice::NotHeld { error } => log::say(
-                    Priority::Error,
-                    &format!(
-                        "the flight recorder holds nothing new until it can write again: {error}"
-                    ),
-                ),
-                Notice::HeldAgain => log::info("the flight recorder writes again"),
-                Notice::Full { bytes, .. } => self.tell_full(bytes),
-            }
-        }
-    }
-
-    fn tell_full(&mut self, bytes: u64) {
-        let limit = self.compiled.settings.capture.max_file_size_mb;
-        let text = format!("{FULL}. Configured limit: {limit} MB.");
-        let fields = [
-            ("max_file_size_mb", limit.to_string()),
-            ("written_bytes", bytes.to_string()),
-        ];
-        self.internal(FULL, Priority::Informational, &text, &fields);
-        log::log(
-            Priority::Debug,
-            &format!("{text} at {}", clock::now() / (1000 * MILLION)),
-        );
+    pub(super) fn finish(self) -> Vec<flight::Notice> {
+        drop(self.server);
+        self.recorder.finish().1
     }
 }
 
 /// A replay keeps its ring to itself: a directory or a socket would be the service's.
-fn options(settings: &Settings, live: bool) -> Options {
+fn options(settings: &Settings, whose: Whose) -> Options {
     let ring = &settings.flight_recorder;
     let directory = Some(ring.directory.trim()).filter(|path| !path.is_empty());
+    let most = ring.max_size_mb.saturating_mul(MILLION);
     Options {
         directory: directory
-            .filter(|_| live && ring.enabled)
+            .filter(|_| whose == Whose::Machine && ring.enabled)
             .map(PathBuf::from),
-        most_bytes: if ring.enabled {
-            ring.max_size_mb.saturating_mul(MILLION)
-        } else {
-            PASSING
+        most_bytes: match whose {
+            _ if !ring.enabled => PASSING,
+            Whose::Beside => most.min(BESIDE),
+            Whose::Replayed | Whose::Machine => most,
         },
         most_age: ring.max_age,
-        overflow: if live { Overflow::Lose } else { Overflow::Wait },
+        overflow: if whose == Whose::Replayed {
+            Overflow::Wait
+        } else {
+            Overflow::Lose
+        },
         redact_env: ring.redact_env,
         always: ring.enabled,
         most_file_bytes: settings.capture.max_file_size_mb.saturating_mul(1 << 20),
@@ -476,23 +446,4 @@ fn note(wanted: &Wanted, ring: &FlightRecorder) -> String {
         "filter": ring.filter.trim(),
     })
     .to_string()
-}
-
-/// Files that begin as captures of alerts do.
-fn files(prefix: &str) -> u64 {
-    let prefix = Path::new(prefix);
-    let folder = prefix
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let Some(name) = prefix.file_name() else {
-        return 0;
-    };
-    let begin = [name.as_encoded_bytes(), b"_"].concat();
-    let entries = fs::read_dir(folder.unwrap_or(Path::new(".")));
-    let ours = |entry: &fs::DirEntry| {
-        let name = entry.file_name();
-        let name = name.as_encoded_bytes();
-        name.starts_with(&begin) && name.ends_with(b".scap")
-    };
-    entries.map_or(0, |all| all.flatten().filter(ours).count() as u64)
 }

@@ -6,17 +6,19 @@ use audit::{Body, Limits, Session};
 use engine::Engine;
 use event::{Record, codes};
 use fields::{Environment, EventView};
-use outputs::{Formatter, Route, RuleOutput, Statistics};
+use outputs::{Form, Formatter, Route, RuleOutput, Statistics};
 use plugins::Event;
 use state::{Context, State};
 
 use super::Plan;
 use super::clerk::{Clerk, Registry};
 use super::compiled::{Compiled, RuleSubject};
-use super::flight::Flight;
+use super::flight::{Around, Flight};
 use super::keeper::{Keeper, Kept};
+use super::notices::{self, Files};
 use super::repeats::{Gate, Lines, RepeatRules};
 use super::shared::SharedOutputs;
+use crate::log;
 use crate::sources::running::{self, Values};
 use crate::sources::{Running, Sessions, SourceView};
 
@@ -32,6 +34,9 @@ pub(super) struct Rulings {
     repeats: RepeatRules,
     settings: config::Settings,
     names_alerts: bool,
+    form: Form,
+    /// By rule: what is to be saved of the events around this source's matches.
+    around: Vec<Option<Around>>,
 }
 
 impl Rulings {
@@ -44,6 +49,8 @@ impl Rulings {
             ..Environment::default()
         };
         compiled.prepare(&mut env);
+        let all = compiled.subjects.iter().zip(&compiled.around);
+        let around = all.map(|(rule, around)| around.filter(|_| rule.source == source));
         Some(Self {
             engine,
             env,
@@ -55,6 +62,8 @@ impl Rulings {
             repeats: compiled.repeats.clone(),
             settings: compiled.settings.clone(),
             names_alerts: compiled.names_alerts,
+            form: compiled.form.clone(),
+            around: around.collect(),
         })
     }
 }
@@ -64,6 +73,9 @@ pub(super) type Mailbox = Arc<Mutex<Option<Rulings>>>;
 
 /// What fired, for those who ask while the source runs.
 pub(super) type SharedStatistics = Arc<Mutex<Statistics>>;
+
+/// What was saved, likewise; nothing where there was nothing to save.
+pub(super) type SharedCounts = Arc<Mutex<Option<flight::Counts>>>;
 
 /// The rules of one source beside system calls.
 pub(super) struct Judge {
@@ -83,6 +95,10 @@ pub(super) struct Judge {
     sessions: Option<Arc<Sessions>>,
     keeper: Option<Keeper>,
     registry: Registry,
+    /// Saves what surrounds its alerts, where it has a thread of its own.
+    flight: Option<Flight>,
+    pub(super) saved: SharedCounts,
+    captures: Files,
     line: Vec<u8>,
     limits: Limits,
 }
@@ -117,6 +133,9 @@ impl Judge {
             sessions: sessions.filter(|_| audit).cloned(),
             keeper: None,
             registry: Registry::default(),
+            flight: None,
+            saved: SharedCounts::default(),
+            captures: Files::default(),
             line: Vec::new(),
             limits: Limits::default(),
         }
@@ -125,6 +144,56 @@ impl Judge {
     /// Keeps alerts from now on.
     pub(super) fn keep(&mut self, keeper: Keeper) {
         self.keeper = Some(keeper);
+    }
+
+    /// Saves what surrounds its alerts by itself from now on; all sources share the number of files.
+    pub(super) fn save(&mut self, captures: &Files) {
+        self.captures = captures.clone();
+        self.adopt_flight();
+    }
+
+    fn adopt_flight(&mut self) {
+        let rulings = &self.rulings;
+        let (settings, around, form) = (&rulings.settings, &rulings.around, &rulings.form);
+        if let Some(flight) = &mut self.flight {
+            return flight.adopt_rules(settings, around, form);
+        }
+        match Flight::beside(settings, around, form, &self.running, &self.captures) {
+            Ok(flight) => self.flight = flight,
+            Err(error) => log::error(&format!("no captures of alerts: {error:#}")),
+        }
+    }
+
+    /// Takes in an event that its rules are about to see.
+    pub(super) fn see(&mut self, record: &Record<'_>, state: &State, context: &Context) {
+        if let Some(flight) = &mut self.flight {
+            flight.timed(record.ts, state);
+            flight.see(record, state, context);
+        }
+    }
+
+    /// Does what is due for its captures.
+    pub(super) fn keep_up(&mut self, now: Option<u64>, state: &State, outputs: &SharedOutputs) {
+        let Some(flight) = &mut self.flight else {
+            return;
+        };
+        if let Some(now) = now {
+            flight.timed(now, state);
+        }
+        notices::hear(flight, &mut self.rulings.formatter, outputs);
+        self.publish();
+    }
+
+    fn publish(&self) {
+        let counts = self.flight.as_ref().map(Flight::counts);
+        *self.saved.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+    }
+
+    /// Completes its captures.
+    pub(super) fn land(&mut self, outputs: &SharedOutputs) {
+        if let Some(flight) = self.flight.take() {
+            notices::land(flight, &mut self.rulings.formatter, outputs);
+        }
     }
 
     /// Whether it judges events of this plugin. The variants of the audit plugin share a source.
@@ -165,6 +234,7 @@ impl Judge {
             .take();
         if let Some(rulings) = new {
             self.adopt(rulings, outputs);
+            self.adopt_flight();
         }
     }
 
@@ -234,6 +304,7 @@ impl Judge {
             statistics,
             keeper,
             registry,
+            flight: own_flight,
             line,
             ..
         } = self;
@@ -289,7 +360,7 @@ impl Judge {
             gate: &mut rulings.gate,
             registry: rulings.names_alerts.then_some(registry),
             keeper: keeper.as_mut(),
-            flight,
+            flight: flight.or(own_flight.as_mut()),
             routes,
             outputs,
             state,

@@ -1,6 +1,7 @@
 //! Hands alerts to the store: what the message says, the event, and the processes behind it, as the
 //! state knows them at that moment.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
@@ -95,6 +96,8 @@ pub(super) struct Raised<'r> {
     pub(super) identity: Option<&'r Identity>,
     /// What a rule that remembers kept of earlier events.
     pub(super) kept: Option<&'r Evidence>,
+    /// The file that has what surrounds it.
+    pub(super) capture: Option<&'r Path>,
     pub(super) record: &'r Record<'r>,
     pub(super) state: &'r State,
     pub(super) context: &'r Context,
@@ -212,6 +215,10 @@ impl Keeper {
             earlier,
             touched,
             remembered: raised.kept.map(remembered).unwrap_or_default(),
+            capture: raised
+                .capture
+                .map(|path| path.display().to_string())
+                .unwrap_or_default(),
             time: record.ts,
             priority: subject.priority as u8,
             rule: subject.rule.clone(),

@@ -94,6 +94,14 @@ fn known(field: &str, sources: &Sources) -> Result<()> {
     bail!("alert_grouping: no event source has the field `{field}`{help}")
 }
 
+/// An alert about to go out.
+pub(super) struct Candidate<'c> {
+    pub(super) rule: usize,
+    pub(super) repeat: Option<Repeat>,
+    /// The file that has what surrounds it.
+    pub(super) path: Option<&'c [u8]>,
+}
+
 /// Decides which alerts of a source go out.
 pub(super) struct Gate {
     /// `outputs.rate`
@@ -168,7 +176,7 @@ impl Gate {
     /// Whether an alert goes out by itself. False besides when nobody reads the lines any more.
     pub(super) fn lets_pass(
         &mut self,
-        alert: (usize, Option<Repeat>),
+        alert: Candidate<'_>,
         time: u64,
         lines: &mut Lines<'_>,
     ) -> (bool, bool) {
@@ -180,18 +188,18 @@ impl Gate {
 
     fn decide(
         &mut self,
-        (rule, repeat): (usize, Option<Repeat>),
+        Candidate { rule, repeat, path }: Candidate<'_>,
         time: u64,
         lines: &mut Lines<'_>,
     ) -> (bool, bool) {
         if let (Some(groups), Some(repeat)) = (&mut self.groups, &repeat)
-            && groups.joins(repeat, rule, time)
+            && groups.joins(repeat, rule, time, path)
         {
             lines.statistics.repeats.grouped += 1;
             return (false, true);
         }
         if let Some(limits) = &mut self.limits
-            && !limits.lets_pass(rule, time)
+            && !limits.lets_pass(rule, time, path)
         {
             lines.statistics.repeats.limited += 1;
             return (false, true);

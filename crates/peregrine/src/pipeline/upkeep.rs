@@ -7,15 +7,15 @@ use std::sync::{Arc, PoisonError};
 use config::Settings;
 use config::settings::EngineKind;
 use live::{LookupCounters, LookupMeter};
-use outputs::{Internal, Statistics};
+use outputs::{Formatter, Internal, Statistics};
 use probe::{LossMeter, Losses};
 use rules::Priority;
 use state::State;
 
 use super::Alerting;
-use super::flight::Flight;
 use super::images::Images;
 use super::keeper::Keeper;
+use super::shared::SharedOutputs;
 use crate::daemon::board::Board;
 use crate::daemon::notify::Supervisor;
 use crate::daemon::page::Teller;
@@ -167,7 +167,7 @@ impl Alerting {
             costs: &self.costs,
             by_cpu: &self.by_cpu,
             remembered: self.compiled.engine.remembered().collect(),
-            flight: self.flight.as_ref().map(Flight::counts),
+            flight: self.flight_counts(),
             not_kept: self.keeper.as_ref().map_or(0, Keeper::missed),
             plugins: self.guests.metrics(),
             repeats: self.gate.is_set().then_some(statistics.repeats),
@@ -234,9 +234,7 @@ impl Alerting {
             rule,
             text,
         };
-        let mut line = Vec::new();
-        self.formatter.internal(&internal, fields, &mut line);
-        self.outputs.read().send_internal(rule, priority, &line);
+        send_internal(&internal, fields, &mut self.formatter, &self.outputs);
     }
 
     fn reload(&mut self, outcome: Outcome) {
@@ -266,6 +264,20 @@ impl Alerting {
             &[],
         );
     }
+}
+
+/// Sends an alert of our own.
+pub(super) fn send_internal(
+    alert: &Internal<'_>,
+    fields: &[(&str, String)],
+    formatter: &mut Formatter,
+    outputs: &SharedOutputs,
+) {
+    let mut line = Vec::new();
+    formatter.internal(alert, fields, &mut line);
+    outputs
+        .read()
+        .send_internal(alert.rule, alert.priority, &line);
 }
 
 /// CPUs whose events are counted apart.

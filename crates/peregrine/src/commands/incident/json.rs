@@ -95,6 +95,7 @@ fn alert(alert: &Alert) -> Value {
         "process": alert.processes.first().map(|process| key(super::report::key(process))),
         "earlier": alert.earlier,
         "remembered": alert.remembered,
+        "capture": alert.capture,
         "fields": alert.fields,
     })
 }

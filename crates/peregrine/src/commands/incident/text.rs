@@ -394,6 +394,18 @@ impl Page {
             let line = self.painted("2", &line);
             self.line(&line);
         }
+        let mut captures: Vec<&str> = run.iter().map(|alert| &*alert.capture).collect();
+        captures.retain(|file| !file.is_empty());
+        captures.dedup();
+        if let Some((first, more)) = captures.split_first() {
+            let more = match more.len() {
+                0 => String::new(),
+                more => format!(" and {} more", grouped(more as u64)),
+            };
+            let line = format!("      events around it: {}{more}", clean(first, NAME));
+            let line = self.painted("2", &line);
+            self.line(&line);
+        }
     }
 }
 
