@@ -291,6 +291,16 @@ impl Live {
         Ok(self.probe.ready() || self.probe.wait(timeout)?)
     }
 
+    /// The next event, if that can be said without a wait: not while one set of programs takes over
+    /// from another.
+    #[inline]
+    pub fn at_hand(&mut self) -> Option<Event<'_>> {
+        if self.successor.is_some() {
+            return None;
+        }
+        self.take()
+    }
+
     /// The next event, if there is one now.
     #[inline]
     pub fn take(&mut self) -> Option<Event<'_>> {
