@@ -238,7 +238,18 @@ fn a_source_beside_others_saves_captures() {
         2,
         "what was before it, and it: {text}"
     );
-    let again = place.run(&["replay", &file, "-r", "audit.yaml", "-c", "daemon.yaml"]);
+    let again = place.run(&[
+        "replay",
+        &file,
+        "-r",
+        "audit.yaml",
+        "-c",
+        "daemon.yaml",
+        "-o",
+        "stdout_output.enabled=true",
+        "-o",
+        "capture.enabled=false",
+    ]);
     assert!(again.out().contains("audited mine"), "{}", again.err());
 }
 
