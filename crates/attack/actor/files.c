@@ -182,7 +182,13 @@ int copy_file(const char *source, const char *target, int mode)
 	if (from < 0)
 		return -1;
 	struct stat about;
-	int to = open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+	int to;
+	/* Whoever ran it last may not be quite gone. */
+	for (int turn = 0; (to = open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)) < 0; turn++) {
+		if (errno != ETXTBSY || turn == 200)
+			break;
+		usleep(10000);
+	}
 	if (to < 0 || fstat(from, &about) < 0) {
 		close(from);
 		return -1;
