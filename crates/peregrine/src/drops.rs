@@ -15,6 +15,8 @@ pub(crate) const RULE: &str = "Falco internal: syscall event drop";
 
 /// Nanoseconds.
 const SECOND: u64 = 1_000_000_000;
+/// Least time between two warnings, nanoseconds.
+const WARNED: u64 = 30 * SECOND;
 
 /// Counts and acts.
 #[derive(Debug)]
@@ -33,6 +35,10 @@ pub(crate) struct DropMonitor {
     pub(crate) occurrences: u64,
     /// Times at which the actions ran.
     pub(crate) actions: u64,
+    /// Lost, and not told yet.
+    untold: u64,
+    /// Event time from which the next warning may come.
+    silent_until: u64,
 }
 
 impl DropMonitor {
@@ -48,6 +54,8 @@ impl DropMonitor {
             filled: 0,
             occurrences: 0,
             actions: 0,
+            untold: 0,
+            silent_until: 0,
         }
     }
 
@@ -84,6 +92,10 @@ impl DropMonitor {
         }
         let lost = losses.since(&self.before);
         self.before = *losses;
+        if self.live && self.settings.actions.is_empty() {
+            self.untold += lost.total();
+            self.warn(time);
+        }
         let drops = lost.total() + u64::from(self.settings.simulate);
         // What was lost happened too. Without events the share is without bound.
         let events = events + lost.total();
@@ -119,6 +131,20 @@ impl DropMonitor {
             }
         }
         true
+    }
+
+    /// Losses that nobody said anything about are no secret.
+    fn warn(&mut self, time: u64) {
+        if self.untold == 0 || time < self.silent_until {
+            return;
+        }
+        let text = format!(
+            "{} events were lost: they came faster than they were read (engine.modern_ebpf.buf_size_preset makes the \
+             buffers larger, syscall_event_drops.actions says what else is to happen)",
+            std::mem::take(&mut self.untold)
+        );
+        log::say(Priority::Warning, &text);
+        self.silent_until = time.saturating_add(WARNED);
     }
 
     fn take_token(&mut self, time: u64) -> bool {

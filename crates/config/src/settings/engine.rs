@@ -226,7 +226,7 @@ pub enum DropAction {
 /// Key `syscall_event_drops`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Drops {
-    /// In order.
+    /// In order; none where nobody said what is to be done.
     pub actions: Vec<DropAction>,
     /// Share of the events of the last second that may be lost.
     pub threshold: f64,
@@ -267,9 +267,6 @@ impl Drops {
             if !actions.contains(&action) {
                 actions.push(action);
             }
-        }
-        if actions.is_empty() {
-            actions.push(DropAction::Ignore);
         }
         let threshold = reader.float(tree, "syscall_event_drops.threshold", 0.1);
         if !(0.0..=1.0).contains(&threshold) {

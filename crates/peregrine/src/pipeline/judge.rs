@@ -8,6 +8,7 @@ use event::{Record, codes};
 use fields::{Environment, EventView};
 use outputs::{Form, Formatter, Route, RuleOutput, Statistics};
 use plugins::Event;
+use rules::Priority;
 use state::{Context, State};
 
 use super::Plan;
@@ -160,7 +161,12 @@ impl Judge {
         }
         match Flight::beside(settings, around, form, &self.running, &self.captures) {
             Ok(flight) => self.flight = flight,
-            Err(error) => log::error(&format!("no captures of alerts: {error:#}")),
+            Err(error) => {
+                log::say(
+                    Priority::Error,
+                    &format!("no captures of alerts: {error:#}"),
+                );
+            }
         }
     }
 

@@ -97,3 +97,44 @@ fn losses_are_told_and_the_state_heals() {
     assert!(status.success(), "{said}");
     assert!(said.contains("event drop detected"), "{said}");
 }
+
+/// Where nobody said what is to be done about losses, the log has them while they are news.
+#[test]
+fn losses_are_no_secret_where_nothing_is_configured() {
+    let Some(_one) = live() else { return };
+    let place = Place::new();
+    let rules = format!(
+        r#"
+- rule: Closed
+  desc: Files of this test.
+  condition: evt.type in (openat, close) and fd.name contains "{}/never"
+  output: "%fd.name"
+  priority: WARNING
+"#,
+        place.mark()
+    );
+    let small = [
+        "-o",
+        "engine.modern_ebpf.buf_size_preset=3",
+        "-o",
+        "engine.modern_ebpf.cpus_for_each_buffer=0",
+    ];
+    let mut watch = Watch::start(&place, &rules, &small);
+    signal(watch.pid(), "STOP");
+    let flood = Pace {
+        turns: Some(60_000),
+        ..Pace::default()
+    };
+    Load::new().unwrap().work(Kind::Files, flood).unwrap();
+    signal(watch.pid(), "CONT");
+    // It looks once a second of the events' time.
+    for _ in 0..3 {
+        std::thread::sleep(Duration::from_millis(1100));
+        watch.milestone();
+    }
+    let (_, said, status) = watch.stop();
+    assert!(status.success(), "{said}");
+    let warning = said.find(" events were lost: they came faster than they were read");
+    let summary = said.find(" events lost:");
+    assert!(warning.is_some() && warning < summary, "{said}");
+}
