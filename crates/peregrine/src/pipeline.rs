@@ -438,19 +438,6 @@ impl Alerting {
         Ok(())
     }
 
-    /// Sources with threads of their own save what surrounds their alerts themselves.
-    fn leave_to_sides(&mut self) {
-        let Compiled {
-            subjects, around, ..
-        } = &mut self.compiled;
-        let sides = &self.mailboxes;
-        for (subject, around) in subjects.iter().zip(around) {
-            if sides.iter().any(|(name, _)| *name == subject.source) {
-                *around = None;
-            }
-        }
-    }
-
     fn choose_routes(&mut self) {
         let outputs = self.outputs.read();
         let subjects = self.compiled.subjects.iter();

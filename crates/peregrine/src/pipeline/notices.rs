@@ -12,7 +12,7 @@ use rules::Priority;
 use super::flight::Flight;
 use super::judge::SharedCounts;
 use super::shared::SharedOutputs;
-use super::{Alerting, upkeep};
+use super::{Alerting, Compiled, upkeep};
 use crate::{clock, log};
 
 /// The internal alert on a file that reached its limit.
@@ -142,6 +142,19 @@ fn lock(counts: &SharedCounts) -> MutexGuard<'_, Option<Counts>> {
 }
 
 impl Alerting {
+    /// Sources with threads of their own save what surrounds their alerts themselves.
+    pub(super) fn leave_to_sides(&mut self) {
+        let Compiled {
+            subjects, around, ..
+        } = &mut self.compiled;
+        let sides = &self.mailboxes;
+        for (subject, around) in subjects.iter().zip(around) {
+            if sides.iter().any(|(name, _)| *name == subject.source) {
+                *around = None;
+            }
+        }
+    }
+
     /// Goes over to what new rules want saved.
     pub(super) fn adopt_flight(&mut self) {
         if let Some(flight) = &mut self.flight {
