@@ -53,8 +53,8 @@ fuzz: tools ## every fuzz target for FUZZ_SECONDS each; wants nightly and cargo-
 	    -timeout=10 -rss_limit_mb=512 || exit 1; done
 
 release: tools ## packages, archive, chart, list of contents, licences and checksums, in target/release-VERSION; for arm64 too, where it can
+	@if packaging/cross ready; then CARGO="$(CARGO)" packaging/cross; else echo "nothing is built for arm64: packaging/cross says what it needs"; fi
 	CARGO="$(CARGO)" packaging/build
-	@if packaging/cross ready; then CARGO="$(CARGO)" packaging/cross; else echo "nothing was built for arm64: packaging/cross says what it needs"; fi
 
 lint: ## format and warnings, as strict as CI
 	$(CARGO) fmt --all --check
