@@ -48,10 +48,10 @@ fn events_equal_those_of_the_original_driver() {
     let mut report = None;
     // In an emulator, where a round takes long and other kernels differ anyway, fewer are enough.
     let rounds = std::env::var("PEREGRINE_ZOO_ROUNDS");
-    for _ in 0..rounds.map_or(5, |rounds| rounds.parse().unwrap()) {
+    for left in (0..rounds.map_or(5, |rounds| rounds.parse().unwrap())).rev() {
         let events = record::record(&source);
         let subtests = roles::cut(&events);
-        let outcome = compare::compare(&golden, &subtests, &only);
+        let outcome = compare::compare(&golden, &subtests, &only, left == 0);
         println!("{}", outcome.text);
         only.clone_from(&outcome.subtests);
         report = Some(outcome);
